@@ -1,0 +1,26 @@
+"""Every address of the product. Pages live in the apps; this page joins them."""
+
+from __future__ import annotations
+
+from allauth.account import views as account
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+
+from iamcleanup import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("sign-in/", account.login, name="account_login"),
+    path("sign-out/", account.logout, name="account_logout"),
+    path("sign-in/inactive/", account.account_inactive, name="account_inactive"),
+    path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),
+    path("sign-in/second-factor/", include("allauth.mfa.urls")),
+    path("account/password/", account.password_change, name="account_change_password"),
+    path("", include("inventory.urls")),
+    path("", include("migrations_app.urls")),
+]
+
+if settings.IAMCLEANUP_DEMO:
+    urlpatterns.append(path("demo/", include("demo.urls")))
