@@ -1,0 +1,153 @@
+"""The ledger: append-only, hash-chained under one lock, verified by one command.
+
+Each entry holds the SHA-256 of the one before and of its own canonical JSON. The database refuses
+UPDATE, DELETE and TRUNCATE by trigger (schema migration `0002_ledger_is_append_only`). People stand
+in it as hashes; the names stand apart in `LedgerName`, where they can be erased.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from inventory import clock
+from inventory.models import IamUser, LedgerEntry, LedgerName, Person
+
+GENESIS = "0" * 64
+# Any constant does, as long as everybody who appends takes the same one.
+_CHAIN_LOCK = 0x1A3C_1ED6
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8: equal values give equal bytes."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+    ).encode()
+
+
+def digest(value: object) -> str:
+    """SHA-256, in hex, of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def person_hash(person: Person) -> str:
+    """The pseudonym of a person in the ledger; keyed, so that a list of people does not undo it."""
+    return hmac.new(
+        settings.LEDGER_KEY.encode(), f"person:{person.pk}".encode(), hashlib.sha256
+    ).hexdigest()
+
+
+def append(
+    kind: str,
+    *,
+    actor: Person | None = None,
+    user: IamUser | None = None,
+    account_id: str = "",
+    batch: int | None = None,
+    **data: Any,
+) -> LedgerEntry:
+    """Append one entry in the caller's transaction; it is there exactly if that commits.
+
+    Append last in a transaction: the chain lock is held until its end. `data` must be JSON-able
+    and hold no secret. Errors of the database are the caller's to let through: a change that
+    cannot be recorded must not happen.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
+        last = LedgerEntry.objects.order_by("-seq").values_list("seq", "hash").first()
+        seq, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
+        entry = LedgerEntry(
+            seq=seq,
+            at=clock.now(),
+            kind=kind,
+            actor=person_hash(actor) if actor else "",
+            account_id=user.account.account_id if user else account_id,
+            user_id=user.user_id if user else "",
+            batch=batch,
+            data=json.loads(canonical(data)),
+            previous_hash=previous,
+        )
+        entry.hash = entry_hash(entry)
+        entry.save(force_insert=True)
+        if actor:
+            LedgerName.objects.update_or_create(
+                hash=entry.actor, defaults={"person": actor, "name": str(actor)}
+            )
+    return entry
+
+
+def entry_hash(entry: LedgerEntry) -> str:
+    """The hash that `entry` must bear: over everything in it but the hash itself."""
+    return digest(
+        {
+            "seq": entry.seq,
+            "at": _stamp(entry.at),
+            "kind": entry.kind,
+            "actor": entry.actor,
+            "account_id": entry.account_id,
+            "user_id": entry.user_id,
+            "batch": entry.batch,
+            "data": entry.data,
+            "previous_hash": entry.previous_hash,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a look at the whole chain found."""
+
+    entries: int
+    head: str
+    broken_at: int | None
+    reason: str
+
+    @property
+    def intact(self) -> bool:
+        return self.broken_at is None
+
+
+def verify(expected_head: tuple[int, str] | None = None) -> Verification:
+    """Walk the chain from its first entry; the first broken one is named.
+
+    `expected_head` is (number, hash) as sent out on an earlier day: without it a tail that was cut
+    off cleanly cannot be seen.
+    """
+    previous, count = GENESIS, 0
+    seen_head = expected_head is None
+    for entry in _entries():
+        count += 1
+        if entry.seq != count:
+            return Verification(count, previous, entry.seq, f"Entry {count} is missing.")
+        if entry.previous_hash != previous:
+            reason = f"Entry {entry.seq} does not follow the one before it."
+            return Verification(count, previous, entry.seq, reason)
+        if entry.hash != entry_hash(entry):
+            reason = f"Entry {entry.seq} was changed after it was written."
+            return Verification(count, previous, entry.seq, reason)
+        previous = entry.hash
+        if expected_head and entry.seq == expected_head[0]:
+            if entry.hash != expected_head[1]:
+                reason = f"Entry {entry.seq} is not the one that was announced."
+                return Verification(count, previous, entry.seq, reason)
+            seen_head = True
+    if not seen_head and expected_head:
+        reason = f"The ledger ends at {count}, but entry {expected_head[0]} was announced."
+        return Verification(count, previous, count, reason)
+    return Verification(count, previous, None, "")
+
+
+def _entries() -> Iterator[LedgerEntry]:
+    return LedgerEntry.objects.order_by("seq").iterator(chunk_size=2000)
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

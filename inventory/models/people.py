@@ -1,0 +1,107 @@
+"""People who sign in here, and the teams that answer for IAM users."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class Role(models.TextChoices):
+    """What a person may do; roles add up. What each allows stands in `inventory.permissions`."""
+
+    VIEWER = "viewer", "Viewer"
+    LEAD = "lead", "Team lead"
+    ENGINEER = "engineer", "Security engineer"
+    APPROVER = "approver", "Approver"
+    ADMIN = "admin", "Admin"
+
+
+class Team(models.Model):
+    """A group of people that owns IAM users."""
+
+    key = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    lead = models.ForeignKey(
+        "inventory.Person", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    escalate_to = models.EmailField(blank=True)
+    slack = models.CharField(max_length=100, blank=True)
+    email = models.EmailField(blank=True)
+    jira_project = models.CharField(max_length=30, blank=True)
+    match = models.JSONField(default=dict, blank=True)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def leads(self) -> models.QuerySet[Person]:
+        """Everybody who may answer for this team: its named lead, and members who are leads."""
+        return Person.objects.filter(is_active=True).filter(
+            models.Q(pk=self.lead_id) | models.Q(teams=self, roles__contains=[Role.LEAD])
+        ).distinct()
+
+
+class PersonManager(BaseUserManager["Person"]):
+    def create_user(
+        self, username: str, email: str = "", password: str | None = None, **extra: Any
+    ) -> Person:
+        """A new person; without a password nobody can sign in as them with one."""
+        person = self.model(username=username, email=self.normalize_email(email), **extra)
+        person.set_password(password)
+        person.save(using=self._db)
+        return person
+
+
+class Person(AbstractBaseUser):
+    """Whoever signs in here. One person is one row; IAM users are never people."""
+
+    username = models.CharField(max_length=150, unique=True)
+    name = models.CharField(max_length=150, blank=True)
+    email = models.EmailField(blank=True)
+    roles = ArrayField(models.CharField(max_length=10, choices=Role.choices), default=list)
+    teams = models.ManyToManyField(Team, related_name="members", blank=True)
+    is_active = models.BooleanField(default=True)
+    last_inbox_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PersonManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("email"), name="person_email_once", condition=~models.Q(email="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.username
+
+    def has_role(self, *roles: str) -> bool:
+        """Whether this person is active and holds at least one of `roles`."""
+        return self.is_active and any(role in self.roles for role in roles)
+
+    @property
+    def initials(self) -> str:
+        return "".join(part[0] for part in str(self).split()[:2]).upper()
+
+    def leads_team(self, team: Team | None) -> bool:
+        """Whether this person may answer for `team`."""
+        return team is not None and team.leads().filter(pk=self.pk).exists()
+
+    def led_teams(self) -> models.QuerySet[Team]:
+        """The teams this person may answer for."""
+        led = models.Q(lead=self)
+        if self.has_role(Role.LEAD):
+            led |= models.Q(members=self)
+        return Team.objects.filter(led, active=True).distinct()

@@ -1,0 +1,179 @@
+"""IAM users and what they hold and did. An IAM user is (account, user_id); names are reused."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from inventory.models.accounts import Account
+
+
+class IamUserQuerySet(models.QuerySet["IamUser"]):
+    def present(self) -> IamUserQuerySet:
+        """Users that AWS still had when it was last asked."""
+        return self.filter(gone_at=None)
+
+
+class IamUser(models.Model):
+    """One IAM user as AWS last described it, and what the evidence says of it."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="users")
+    user_id = models.CharField(max_length=128)
+    user_name = models.CharField(max_length=64)
+    arn = models.CharField(max_length=2048)
+    path = models.CharField(max_length=512, default="/")
+    created_at = models.DateTimeField()
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    tags = models.JSONField(default=dict, blank=True)
+    groups = models.JSONField(default=list, blank=True)
+    attached_policies = models.JSONField(default=list, blank=True)  # ARNs
+    inline_policies = models.JSONField(default=dict, blank=True)  # name -> document
+    boundary_arn = models.CharField(max_length=2048, blank=True)
+    mfa = models.JSONField(default=list, blank=True)  # [{"serial", "kind": virtual|hardware|fido}]
+    has_console_password = models.BooleanField(default=False)
+    password_last_used_at = models.DateTimeField(null=True, blank=True)
+    password_last_changed_at = models.DateTimeField(null=True, blank=True)
+    privilege = models.CharField(max_length=10, blank=True)  # admin | write | read | ""
+    references = models.JSONField(default=list, blank=True)  # [{"kind","name","text","blocks"}]
+
+    category = models.CharField(max_length=20, blank=True)
+    category_confidence = models.CharField(max_length=6, blank=True)
+    category_reasons = models.JSONField(default=list, blank=True)
+    category_override = models.CharField(max_length=20, blank=True)
+    category_note = models.TextField(blank=True)
+
+    verdict = models.CharField(max_length=12, default="unknown")
+    verdict_confidence = models.CharField(max_length=6, blank=True)
+    verdict_reasons = models.JSONField(default=list, blank=True)  # [{"text","source","at"}]
+    coverage = models.JSONField(default=dict, blank=True)
+    coverage_whole = models.BooleanField(default=False)
+    rhythm = models.CharField(max_length=12, blank=True)
+    next_expected_at = models.DateTimeField(null=True, blank=True)
+    judged_at = models.DateTimeField(null=True, blank=True)
+    evidence_at = models.DateTimeField(null=True, blank=True)
+    last_activity_at = models.DateTimeField(null=True, blank=True)
+    last_activity_source = models.CharField(max_length=40, blank=True)
+
+    suggested_team = models.ForeignKey(
+        "inventory.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    suggestion_percent = models.PositiveSmallIntegerField(null=True, blank=True)
+    suggestion_reasons = models.JSONField(default=list, blank=True)
+
+    objects = IamUserQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["user_name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "user_id"], name="iam_user_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "user_name"], name="iam_user_by_name"),
+            models.Index(fields=["verdict"], name="iam_user_by_verdict"),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_name
+
+    @property
+    def shown_category(self) -> str:
+        return self.category_override or self.category
+
+
+class Credential(models.Model):
+    """One credential of an IAM user; its secret is never read, stored or shown."""
+
+    class Kind(models.TextChoices):
+        ACCESS_KEY = "access-key", "Access key"
+        SSH_KEY = "ssh-key", "SSH public key"
+        SIGNING_CERTIFICATE = "signing-certificate", "Signing certificate"
+        SERVICE_SPECIFIC = "service-specific", "Service-specific credential"
+
+    user = models.ForeignKey(IamUser, on_delete=models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    credential_id = models.CharField(max_length=128)
+    status = models.CharField(max_length=10)  # Active | Inactive | Expired
+    service = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_service = models.CharField(max_length=100, blank=True)
+    last_used_region = models.CharField(max_length=30, blank=True)
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["kind", "created_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "kind", "credential_id"], name="credential_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.credential_id}"
+
+
+class Activity(models.Model):
+    """What an IAM user did, per day: a summary of CloudTrail events, never the events themselves."""
+
+    user = models.ForeignKey(IamUser, on_delete=models.CASCADE, related_name="activity")
+    day = models.DateField()
+    region = models.CharField(max_length=30)
+    service = models.CharField(max_length=100)
+    action = models.CharField(max_length=100)
+    access_key_id = models.CharField(max_length=128, blank=True)
+    source_address = models.CharField(max_length=255, blank=True)
+    user_agent = models.CharField(max_length=255, blank=True)
+    outcome = models.CharField(max_length=10)  # ok | denied | failed-sign-in
+    count = models.PositiveIntegerField(default=0)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "activity"
+        ordering: ClassVar = ["-last_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=[
+                    "user",
+                    "day",
+                    "region",
+                    "service",
+                    "action",
+                    "access_key_id",
+                    "source_address",
+                    "user_agent",
+                    "outcome",
+                ],
+                name="activity_once_per_day_and_kind",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["user", "last_at"], name="activity_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.action} × {self.count}"
+
+
+class TrailCoverage(models.Model):
+    """How far CloudTrail was read for one IAM user in one Region, without a gap."""
+
+    user = models.ForeignKey(IamUser, on_delete=models.CASCADE, related_name="trail_coverage")
+    region = models.CharField(max_length=30)
+    read_from = models.DateTimeField(null=True, blank=True)
+    read_to = models.DateTimeField(null=True, blank=True)
+    # Empty while the last look succeeded; else AWS's own words.
+    error = models.TextField(blank=True)
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "trail coverage"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "region"], name="coverage_once_per_region"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.region} to {self.read_to}"

@@ -1,0 +1,31 @@
+"""Rows of change, by noun: departures, changes and their journal, notices."""
+
+from migrations_app.models.change import (
+    Batch,
+    Call,
+    Change,
+    Comment,
+    EmergencyStop,
+    Holdings,
+    Viewed,
+)
+from migrations_app.models.departure import Answer, Departure, GivenAnswer, Hit, Plan
+from migrations_app.models.notice import Notice, Opening, PendingDeclaration
+
+__all__ = [
+    "Answer",
+    "Batch",
+    "Call",
+    "Change",
+    "Comment",
+    "Departure",
+    "EmergencyStop",
+    "GivenAnswer",
+    "Hit",
+    "Holdings",
+    "Notice",
+    "Opening",
+    "PendingDeclaration",
+    "Plan",
+    "Viewed",
+]

@@ -1,0 +1,252 @@
+"""A departure: one IAM user's way out, its state, owner, protection and clock in one row."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, Protection, State
+
+
+class Answer(models.TextChoices):
+    """What the owner said about an IAM user that is theirs."""
+
+    NONE = "", "No answer yet"
+    NEEDED = "needed", "Still needed, plan a replacement"
+    CAN_GO = "can-go", "It can go"
+    UNSURE = "unsure", "Do not know yet"
+
+
+class DepartureQuerySet(models.QuerySet["Departure"]):
+    def with_access(self) -> DepartureQuerySet:
+        return self.filter(state__in=HAS_ACCESS)
+
+    def switched_off(self) -> DepartureQuerySet:
+        """Fenced or shut: in the watch or in the soak."""
+        return self.filter(state__in=SWITCHED_OFF)
+
+    def left(self) -> DepartureQuerySet:
+        """Not deleted, and not meant to stay."""
+        return self.exclude(state=State.DELETED).filter(protection="")
+
+    def unprotected(self) -> DepartureQuerySet:
+        return self.filter(protection="")
+
+
+class Departure(models.Model):
+    """One IAM user's way out. Only `migrations_app.changes` writes `state`."""
+
+    user = models.OneToOneField(
+        "inventory.IamUser", on_delete=models.PROTECT, related_name="departure"
+    )
+    state = models.CharField(
+        max_length=16,
+        choices=[(state.value, state.label) for state in State],
+        default=State.DISCOVERED,
+    )
+    state_since = models.DateTimeField()
+
+    owner = models.ForeignKey(
+        "inventory.Team",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="departures",
+    )
+    owner_since = models.DateTimeField(null=True, blank=True)
+    # A claim that needs an engineer: not suggested to that team, or an admin user.
+    claim_pending_team = models.ForeignKey(
+        "inventory.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    claim_pending_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    handed_to = models.ForeignKey(
+        "inventory.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    handed_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(max_length=8, choices=Answer.choices, blank=True)
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    protection = models.CharField(
+        max_length=12, blank=True, choices=[(p.value, p.value or "none") for p in Protection]
+    )
+    protection_reason = models.TextField(blank=True)
+    protection_until = models.DateField(null=True, blank=True)
+
+    disputed_until = models.DateField(null=True, blank=True)
+    dispute_reason = models.TextField(blank=True)
+    disputed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    # Rule 6: an engineer overrules a verdict; it lapses with any activity after `overruled_at`.
+    overruled_at = models.DateTimeField(null=True, blank=True)
+    overruled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    overruled_verdict = models.CharField(max_length=12, blank=True)
+    overruled_note = models.TextField(blank=True)
+
+    # The clock of DESIGN.md section 3. Lengths are fixed at approval.
+    fence = models.CharField(max_length=8, blank=True)  # policy | boundary
+    fenced_at = models.DateTimeField(null=True, blank=True)
+    clock_started_at = models.DateTimeField(null=True, blank=True)
+    watch = models.DurationField(null=True, blank=True)
+    soak = models.DurationField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    not_before_reason = models.TextField(blank=True)
+    last_used_read_at = models.DateTimeField(null=True, blank=True)
+
+    compromised = models.BooleanField(default=False)
+    restored_at = models.DateTimeField(null=True, blank=True)
+    irreversible_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_outside = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=0)
+
+    objects = DepartureQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in State]),
+                name="departure_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=State.DISCOVERED)
+                | Q(owner__isnull=False)
+                | Q(state=State.DELETED, deleted_outside=True),
+                name="departure_has_an_owner",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["state"], name="departure_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.state})"
+
+    @property
+    def length(self) -> timedelta | None:
+        """How long the present state has to last: the watch, or the soak."""
+        return self.watch if self.state == State.DISABLED else self.soak
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the watch or soak is over, extensions and rare rhythms included; None without a clock."""
+        if self.clock_started_at is None or self.length is None:
+            return None
+        due = self.clock_started_at + self.length
+        return max(due, self.not_before) if self.not_before else due
+
+    @property
+    def partly_deleted(self) -> bool:
+        """Past the point of no return and not gone yet (rule 18)."""
+        return self.irreversible_at is not None and self.state != State.DELETED
+
+
+class GivenAnswer(models.Model):
+    """Every answer about an IAM user is kept, with who gave it and when."""
+
+    departure = models.ForeignKey(Departure, on_delete=models.CASCADE, related_name="answers")
+    team = models.ForeignKey(
+        "inventory.Team", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    at = models.DateTimeField()
+    # ours | not-ours | needed | can-go | unsure | dispute | undo | hand-over | adopt | release
+    said = models.CharField(max_length=12)
+    note = models.TextField(blank=True)
+    whose = models.ForeignKey(
+        "inventory.Team", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.said} by {self.person}"
+
+
+class Hit(models.Model):
+    """An attempt to use a fenced or shut user (hit), or an outsider's noise at its name (knock)."""
+
+    class Kind(models.TextChoices):
+        HIT = "hit", "Hit"
+        KNOCK = "knock", "Knock"
+
+    class Closed(models.TextChoices):
+        OPEN = "", "Open"
+        DISMISSED = "dismissed", "Dismissed"
+        FIXED = "fixed", "Caller fixed"
+        RESTORED = "restored", "Restored"
+
+    departure = models.ForeignKey(Departure, on_delete=models.CASCADE, related_name="hits")
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    # trail | last-used | credential | fence | person
+    source = models.CharField(max_length=12)
+    what = models.CharField(max_length=200)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+    details = models.JSONField(default=dict, blank=True)  # who, where, region, with, key, error
+    noticed_at = models.DateTimeField()
+    closed = models.CharField(max_length=10, choices=Closed.choices, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    closed_reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-last_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["departure"],
+                condition=Q(kind="hit", closed=""),
+                name="one_open_hit_per_user",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.departure.user}: {self.what}"
+
+
+class Plan(models.Model):
+    """How a person or workload gets access once its IAM user is gone."""
+
+    class Target(models.TextChoices):
+        IDENTITY_CENTER = "identity-center", "Identity Center"
+        GITHUB_OIDC = "github-oidc", "GitHub OIDC"
+        EKS = "eks", "EKS"
+        INSTANCE_PROFILE = "instance-profile", "EC2 instance profile"
+        CROSS_ACCOUNT_ROLE = "cross-account-role", "Cross-account role"
+        SECRETS_MANAGER = "secrets-manager", "Secrets Manager rotation"
+        OTHER = "other", "Other"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        CONFIRMED = "confirmed", "Confirmed"
+
+    departure = models.OneToOneField(Departure, on_delete=models.CASCADE, related_name="plan")
+    target = models.CharField(max_length=20, choices=Target.choices)
+    reason = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    drafted_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    note = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.departure.user} to {self.get_target_display()}"
