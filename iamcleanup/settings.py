@@ -47,6 +47,8 @@ IAMCLEANUP_API_APPROVES_DELETES = env.bool("IAMCLEANUP_API_APPROVES_DELETES", de
 # Whoever scrapes /metrics sends this as a bearer token; without one it is closed in production.
 IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+# Makes the pseudonyms of people in the ledger; keep it for ever, they change with it.
+IAMCLEANUP_LEDGER_KEY = env.str("IAMCLEANUP_LEDGER_KEY", default=SECRET_KEY)
 
 # --- Refusals ---------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ def digest(value: object) -> str:
 def person_hash(person: Person) -> str:
     """The pseudonym of a person in the ledger; keyed, so that a list of people does not undo it."""
     return hmac.new(
-        settings.LEDGER_KEY.encode(), f"person:{person.pk}".encode(), hashlib.sha256
+        settings.IAMCLEANUP_LEDGER_KEY.encode(), f"person:{person.pk}".encode(), hashlib.sha256
     ).hexdigest()
 
 
