@@ -43,9 +43,11 @@ class Team(models.Model):
 
     def leads(self) -> models.QuerySet[Person]:
         """Everybody who may answer for this team: its named lead, and members who are leads."""
-        return Person.objects.filter(is_active=True).filter(
-            models.Q(pk=self.lead_id) | models.Q(teams=self, roles__contains=[Role.LEAD])
-        ).distinct()
+        return (
+            Person.objects.filter(is_active=True)
+            .filter(models.Q(pk=self.lead_id) | models.Q(teams=self, roles__contains=[Role.LEAD]))
+            .distinct()
+        )
 
 
 class PersonManager(BaseUserManager["Person"]):

@@ -17,7 +17,9 @@ class LedgerEntry(models.Model):
     seq = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()
     kind = models.CharField(max_length=60)
-    actor = models.CharField(max_length=64, blank=True)  # hash of a person, or empty for the product
+    actor = models.CharField(
+        max_length=64, blank=True
+    )  # hash of a person, or empty for the product
     account_id = models.CharField(max_length=12, blank=True)
     user_id = models.CharField(max_length=128, blank=True)
     batch = models.PositiveIntegerField(null=True, blank=True)

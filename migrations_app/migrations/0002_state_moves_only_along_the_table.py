@@ -17,9 +17,7 @@ STEPS = (
     ("soaking", ("deleted", "owner-assigned")),
 )
 
-_PAIRS = ", ".join(
-    f"('{source}', '{target}')" for source, targets in STEPS for target in targets
-)
+_PAIRS = ", ".join(f"('{source}', '{target}')" for source, targets in STEPS for target in targets)
 
 REFUSE = f"""
 CREATE FUNCTION migrations_app_refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$

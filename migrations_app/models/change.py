@@ -35,7 +35,9 @@ class Batch(models.Model):
     ENDED = (Status.DONE, Status.ABORTED, Status.WITHDRAWN)
 
     number = models.PositiveIntegerField(unique=True)
-    account = models.ForeignKey("inventory.Account", on_delete=models.PROTECT, related_name="batches")
+    account = models.ForeignKey(
+        "inventory.Account", on_delete=models.PROTECT, related_name="batches"
+    )
     move = models.CharField(
         max_length=10, choices=[(m.value, m.value) for m in (MoveName.DISABLE, MoveName.DELETE)]
     )
@@ -244,9 +246,7 @@ class Viewed(models.Model):
     """The approver looked at one user of a batch."""
 
     change = models.ForeignKey(Change, on_delete=models.CASCADE, related_name="viewed")
-    person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
-    )
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64)
     at = models.DateTimeField()
 
@@ -267,9 +267,7 @@ class Comment(models.Model):
     change = models.ForeignKey(
         Change, null=True, blank=True, on_delete=models.CASCADE, related_name="comments"
     )
-    person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
-    )
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField()
     text = models.TextField()
 

@@ -57,9 +57,7 @@ class Opening(models.Model):
     """A person opened a notice while signed in."""
 
     notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="openings")
-    person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
-    )
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField()
 
     class Meta:
