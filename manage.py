@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run a management command; `demo` hands over to the supervisor, which makes its own settings."""
+    """Run a management command; `demo` hands over to the supervisor."""
     if sys.argv[1:2] == ["demo"]:
         os.execv(sys.executable, [sys.executable, "-m", "demo", *sys.argv[2:]])
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iamcleanup.settings")

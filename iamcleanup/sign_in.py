@@ -34,7 +34,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless its view says otherwise."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
-        """Send a browser to sign-in and back; tell htmx to do so, since it follows redirects itself.
+        """Send a browser to sign-in and back; htmx follows redirects by itself, so it is told to.
 
         A fragment request comes back to the page it was on, not to the fragment.
         """

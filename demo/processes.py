@@ -1,0 +1,154 @@
+"""One child process of the supervisor: started so that it cannot outlive it.
+
+On Linux the kernel itself ends a child when the supervisor dies, even by SIGKILL. Each child leads
+a process group of its own, so that Ctrl-C in a terminal reaches the supervisor alone and the
+children are stopped in order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_KEEPCAPS = 8
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
+_CAP_DAC_OVERRIDE = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+
+LINUX = sys.platform == "linux"
+
+
+class DidNotStart(RuntimeError):
+    """A child did not come up; the message says what it last wrote."""
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _CapabilityData(ctypes.Structure):
+    _fields_ = [
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    ]
+
+
+def _become(libc: ctypes.CDLL, uid: int, gid: int) -> None:
+    """Drop root, but keep the right to walk through folders that only root may enter.
+
+    PostgreSQL refuses to run as root, and a checkout often lies below /root (mode 700).
+    """
+    libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    one = 1 << _CAP_DAC_OVERRIDE
+    data = (_CapabilityData * 2)(_CapabilityData(one, one, one), _CapabilityData(0, 0, 0))
+    # Both calls may be refused in a locked-down container. Then the files must be reachable, and
+    # where they are not, the program's own message says so.
+    if libc.capset(ctypes.byref(header), data) == 0:
+        libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)
+
+
+def _before_exec(death_signal: int, user: tuple[int, int] | None) -> Callable[[], None] | None:
+    if not LINUX:
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if user is not None:
+            _become(libc, *user)
+        # After the change of user, which clears it.
+        libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+@dataclass
+class Child:
+    """A program and, while it runs, its process."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environ: Mapping[str, str]
+    stop_signal: signal.Signals = signal.SIGTERM
+    # What the kernel sends when the supervisor itself was killed; default: `stop_signal`.
+    death_signal: signal.Signals | None = None
+    # uid and gid to run as, when the supervisor is root and the program must not be.
+    user: tuple[int, int] | None = None
+    keep_open: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    starts: list[float] = field(default_factory=list, init=False)
+
+    def start(self) -> None:
+        """Start the program; its output goes to the end of its log file."""
+        self.starts.append(time.monotonic())
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                list(self.command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(self.environ),
+                cwd=Path(__file__).resolve().parent.parent,
+                start_new_session=True,
+                pass_fds=self.keep_open,
+                preexec_fn=_before_exec(self.death_signal or self.stop_signal, self.user),  # noqa: PLW1509
+            )
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs now."""
+        return self.process is not None and self.process.poll() is None
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until `ready()`; DidNotStart if the program ends before or is not in time."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.running:
+                raise DidNotStart(f"{self.name} stopped while starting.\n{self.last_lines()}")
+            if time.monotonic() > deadline:
+                raise DidNotStart(
+                    f"{self.name} did not answer within {seconds:.0f} s.\n{self.last_lines()}"
+                )
+            time.sleep(0.05)
+
+    def ask_to_stop(self) -> None:
+        """Send the stop signal, if it runs."""
+        if self.process is not None and self.running:
+            self.process.send_signal(self.stop_signal)
+
+    def end(self, seconds: float) -> None:
+        """Wait up to `seconds` for it to end, then end it and all its children the hard way."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(timeout=max(seconds, 0.1))
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def last_lines(self, count: int = 15) -> str:
+        """The end of its log, indented, for a message."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        lines = [f"    {line}" for line in text.splitlines()[-count:]]
+        return "\n".join([f"The end of {self.log}:", *lines])
