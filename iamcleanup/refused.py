@@ -1,0 +1,46 @@
+"""Where a refusal becomes an answer: the one place that turns `Refused` into a page or a toast."""
+
+from __future__ import annotations
+
+import json
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.deprecation import MiddlewareMixin
+
+from inventory.refusals import NotAllowed, Refused, Stale
+
+
+class RefusedMiddleware(MiddlewareMixin):
+    """A verb or a view refused: nothing was changed, and the person reads why.
+
+    htmx keeps its page (nothing is swapped) and shows the reasons as a toast; a browser gets a
+    page with the same reasons. The status is the refusal's own: 403, 409 or 422.
+    """
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        if not isinstance(exception, Refused):
+            return None
+        if request.headers.get("HX-Request") == "true":
+            answer = HttpResponse(status=exception.status)
+            answer["HX-Reswap"] = "none"
+            toast = {"kind": "error", "text": f"{_title(exception)} {exception}"}
+            answer["HX-Trigger"] = json.dumps({"toast": toast})
+        else:
+            answer = render(
+                request,
+                "refused.html",
+                {"title": _title(exception), "reasons": exception.reasons},
+                status=exception.status,
+            )
+        patch_vary_headers(answer, ["HX-Request"])
+        return answer
+
+
+def _title(refusal: Refused) -> str:
+    if isinstance(refusal, Stale):
+        return "Not saved."
+    return "Not yours to see or do." if isinstance(refusal, NotAllowed) else "Not done."
