@@ -1,0 +1,137 @@
+"""The ground under every test: own database, own Redis number, own clock, no foreign sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import services
+
+# Before Django reads its settings.
+os.environ["IAMCLEANUP_TEST"] = "1"
+os.environ["DJANGO_SETTINGS_MODULE"] = "iamcleanup.settings"
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+# Whatever forgets to name the simulator finds nobody, instead of somebody's account.
+os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "testing"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+_home = tempfile.TemporaryDirectory(prefix="iamcleanup-tests-", ignore_cleanup_errors=True)
+os.environ["IAMCLEANUP_CLOCK_FILE"] = str(Path(_home.name) / "clock")
+services.choose()
+
+pytest_plugins = ["tests.processes"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings now; pytest-django sets Django up right after, since they are there."""
+    from django.conf import settings
+
+    assert settings.IAMCLEANUP_TEST
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A missing service is a failure, never a skip."""
+    try:
+        services.check()
+    except services.ServiceMissing as missing:
+        raise pytest.UsageError(str(missing)) from missing
+
+
+@pytest.fixture(scope="session")
+def test_database() -> services.TestDatabase:
+    """This test process's own database."""
+    return services.TestDatabase(
+        os.environ["DATABASE_URL"], os.environ.get("PYTEST_XDIST_WORKER", "")
+    )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_blocker: Any,
+    test_database: services.TestDatabase,
+) -> Iterator[None]:
+    """Point Django at a copy of the template, and renew the copy after each test that commits.
+
+    Django's own flush would trip over the triggers that guard the ledger, and would lose the rows
+    that schema migrations put there.
+    """
+    from django.core.management import call_command
+    from django.db import connection, connections
+    from django.test import TransactionTestCase
+
+    def use(name: str) -> None:
+        connections.close_all()
+        connection.settings_dict["NAME"] = name
+
+    def migrate(url: str) -> None:
+        use(url.rpartition("/")[2].partition("?")[0])
+        call_command("migrate", verbosity=0, interactive=False)
+        connections.close_all()
+
+    def renew(_: TransactionTestCase) -> None:
+        connections.close_all()
+        test_database.renew()
+
+    with django_db_blocker.unblock():
+        test_database.make_template(migrate)
+        test_database.renew()
+        use(test_database.name)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", renew)
+    yield
+    patch.undo()
+    with django_db_blocker.unblock():
+        connections.close_all()
+    test_database.drop()
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis() -> None:
+    """Cache, limiter, queues and heartbeats of this test process start empty."""
+    import redis
+    from django.conf import settings
+
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _clock_at_zero() -> None:
+    """The shared clock shows real time when a test begins, whatever the one before did."""
+    Path(os.environ["IAMCLEANUP_CLOCK_FILE"]).unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_foreign_sockets() -> Iterator[None]:
+    """Only this machine can be reached; a test that tries more fails with the address."""
+    from iamcleanup.play import is_loopback
+
+    really_connect = socket.socket.connect
+    really_connect_ex = socket.socket.connect_ex
+
+    def check(address: Any) -> None:
+        if isinstance(address, tuple) and not is_loopback(address[0]):
+            raise AssertionError(f"A test tried to reach {address[0]}:{address[1]}")
+
+    def connect(self: socket.socket, address: Any) -> None:
+        check(address)
+        really_connect(self, address)
+
+    def connect_ex(self: socket.socket, address: Any) -> int:
+        check(address)
+        return really_connect_ex(self, address)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", connect)
+    patch.setattr(socket.socket, "connect_ex", connect_ex)
+    yield
+    patch.undo()
