@@ -1,0 +1,110 @@
+"""What AWS refused or could not do, in its own words: the one error that leaves these modules."""
+
+from __future__ import annotations
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+)
+
+THROTTLES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+        "PriorRequestNotComplete",
+    }
+)
+# IAM answers these while it settles; the same request may succeed a moment later. LimitExceeded and
+# DeleteConflict can also be final: whoever retries them has a deadline.
+_PASSING = frozenset(
+    {
+        "EntityTemporarilyUnmodifiable",
+        "ConcurrentModification",
+        "LimitExceeded",
+        "DeleteConflict",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "InternalFailure",
+        "InternalError",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    }
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+
+
+class AwsFailure(Exception):
+    """A call to AWS that did not succeed, or an answer that cannot be trusted.
+
+    `code` and `message` are AWS's own; "Connection" means that no answer came, so a write may or
+    may not have been applied. `http_status` is 0 where there was no answer. `retryable` says that
+    the same call may succeed later.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        operation: str = "",
+        request_id: str = "",
+        http_status: int = 0,
+        retryable: bool = False,
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.operation = operation
+        self.request_id = request_id
+        self.http_status = http_status
+        self.retryable = retryable
+        super().__init__(f"{operation}: {code}: {message}" if operation else f"{code}: {message}")
+
+    @property
+    def throttled(self) -> bool:
+        return self.code in THROTTLES
+
+    @property
+    def denied(self) -> bool:
+        """AWS refused for want of permission, in any of its spellings."""
+        return self.code.startswith("AccessDenied") or self.code.endswith("UnauthorizedOperation")
+
+
+class NoSuchUser(AwsFailure):
+    """GetUser itself answered NoSuchEntity: no user bears this name now."""
+
+
+def failure(error: ClientError | BotoCoreError, operation: str) -> AwsFailure:
+    """`error` as an AwsFailure of `operation` (AWS's name of the call, such as "GetUser")."""
+    if isinstance(error, ClientError):
+        return _refused(error, operation)
+    if isinstance(error, (HTTPClientError, ResponseStreamingError, IncompleteReadError)):
+        return AwsFailure("Connection", str(error), operation=operation, retryable=True)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return AwsFailure("NoCredentials", str(error), operation=operation)
+    return AwsFailure(type(error).__name__, str(error), operation=operation)
+
+
+def _refused(error: ClientError, operation: str) -> AwsFailure:
+    told = error.response.get("Error", {})
+    meta = error.response.get("ResponseMetadata", {})
+    code = str(told.get("Code") or "Unknown")
+    status = int(meta.get("HTTPStatusCode") or 0)
+    return AwsFailure(
+        code,
+        str(told.get("Message") or "AWS gave no message."),
+        operation=operation,
+        request_id=str(meta.get("RequestId") or ""),
+        http_status=status,
+        retryable=code in THROTTLES | _PASSING | _EXPIRED or status >= 500,
+    )

@@ -1,0 +1,283 @@
+"""Sessions in an AWS account: whose credentials, how long, which clients.
+
+Base credentials are the ambient ones (environment, instance profile). Per account a role is assumed
+with its external id, and the account that answers must be the declared one. Without a reader role
+the ambient credentials read; nothing is ever written with them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from inventory import clock
+from inventory.aws.failure import AwsFailure, NoSuchUser, failure
+from inventory.models import Account
+
+if TYPE_CHECKING:
+    from types_boto3_cloudtrail import CloudTrailClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_iam import IAMClient
+    from types_boto3_sts import STSClient
+    from types_boto3_sts.type_defs import AssumeRoleRequestTypeDef
+
+__all__ = [
+    "AwsFailure",
+    "AwsSession",
+    "Identity",
+    "NoSuchUser",
+    "Role",
+    "failure",
+    "open_session",
+    "own_identity",
+    "region_for",
+]
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "iam-cleanup/0.1.0"
+Role = Literal["reader", "actor", "deleter"]
+# Chained roles last an hour at most, so everybody asks for that.
+_LIFETIME = timedelta(hours=1)
+_POLICY_LIMIT = 2048
+_HOME_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What GetCallerIdentity says. For an IAM user, `user_id` is its AIDA id."""
+
+    arn: str
+    user_id: str
+    account_id: str
+
+
+class AwsSession:
+    """Credentials in one account, with cached clients; safe to share between threads."""
+
+    def __init__(self, account_id: str, role: Role, session: boto3.Session, home: str) -> None:
+        self.account_id = account_id
+        self.role = role
+        self.home_region = home
+        self._session = session
+        self._clients: dict[tuple[str, str], Any] = {}
+        # A client may be used by many threads; making one may not.
+        self._making = threading.Lock()
+
+    @overload
+    def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
+    @overload
+    def client(
+        self, service: Literal["cloudtrail"], region: str | None = None
+    ) -> CloudTrailClient: ...
+    @overload
+    def client(self, service: Literal["ec2"], region: str | None = None) -> EC2Client: ...
+    @overload
+    def client(self, service: Literal["sts"], region: str | None = None) -> STSClient: ...
+    @overload
+    def client(self, service: str, region: str | None = None) -> Any: ...
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The client of `service` in `region`; the partition's home Region if none is given."""
+        key = (service, region or self.home_region)
+        with self._making:
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    cast(Any, service), region_name=key[1], config=_config(self.role, service)
+                )
+            return self._clients[key]
+
+    def identity(self) -> Identity:
+        """Who AWS says this session is. Raises AwsFailure."""
+        return _identity(self.client("sts"))
+
+
+def open_session(
+    account: Account,
+    role: Role,
+    *,
+    source_identity: str = "",
+    session_policy: dict[str, Any] | None = None,
+) -> AwsSession:
+    """A session in `account` as its declared `role`.
+
+    `source_identity` is the person behind the writes (any text; what STS does not take is replaced)
+    and `session_policy` narrows the role further, at most 2,048 characters of JSON. Raises
+    AwsFailure: "NoRole" (none declared for a writer), "NoExternalId" (its environment variable is
+    not set), "PolicyTooLong", "WrongAccount", or AWS's own.
+    """
+    declared: dict[Role, str] = {
+        "reader": account.reader_role,
+        "actor": account.actor_role,
+        "deleter": account.deleter_role,
+    }
+    arn = declared[role]
+    if not arn and role != "reader":
+        message = f"No {role} role is declared for account {account.account_id}."
+        raise AwsFailure("NoRole", message, operation="AssumeRole")
+    home = region_for(arn.split(":")[1] if arn.startswith("arn:") else "aws")
+    if arn:
+        request = _assume_request(account, role, arn, source_identity, session_policy)
+        session = _assumed(request, home)
+    else:
+        session = boto3.Session()
+    opened = AwsSession(account.account_id, role, session, home)
+    _check_account(opened)
+    return opened
+
+
+def own_identity() -> Identity:
+    """Whose the base credentials are, before any AssumeRole. Raises AwsFailure."""
+    return _identity(_base_sts(os.environ.get("AWS_REGION") or region_for("aws")))
+
+
+def region_for(partition: str) -> str:
+    """The Region in which the partition's IAM endpoint and its home endpoints are reached."""
+    return _HOME_REGIONS.get(partition, "us-east-1")
+
+
+def _config(role: str, service: str) -> Config:
+    # A write is never sent again by the SDK: each re-send is journalled by whoever writes. A
+    # LookupEvents is never either: each send must pass the limiter that all workers share.
+    once = role != "reader" or service == "cloudtrail"
+    return Config(
+        connect_timeout=3,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 1 if once else 6},
+        max_pool_connections=16,
+        user_agent_extra=USER_AGENT,
+    )
+
+
+def _base_sts(region: str) -> STSClient:
+    return boto3.Session().client("sts", region_name=region, config=_config("reader", "sts"))
+
+
+def _identity(sts: STSClient) -> Identity:
+    try:
+        told = sts.get_caller_identity()
+    except (ClientError, BotoCoreError) as error:
+        raise failure(error, "GetCallerIdentity") from error
+    return Identity(told["Arn"], told["UserId"], told["Account"])
+
+
+def _check_account(session: AwsSession) -> None:
+    """An id in a file is a claim; these credentials must really be in that account."""
+    seen = session.identity().account_id
+    if seen != session.account_id:
+        message = f"These credentials belong to account {seen}, not to {session.account_id}."
+        raise AwsFailure("WrongAccount", message, operation="GetCallerIdentity")
+
+
+def _assume_request(
+    account: Account,
+    role: Role,
+    arn: str,
+    source_identity: str,
+    policy: dict[str, Any] | None,
+) -> AssumeRoleRequestTypeDef:
+    # The session name is constant: a service-last-accessed job can be read only by the very role
+    # session that started it.
+    request: AssumeRoleRequestTypeDef = {
+        "RoleArn": arn,
+        "RoleSessionName": f"iam-cleanup-{role}",
+        "DurationSeconds": int(_LIFETIME.total_seconds()),
+    }
+    if account.external_id:
+        request["ExternalId"] = _external_id(account)
+    if source_identity:
+        request["SourceIdentity"] = _as_source_identity(source_identity)
+    if policy is not None:
+        text = json.dumps(policy, separators=(",", ":"))
+        if len(text) > _POLICY_LIMIT:
+            message = f"The session policy has {len(text)} characters; STS takes {_POLICY_LIMIT}."
+            raise AwsFailure("PolicyTooLong", message, operation="AssumeRole")
+        request["Policy"] = text
+    return request
+
+
+def _external_id(account: Account) -> str:
+    if not account.external_id.startswith("env:"):
+        return account.external_id
+    name = account.external_id.removeprefix("env:")
+    value = os.environ.get(name, "")
+    if not value:
+        message = (
+            f"The external id of account {account.account_id} is read from the environment variable"
+            f" {name}, and that is not set here."
+        )
+        raise AwsFailure("NoExternalId", message, operation="AssumeRole")
+    return value
+
+
+def _as_source_identity(person: str) -> str:
+    allowed = re.sub(r"[^\w+=,.@-]", "-", person, flags=re.ASCII)[:64]
+    return allowed if len(allowed) >= 2 else f"{allowed}--"
+
+
+def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> boto3.Session:
+    """A session whose credentials renew themselves by assuming the role again."""
+
+    def renew() -> dict[str, str]:
+        # The end is counted on our own clock: it moves with the simulated account, and a machine
+        # whose clock is wrong still renews in time.
+        ends_at = clock.now() + _LIFETIME
+        told = _assume(request, home)
+        return {
+            "access_key": told["AccessKeyId"],
+            "secret_key": told["SecretAccessKey"],
+            "token": told["SessionToken"],
+            "expiry_time": ends_at.isoformat(),
+        }
+
+    first = renew()
+    credentials = RefreshableCredentials(
+        first["access_key"],
+        first["secret_key"],
+        first["token"],
+        clock.now() + _LIFETIME,
+        refresh_using=renew,
+        method="assume-role",
+        time_fetcher=clock.now,
+    )
+    core = botocore.session.Session()
+    core.register_component("credential_provider", _Given(credentials))
+    return boto3.Session(botocore_session=core)
+
+
+def _assume(request: AssumeRoleRequestTypeDef, home: str) -> dict[str, str]:
+    sts = _base_sts(home)
+    try:
+        try:
+            return cast(dict[str, str], sts.assume_role(**request)["Credentials"])
+        except ClientError as error:
+            if "SourceIdentity" not in request or "SetSourceIdentity" not in str(error):
+                raise
+            log.warning("Role %s does not allow a source identity.", request["RoleArn"])
+            # From here on also for renewals: the trust policy does not take it.
+            del request["SourceIdentity"]
+            return cast(dict[str, str], sts.assume_role(**request)["Credentials"])
+    except (ClientError, BotoCoreError) as error:
+        raise failure(error, "AssumeRole") from error
+
+
+class _Given:
+    """Hands botocore credentials that are known already, in place of its chain of providers."""
+
+    def __init__(self, credentials: RefreshableCredentials) -> None:
+        self._credentials = credentials
+
+    def load_credentials(self) -> RefreshableCredentials:
+        return self._credentials
