@@ -1,0 +1,96 @@
+"""The only place that writes `Departure.state`. Every move goes through `move`, and is ledgered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+
+from inventory import clock, ledger
+from inventory.models import Person
+from inventory.refusals import Refused, Stale
+from migrations_app import lifecycle
+from migrations_app.lifecycle import MoveName
+from migrations_app.models import Departure
+
+
+def locked(departure: Departure) -> Departure:
+    """The row as it is now, locked until the transaction ends.
+
+    Stale if it changed since `departure` was loaded, or since the form that carries its version was
+    shown: what the person saw is then no longer what they would change.
+    """
+    row = (
+        Departure.objects.select_for_update(of=("self",))
+        .select_related("user__account", "owner")
+        .get(pk=departure.pk)
+    )
+    if row.version != departure.version:
+        raise Stale(
+            f"{row.user} was changed meanwhile; it is now {lifecycle.State(row.state).label}. "
+            "Look at it again, then repeat what you wanted."
+        )
+    return row
+
+
+def move(
+    departure: Departure,
+    name: MoveName,
+    *,
+    actor: Person | None = None,
+    at: datetime | None = None,
+    batch: int | None = None,
+    note: str = "",
+    **columns: Any,
+) -> Departure:
+    """Make one move of the table and record it; the departure as it is afterwards.
+
+    `columns` are set in the same statement. Refused when the table does not hold the move, Stale
+    when another worker or person was quicker. The caller holds the transaction.
+    """
+    try:
+        target = lifecycle.target_of(departure.state, name)
+    except lifecycle.IllegalMove as error:
+        raise Refused(f"{departure.user}: {error}") from error
+    at = at or clock.now()
+    if target != departure.state:
+        columns["state_since"] = at
+    changed = Departure.objects.filter(
+        pk=departure.pk, state=departure.state, version=departure.version
+    ).update(state=target, version=F("version") + 1, **columns)
+    if not changed:
+        raise Stale(f"{departure.user} was changed meanwhile. Look at it again.")
+    before = departure.state
+    departure.refresh_from_db()
+    ledger.append(
+        f"move.{name}",
+        actor=actor,
+        user=departure.user,
+        batch=batch,
+        source=before,
+        target=str(target),
+        owner=departure.owner.key if departure.owner else "",
+        note=note,
+    )
+    return departure
+
+
+def note(
+    departure: Departure,
+    kind: str,
+    *,
+    actor: Person | None = None,
+    data: dict[str, Any] | None = None,
+    **columns: Any,
+) -> Departure:
+    """Set columns other than the state, and record why. The caller holds the transaction."""
+    assert "state" not in columns
+    changed = Departure.objects.filter(pk=departure.pk, version=departure.version).update(
+        version=F("version") + 1, **columns
+    )
+    if not changed:
+        raise Stale(f"{departure.user} was changed meanwhile. Look at it again.")
+    departure.refresh_from_db()
+    ledger.append(kind, actor=actor, user=departure.user, **(data or {}))
+    return departure
