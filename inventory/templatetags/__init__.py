@@ -1,0 +1,1 @@
+"""What templates can say: icons, times, badges, charts and the shell's own small questions."""

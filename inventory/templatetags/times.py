@@ -1,0 +1,159 @@
+"""Times as people read them: UTC, with the year only where it is not this year.
+
+Relative times always stand with the absolute one. The browser keeps the relative part fresh and
+adds the reader's local time to the tooltip; without a script both are as old as the page.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from inventory import clock
+
+register = template.Library()
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+def day_text(value: date, now: datetime, weekday: bool = True) -> str:
+    """ "Wed 12 Mar", or "Wed 12 Mar 2024" where the year is not the present one."""
+    text = f"{value:%a} " if weekday else ""
+    text += f"{value.day} {value:%b}"
+    return text if value.year == now.year else f"{text} {value.year}"
+
+
+def moment_text(value: datetime, now: datetime) -> str:
+    """ "6 Mar 14:22", in UTC."""
+    value = value.astimezone(UTC)
+    return f"{day_text(value.date(), now, weekday=False)} {value:%H:%M}"
+
+
+def relative_text(value: datetime, now: datetime) -> str:
+    """How long ago or how far ahead: "3 min ago", "2 h ago", "yesterday", "in 6 days"."""
+    gap = now - value
+    size = abs(gap)
+    if size < _MINUTE:
+        return "just now" if gap >= timedelta() else "in a moment"
+    if size < _HOUR:
+        words = f"{size // _MINUTE} min"
+    elif size < _DAY:
+        words = f"{size // _HOUR} h"
+    elif size < 2 * _DAY:
+        return "yesterday" if gap > timedelta() else "tomorrow"
+    else:
+        words = f"{size // _DAY:,} days"
+    return f"{words} ago" if gap > timedelta() else f"in {words}"
+
+
+def _stamp(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _full(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%a %-d %b %Y %H:%M:%S} UTC"
+
+
+@register.simple_tag
+def time(value: datetime | None, absent: str = "never") -> SafeString:
+    """ "6 Mar 14:22" in UTC, the full time in the tooltip; `absent` where there is none."""
+    if value is None:
+        return format_html('<span class="muted">{}</span>', absent)
+    return format_html(
+        '<time class="num" datetime="{}" title="{}">{}</time>',
+        _stamp(value),
+        _full(value),
+        moment_text(value, clock.now()),
+    )
+
+
+@register.simple_tag
+def when(value: datetime | None, absent: str = "never", stacked: bool = False) -> SafeString:
+    """ "7 days ago 27 Feb 15:51"; `stacked` puts the absolute time on a line of its own."""
+    if value is None:
+        return format_html('<span class="muted">{}</span>', absent)
+    now = clock.now()
+    return format_html(
+        '<time class="when num{}" datetime="{}" title="{}"><span data-relative>{}</span> '
+        '<span class="when-absolute">{}</span></time>',
+        " when-stacked" if stacked else "",
+        _stamp(value),
+        _full(value),
+        relative_text(value, now),
+        moment_text(value, now),
+    )
+
+
+@register.simple_tag
+def ago(value: datetime | None, absent: str = "never") -> SafeString:
+    """ "14 min ago" alone, the absolute time in the tooltip: only where space forbids both."""
+    if value is None:
+        return format_html("{}", absent)
+    return format_html(
+        '<time class="num" datetime="{}" title="{}" data-relative>{}</time>',
+        _stamp(value),
+        _full(value),
+        relative_text(value, clock.now()),
+    )
+
+
+@register.simple_tag
+def day(value: date | datetime | None, zone: str = "UTC", absent: str = "not set") -> SafeString:
+    """ "Wed 12 Mar"; a moment falls on the day it has in `zone`."""
+    if value is None:
+        return format_html('<span class="muted">{}</span>', absent)
+    if isinstance(value, datetime):
+        shown = value.astimezone(ZoneInfo(zone)).date()
+        stamp, full = _stamp(value), _full(value)
+    else:
+        shown, stamp, full = value, value.isoformat(), f"{value:%a} {value.day} {value:%b %Y}"
+    return format_html(
+        '<time class="num nowrap" datetime="{}" title="{}">{}</time>',
+        stamp,
+        full,
+        day_text(shown, clock.now()),
+    )
+
+
+@register.simple_tag
+def due(value: datetime | None, zone: str = "UTC", absent: str = "not set") -> SafeString:
+    """A window or due date in the account's zone with UTC beside: "Tue 11 Mar, 14:00 CET, …"."""
+    if value is None:
+        return format_html('<span class="muted">{}</span>', absent)
+    local = value.astimezone(ZoneInfo(zone))
+    text = f"{day_text(local.date(), clock.now())}, {local:%H:%M}"
+    if local.utcoffset():
+        text += f" {local:%Z} ({value.astimezone(UTC):%H:%M} UTC)"
+    else:
+        text += " UTC"
+    return format_html(
+        '<time class="num" datetime="{}" title="{}">{}</time>', _stamp(value), _full(value), text
+    )
+
+
+@register.filter
+def duration(value: timedelta | None) -> str:
+    """ "3 min 12 s", "14 days", "2 h 5 min": the two largest units; empty for None."""
+    if value is None:
+        return ""
+    seconds = int(value.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s".removesuffix(" 0 s")
+    if seconds < 86400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min".removesuffix(" 0 min")
+    days = seconds // 86400
+    return "1 day" if days == 1 else f"{days:,} days"
+
+
+@register.simple_tag
+def server_now() -> SafeString:
+    """The product's time for the browser: the demo's clock runs ahead of the reader's."""
+    return mark_safe(_stamp(clock.now()))  # noqa: S308 (digits, dashes and colons only)

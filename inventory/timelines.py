@@ -1,0 +1,352 @@
+"""Charts along a calendar: the burn-down of an account and the evidence of one IAM user.
+
+Pure, like inventory.charts: dates and counts in, the shapes of an SVG out, every length rounded to
+a tenth of a unit. Each chart also keeps its numbers as rows, for the table that can stand in its
+place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+Point = tuple[date, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A label on an axis, and where its line runs."""
+
+    at: float
+    label: str
+    anchor: str = "middle"
+    is_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Words inside a chart."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The drawing area and its two scales."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    first: date
+    last: date
+    most: int = 1
+
+    def x(self, day: date) -> float:
+        span = max((self.last - self.first).days, 1)
+        return round(self.left + (self.right - self.left) * (day - self.first).days / span, 1)
+
+    def y(self, count: float) -> float:
+        return round(self.bottom - (self.bottom - self.top) * count / self.most, 1)
+
+    def line(self, points: Iterable[tuple[date, float]]) -> str:
+        return "M" + "L".join(f"{self.x(day)} {self.y(count)}" for day, count in points)
+
+    def steps(self, points: Sequence[Point], until: date) -> str:
+        """Counts hold until they change, so the line runs level and then drops."""
+        (first, count), *rest = points
+        path = f"M{self.x(first)} {self.y(count)}"
+        for day, count in rest:
+            path += f"H{self.x(day)}V{self.y(count)}"
+        return f"{path}H{self.x(until)}"
+
+
+def short_day(day: date) -> str:
+    """ "6 Mar": the axis says no year, the chart's sentence does."""
+    return f"{day.day} {day:%b}"
+
+
+def calendar_ticks(plane: Plane, number: int = 6) -> tuple[Tick, ...]:
+    """About `number` dates, evenly spread, the first one at the left edge."""
+    span = (plane.last - plane.first).days
+    step = max(round(span / number), 1)
+    days = [plane.first + timedelta(days) for days in range(0, span + 1, step)]
+    return tuple(
+        Tick(plane.x(day), short_day(day), "start" if day == plane.first else anchor(plane, day))
+        for day in days
+    )
+
+
+def anchor(plane: Plane, day: date) -> str:
+    """Which end of a label stands at its date, so that it does not leave the chart."""
+    return "end" if plane.right - plane.x(day) < 20 else "middle"
+
+
+def count_ticks(most: int) -> list[int]:
+    """Round numbers from 0 up to at least `most`, about four steps."""
+    step = next(
+        step * factor
+        for factor in (1, 10, 100, 1_000, 10_000, 100_000)
+        for step in (1, 2, 5)
+        if step * factor * 5 >= most
+    )
+    return list(range(0, (most // step + (most % step > 0)) * step + 1, step))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is expected to be left on coming days: the middle, and the range around it."""
+
+    low: tuple[Point, ...]
+    middle: tuple[Point, ...]
+    high: tuple[Point, ...]
+
+    @property
+    def zero_on(self) -> date | None:
+        """The day the middle reaches zero, if it does."""
+        return next((day for day, count in self.middle if count == 0), None)
+
+
+@dataclass(frozen=True, slots=True)
+class BurnDown:
+    """Two step lines: users not deleted, and users who still have access."""
+
+    width: int
+    height: int
+    plane: Plane
+    count_axis: tuple[Tick, ...]
+    calendar: tuple[Tick, ...]
+    not_deleted: str
+    with_access: str
+    with_access_area: str
+    today_x: float
+    ends: tuple[Label, Label]
+    expected: str
+    range: str
+    zero: Label | None
+    sentence: str
+    rows: tuple[tuple[date, int, int], ...]
+
+
+def burn_down(
+    not_deleted: Sequence[Point],
+    with_access: Sequence[Point],
+    today: date,
+    forecast: Forecast | None = None,
+    width: int = 732,
+    height: int = 290,
+) -> BurnDown:
+    """The burn-down up to `today`, with a forecast where the pace is known.
+
+    The series hold a point for each day on which the count changed, oldest first; both need one at
+    least (ValueError), and neither counts a protected user: zero means zero.
+    """
+    if not not_deleted or not with_access:
+        raise ValueError("A burn-down needs one count of each line at least.")
+    counts = count_ticks(max(count for _, count in [*not_deleted, *with_access]))
+    end = max([today, *(day for day, _ in (forecast.high if forecast else ()))])
+    first = min(not_deleted[0][0], with_access[0][0])
+    plane = Plane(
+        left=34,
+        right=width - 14,
+        top=22,
+        bottom=height - 30,
+        first=first,
+        last=max(end, first + timedelta(14)),
+        most=max(counts[-1], 1),
+    )
+    area = plane.steps(with_access, today)
+    return BurnDown(
+        width=width,
+        height=height,
+        plane=plane,
+        count_axis=tuple(Tick(plane.y(n), str(n), is_zero=n == 0) for n in counts),
+        calendar=calendar_ticks(plane),
+        not_deleted=plane.steps(not_deleted, today),
+        with_access=area,
+        with_access_area=f"{area}V{plane.y(0)}H{plane.x(with_access[0][0])}Z",
+        today_x=plane.x(today),
+        ends=end_labels(plane, today, not_deleted[-1][1], with_access[-1][1]),
+        expected=expected_path(plane, today, not_deleted[-1][1], forecast),
+        range=range_path(plane, today, not_deleted[-1][1], forecast),
+        zero=zero_label(plane, forecast),
+        sentence=burn_down_sentence(not_deleted, with_access, forecast),
+        rows=joined(not_deleted, with_access),
+    )
+
+
+def end_labels(plane: Plane, today: date, left: int, access: int) -> tuple[Label, Label]:
+    """The two counts of today, beside their line's end: one above, one below."""
+    x = plane.x(today)
+    roomy = x - plane.left > 140
+    at, side = (x - 8, "end") if roomy else (x + 8, "start")
+    below = min(plane.y(access) + 20, plane.bottom - 6)
+    return (
+        Label(at, round(plane.y(left) - 9, 1), f"{left} not deleted", side),
+        Label(at, round(below, 1), f"{access} still have access", side),
+    )
+
+
+def expected_path(plane: Plane, today: date, left: int, forecast: Forecast | None) -> str:
+    """The dashed line from today's count; empty without a forecast."""
+    return plane.line([(today, left), *forecast.middle]) if forecast else ""
+
+
+def range_path(plane: Plane, today: date, left: int, forecast: Forecast | None) -> str:
+    """The grey range between the hopeful and the slow course; empty without a forecast."""
+    if forecast is None:
+        return ""
+    outline = [(today, left), *forecast.high, *reversed(forecast.low)]
+    return plane.line(outline) + "Z"
+
+
+def zero_label(plane: Plane, forecast: Forecast | None) -> Label | None:
+    """The day on which nothing is left, where the forecast reaches it."""
+    day = forecast.zero_on if forecast else None
+    if day is None:
+        return None
+    text = f"{day:%a} {short_day(day)}"
+    return Label(plane.x(day), plane.y(0), text, anchor(plane, day))
+
+
+def burn_down_sentence(
+    not_deleted: Sequence[Point], with_access: Sequence[Point], forecast: Forecast | None
+) -> str:
+    """The chart in words, for its title."""
+    text = (
+        f"{not_deleted[-1][1]} of {not_deleted[0][1]} users not deleted, "
+        f"{with_access[-1][1]} with access"
+    )
+    day = forecast.zero_on if forecast else None
+    return f"{text}, zero expected on {day.day} {day:%B %Y}" if day else text
+
+
+def joined(
+    not_deleted: Sequence[Point], with_access: Sequence[Point]
+) -> tuple[tuple[date, int, int], ...]:
+    """Both lines day by day of change: (day, not deleted, with access)."""
+    left, access = dict(not_deleted), dict(with_access)
+    rows: list[tuple[date, int, int]] = []
+    now_left, now_access = not_deleted[0][1], with_access[0][1]
+    for day in sorted({*left, *access}):
+        now_left, now_access = left.get(day, now_left), access.get(day, now_access)
+        rows.append((day, now_left, now_access))
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One source of evidence: what it is called, and what it saw on which day.
+
+    `kind` is "bars" for counts per day, "squares" or "diamonds" for single sightings.
+    """
+
+    title: str
+    note: str
+    kind: str
+    marks: tuple[Point, ...]
+    tone: str = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLane:
+    """A lane with its place and its marks as one path."""
+
+    title: str
+    note: str
+    tone: str
+    title_y: float
+    note_y: float
+    line_y: float
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Lanes above each other over one calendar; the quiet span is tinted."""
+
+    width: int
+    height: int
+    left: float
+    right: float
+    bottom: float
+    lanes: tuple[DrawnLane, ...]
+    calendar: tuple[Tick, ...]
+    quiet_x: float | None
+    quiet_width: float
+    sentence: str
+    rows: tuple[tuple[str, date, int], ...]
+
+
+LANE_HEIGHTS = {"bars": 62, "squares": 42, "diamonds": 42}
+LANES_TOP = 14
+LABELS_WIDTH = 128
+
+
+def evidence_lanes(
+    lanes: Sequence[Lane],
+    today: date,
+    sentence: str,
+    quiet_since: date | None = None,
+    days: int = 90,
+    width: int = 736,
+) -> Evidence:
+    """The evidence of the last `days` days; marks before that are left out.
+
+    `quiet_since` is the day since when nothing was seen of the old credentials.
+    """
+    first = today - timedelta(days)
+    plane = Plane(LABELS_WIDTH, width - 10, 0, 1, first, today)
+    drawn, top = [], LANES_TOP
+    for lane in lanes:
+        shown = [(day, count) for day, count in lane.marks if first <= day <= today]
+        drawn.append(draw_lane(plane, lane, shown, top))
+        top += LANE_HEIGHTS[lane.kind]
+    quiet_x = plane.x(max(quiet_since, first)) if quiet_since else None
+    return Evidence(
+        width=width,
+        height=top + 28,
+        left=plane.left,
+        right=plane.right,
+        bottom=float(top),
+        lanes=tuple(drawn),
+        calendar=calendar_ticks(plane, number=4),
+        quiet_x=quiet_x,
+        quiet_width=round(plane.right - quiet_x, 1) if quiet_x is not None else 0.0,
+        sentence=sentence,
+        rows=tuple((lane.title, *mark) for lane in lanes for mark in lane.marks if mark[1]),
+    )
+
+
+def draw_lane(plane: Plane, lane: Lane, marks: Sequence[Point], top: float) -> DrawnLane:
+    """One lane whose upper edge is at `top`."""
+    height = LANE_HEIGHTS[lane.kind]
+    middle = top + height / 2
+    most = max((count for _, count in marks), default=0) or 1
+    shapes = []
+    for day, count in marks:
+        if count <= 0:
+            continue
+        x = plane.x(day)
+        if lane.kind == "bars":
+            tall = round(max(2.0, (height - 14) * count / most), 1)
+            shapes.append(
+                f"M{round(x - 2.6, 1)} {round(top + height - 6 - tall, 1)}h5.2v{tall}h-5.2z"
+            )
+        elif lane.kind == "squares":
+            shapes.append(f"M{round(x - 4, 1)} {middle - 4}h8v8h-8z")
+        else:
+            shapes.append(f"M{x} {middle - 5}l5 5-5 5-5-5z")
+    return DrawnLane(
+        title=lane.title,
+        note=lane.note,
+        tone=lane.tone,
+        title_y=middle - 2,
+        note_y=middle + 13,
+        line_y=top + height,
+        path="".join(shapes),
+    )
