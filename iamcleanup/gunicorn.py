@@ -1,0 +1,28 @@
+"""How gunicorn serves the web process: `gunicorn -c python:iamcleanup.gunicorn iamcleanup.wsgi`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from iamcleanup import play
+
+bind = os.environ.get("IAMCLEANUP_BIND", "127.0.0.1:8000")
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 8
+# Pages poll and answer quickly; nothing here waits for AWS.
+timeout = 30
+graceful_timeout = 20
+# A poll every two seconds would otherwise fill the log; errors are logged by the product.
+accesslog = None
+# gunicorn opens a control socket in the home folder unless told not to.
+control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """Refuse a demo on an address that `--bind` put in place of the checked one (rule 20)."""
+    if os.environ.get("IAMCLEANUP_DEMO"):
+        for address in server.cfg.address:
+            shown = f"unix:{address}" if isinstance(address, str) else f"{address[0]}:{address[1]}"
+            play.refuse(play.bind_refusals(shown))
