@@ -106,7 +106,8 @@ WINDOWS = ("disable_window", "delete_window")
 class HasPolicy(Protocol):
     """The organization or an account: whatever carries a declared policy."""
 
-    policy: Any
+    @property
+    def policy(self) -> Any: ...
 
 
 def parse_duration(text: str) -> timedelta:

@@ -1,0 +1,192 @@
+"""Rows and the declared organization: read from the one, written as the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.functions import Lower
+
+from inventory import clock
+from inventory.models import Account, IamUser, Organization, Person, ProtectedEntry, Team
+from inventory.organization import (
+    BreakGlass,
+    Declaration,
+    DeclaredAccount,
+    DeclaredPerson,
+    DeclaredProtection,
+    DeclaredTeam,
+)
+from migrations_app.changes import state
+from migrations_app.lifecycle import Protection
+from migrations_app.models import Departure
+
+_ACCOUNT_COLUMNS = (
+    "name",
+    "time_zone",
+    "reader_role",
+    "actor_role",
+    "deleter_role",
+    "external_id",
+    "write_rate",
+    "sandbox",
+    "policy",
+    "trail_archive",
+)
+_TEAM_COLUMNS = ("name", "escalate_to", "slack", "email", "jira_project", "match")
+
+
+def present() -> Declaration:
+    """What the rows say now, as if it were declared; an empty declaration on an empty database."""
+    organization = Organization.get()
+    return Declaration(
+        accounts=tuple(map(_account, Account.objects.filter(active=True).order_by("account_id"))),
+        break_glass=BreakGlass(
+            organization.break_glass_account,
+            organization.break_glass_user,
+            organization.runbook,
+            organization.drill_every,
+        )
+        if organization.break_glass_user
+        else None,
+        identity_center=organization.identity_center,
+        policy=organization.policy,
+        custodian=organization.custodian.key if organization.custodian else "",
+        teams=tuple(map(_team, Team.objects.filter(active=True).select_related("lead"))),
+        people=tuple(map(_person, Person.objects.filter(is_active=True))),
+        group_roles=organization.sign_in.get("group_roles", {}),
+    )
+
+
+def _account(row: Account) -> DeclaredAccount:
+    return DeclaredAccount(
+        account_id=row.account_id,
+        regions=tuple(row.regions),
+        dashboards=tuple(row.dashboards),
+        protected=tuple(map(_protection, row.protected_entries.select_related("owner"))),
+        **{column: getattr(row, column) for column in _ACCOUNT_COLUMNS},
+    )
+
+
+def _protection(row: ProtectedEntry) -> DeclaredProtection:
+    owner = row.owner.key if row.owner else ""
+    return DeclaredProtection(row.user_name, row.kind, row.reason, owner, row.until)
+
+
+def _team(row: Team) -> DeclaredTeam:
+    columns = {column: getattr(row, column) for column in _TEAM_COLUMNS}
+    return DeclaredTeam(key=row.key, lead=row.lead.username if row.lead else "", **columns)
+
+
+def _person(row: Person) -> DeclaredPerson:
+    teams = sorted(row.teams.filter(active=True).values_list("key", flat=True))
+    return DeclaredPerson(row.username, str(row), row.email, tuple(sorted(row.roles)), tuple(teams))
+
+
+def write(declared: Declaration, document: str) -> None:
+    """Make the rows say what is declared. The caller holds the transaction."""
+    teams = _write_teams(declared)
+    people = _write_people(declared, teams)
+    for key, declared_team in declared.staying_teams.items():
+        teams[key].lead = people.get(declared_team.lead)
+        teams[key].save()
+    organization = Organization.get()
+    last = declared.break_glass
+    organization.policy = declared.policy
+    organization.custodian = teams.get(declared.custodian)
+    organization.break_glass_account = last.account if last else ""
+    organization.break_glass_user = last.user if last else ""
+    organization.runbook = last.runbook if last else ""
+    organization.drill_every = last.drill_every if last else ""
+    organization.identity_center = declared.identity_center
+    organization.sign_in = {"group_roles": declared.group_roles} if declared.group_roles else {}
+    organization.document = document
+    organization.applied_at = clock.now()
+    organization.save()
+    for declared_account in declared.accounts:
+        _write_account(declared_account, teams)
+    staying = [account.account_id for account in declared.accounts]
+    Account.objects.exclude(account_id__in=staying).update(active=False)
+
+
+def _write_teams(declared: Declaration) -> dict[str, Team]:
+    rows = {}
+    for key, team in declared.staying_teams.items():
+        columns: dict[str, Any] = {column: getattr(team, column) for column in _TEAM_COLUMNS}
+        rows[key], _ = Team.objects.update_or_create(key=key, defaults={**columns, "active": True})
+    leaving = Team.objects.exclude(key__in=rows)
+    leaving.update(active=False, lead=None)
+    IamUser.objects.filter(suggested_team__in=leaving).update(
+        suggested_team=None, suggestion_percent=None, suggestion_reasons=[]
+    )
+    return rows
+
+
+def _write_people(declared: Declaration, teams: dict[str, Team]) -> dict[str, Person]:
+    # First those who leave: an e-mail address that moves to somebody else must be free.
+    leaving = Person.objects.exclude(username__in=declared.staying_people)
+    leaving.update(is_active=False, roles=[], email="")
+    rows = {}
+    known = Person.objects.in_bulk(list(declared.staying_people), field_name="username")
+    moved = [
+        person.pk
+        for username, person in known.items()
+        if person.email.lower() != declared.staying_people[username].email.lower()
+    ]
+    Person.objects.filter(pk__in=moved).update(email="")
+    for username, one in declared.staying_people.items():
+        person = known.get(username) or Person.objects.create_user(username)
+        person.name, person.email, person.roles = one.name, one.email, list(one.roles)
+        person.is_active = True
+        person.save()
+        person.teams.set([teams[key] for key in one.teams])
+        rows[username] = person
+    return rows
+
+
+def _write_account(declared: DeclaredAccount, teams: dict[str, Team]) -> None:
+    columns: dict[str, Any] = {column: getattr(declared, column) for column in _ACCOUNT_COLUMNS}
+    account, _ = Account.objects.update_or_create(
+        account_id=declared.account_id,
+        defaults={
+            **columns,
+            "regions": list(declared.regions),
+            "dashboards": list(declared.dashboards),
+            "active": True,
+        },
+    )
+    kept = [entry.user.lower() for entry in declared.protected]
+    for gone in account.protected_entries.annotate(low=Lower("user_name")).exclude(low__in=kept):
+        _lift_protection(gone)
+        gone.delete()
+    for entry in declared.protected:
+        _write_protection(account, entry, teams)
+
+
+def _write_protection(account: Account, entry: DeclaredProtection, teams: dict[str, Team]) -> None:
+    row = account.protected_entries.filter(user_name__iexact=entry.user).first()
+    row = row or ProtectedEntry(account=account)
+    row.user_name, row.kind, row.reason = entry.user, entry.kind, entry.reason
+    row.owner, row.until = teams.get(entry.owner), entry.until
+    row.save()
+
+
+def _lift_protection(entry: ProtectedEntry) -> None:
+    """Whom a removed entry protected is no longer protected; `self` stays, nobody declared that."""
+    matches = Departure.objects.filter(
+        user__account=entry.account, protection=entry.kind, user__user_name__iexact=entry.user_name
+    )
+    if entry.bound_user_id:
+        matches |= Departure.objects.filter(
+            user__account=entry.account,
+            protection=entry.kind,
+            user__user_id=entry.bound_user_id,
+        )
+    for departure in matches.distinct().select_related("user__account", "owner"):
+        state.note(
+            departure,
+            "unprotected",
+            data={"declared": True},
+            protection=Protection.NONE.value,
+            protection_reason="",
+            protection_until=None,
+        )
