@@ -1,0 +1,212 @@
+"""What a batch is going to do, as values for its pages: calls with their undo, diffs, dates.
+
+Read from the frozen facts of its changes (DESIGN.md rule 4), so a page shows what is approved and
+nothing else. Access keys are cut to their first and last four signs: enough to tell two apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from inventory.models import Organization
+from inventory.policy import Policy, next_opening, notice_over_at, policy_for
+from migrations_app.lifecycle import Method, MoveName
+from migrations_app.models import Batch, Change
+
+# Access key ids are 16 to 128 letters and digits; long-lived ones begin with AKIA.
+_ACCESS_KEY = re.compile(r"\b(A[KS]IA)[A-Z0-9]{8,120}([A-Z0-9]{4})\b")
+
+# What a call takes or gives, in the words of the field.
+_KINDS = {
+    "AttachUserPolicy": "policy",
+    "DetachUserPolicy": "policy",
+    "PutUserPermissionsBoundary": "boundary",
+    "DeleteUserPermissionsBoundary": "boundary",
+    "UpdateAccessKey": "access key",
+    "DeleteAccessKey": "access key",
+    "DeleteLoginProfile": "console password",
+    "UpdateServiceSpecificCredential": "service credential",
+    "DeleteServiceSpecificCredential": "service credential",
+    "UpdateSSHPublicKey": "SSH key",
+    "DeleteSSHPublicKey": "SSH key",
+    "UpdateSigningCertificate": "certificate",
+    "DeleteSigningCertificate": "certificate",
+    "DeactivateMFADevice": "MFA device",
+    "DeleteVirtualMFADevice": "MFA device",
+    "RemoveUserFromGroup": "group",
+    "DeleteUserPolicy": "inline policy",
+    "DeleteUser": "user",
+}
+_GIVES = frozenset({"AttachUserPolicy", "PutUserPermissionsBoundary"})
+
+
+def cut_keys(text: str) -> str:
+    """`text` with each access key id cut to its first and last four signs."""
+    return _ACCESS_KEY.sub(r"\1…\2", text)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One call of a plan: what is sent, on which day, and the way back."""
+
+    number: int
+    operation: str
+    arguments: str
+    target: str
+    day: str
+    undo: str
+    final: bool
+
+    @property
+    def kind(self) -> str:
+        return _KINDS.get(self.operation, "")
+
+    @property
+    def gives(self) -> bool:
+        """Whether the call adds something to the user (the fence) instead of taking it."""
+        return self.operation in _GIVES
+
+
+def planned_calls(change: Change) -> list[PlannedCall]:
+    """The calls of one change in the order they run, as its frozen facts hold them."""
+    facts = change.facts
+    shut_day = f"day {watch_days(facts)}"
+    return [
+        PlannedCall(
+            number=number,
+            operation=call["operation"],
+            arguments=arguments_of(call.get("params") or {}),
+            target=cut_keys(str(call.get("target") or "")),
+            day=shut_day if call.get("when") == "shut" else "now",
+            undo=cut_keys(str(call.get("undo") or "")),
+            final=bool(call.get("final")),
+        )
+        for number, call in enumerate(facts.get("calls") or [], start=1)
+    ]
+
+
+def arguments_of(params: Mapping[str, Any]) -> str:
+    """Parameters as they are read: "AccessKeyId=AKIA…L8DE Status=Inactive".
+
+    The user's name stands above the list; it is repeated only where nothing else is said.
+    """
+    told = {name: value for name, value in params.items() if name != "UserName"} or params
+    return " ".join(f"{name}={cut_keys(str(value))}" for name, value in told.items())
+
+
+def watch_days(facts: Mapping[str, Any]) -> int:
+    """The frozen watch length in whole days; a sandbox's seconds count as day 0."""
+    return int(float(facts.get("watch") or 0) // timedelta(days=1).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class CallCount:
+    operation: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPart:
+    """One day of the plan: its heading, and how many calls of each kind it takes."""
+
+    title: str
+    at: datetime | None
+    counts: tuple[CallCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """One date that follows from a batch."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a batch does in all: calls per day, their sum, and the dates that follow."""
+
+    parts: tuple[PlanPart, ...]
+    calls: int
+    then: tuple[Then, ...]
+    watch: timedelta
+    soak: timedelta
+    opens_at: datetime
+    closes_at: datetime
+
+
+def plan_of(batch: Batch, changes: Iterable[Change], now: datetime) -> Plan:
+    """The plan of `batch` as it would begin at the next opening after `now` and its notice.
+
+    Where the batch was asked, its own window counts.
+    """
+    policy = policy_for(Organization.get(), batch.account)
+    opens_at, closes_at = window_of(batch, policy, now)
+    watch = timedelta() if batch.method == Method.SHUT else policy.watch
+    today, later = Counter[str](), Counter[str]()
+    for change in changes:
+        for call in change.facts.get("calls") or []:
+            (later if call.get("when") == "shut" else today)[call["operation"]] += 1
+    first = _first_title(batch)
+    parts = [PlanPart(first, opens_at, _counts(today))]
+    if later:
+        parts.append(PlanPart("Shut", opens_at + watch, _counts(later)))
+    return Plan(
+        parts=tuple(part for part in parts if part.counts),
+        calls=today.total() + later.total(),
+        then=tuple(_then(batch, policy, opens_at, watch)),
+        watch=watch,
+        soak=policy.soak,
+        opens_at=opens_at,
+        closes_at=closes_at,
+    )
+
+
+def _first_title(batch: Batch) -> str:
+    if batch.move == MoveName.DELETE:
+        return "Delete"
+    return "Fence and shut" if batch.method == Method.SHUT else "Fence"
+
+
+def _counts(counter: Counter[str]) -> tuple[CallCount, ...]:
+    return tuple(CallCount(name, count) for name, count in counter.items())
+
+
+def window_of(batch: Batch, policy: Policy, now: datetime) -> tuple[datetime, datetime]:
+    """When the first write may begin, and until when: aware UTC.
+
+    The window frozen into the batch, or the next one that opens after the owners' notice. An
+    urgent batch waits for neither.
+    """
+    if batch.window_from and batch.window_to:
+        return batch.window_from, batch.window_to
+    if batch.urgent:
+        return now, now + timedelta(days=1)
+    zone = batch.account.time_zone
+    deleting = batch.move == MoveName.DELETE
+    window = policy.delete_window if deleting else policy.disable_window
+    return next_opening(window, policy.freezes, zone, notice_over_at(now, policy, zone))
+
+
+def _then(
+    batch: Batch, policy: Policy, opens_at: datetime, watch: timedelta
+) -> Iterable[Then]:
+    if batch.move == MoveName.DELETE:
+        yield Then(opens_at, "deleted, proved by GetUser")
+        return
+    if batch.method == Method.SHUT:
+        yield Then(opens_at, "fenced and shut, soak starts")
+    else:
+        yield Then(opens_at, "fenced, watch starts")
+        yield Then(opens_at + watch, "shut, soak starts")
+    ready = opens_at + watch + policy.soak
+    yield Then(ready, "soak ends")
+    zone = batch.account.time_zone
+    yield Then(
+        next_opening(policy.delete_window, policy.freezes, zone, ready)[0], "first delete window"
+    )

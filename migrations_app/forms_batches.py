@@ -1,0 +1,93 @@
+"""Forms of batches, hits, restores and the emergency stop: input to mend is named at its field."""
+
+from __future__ import annotations
+
+from django import forms
+
+from inventory.models import Account
+from migrations_app.lifecycle import Method, MoveName
+
+REASON_LENGTH = 500
+
+
+class ComposeForm(forms.Form):
+    """What a new batch is: account, move, method, and why it cannot wait, if it cannot."""
+
+    account = forms.ModelChoiceField(
+        Account.objects.filter(active=True),
+        to_field_name="account_id",
+        error_messages={"invalid_choice": "There is no such account here."},
+    )
+    move = forms.ChoiceField(
+        choices=[(MoveName.DISABLE.value, "Disable"), (MoveName.DELETE.value, "Delete")]
+    )
+    method = forms.ChoiceField(
+        choices=[(method.value, method.value) for method in Method],
+        required=False,
+        initial=Method.FENCE.value,
+    )
+    urgent = forms.BooleanField(required=False)
+    reason = forms.CharField(required=False, max_length=REASON_LENGTH)
+
+    def clean_method(self) -> str:
+        """Fence first, where nothing was chosen."""
+        return self.cleaned_data.get("method") or Method.FENCE.value
+
+    def clean(self) -> dict[str, object]:
+        """An urgent batch says why: it skips everything that waits."""
+        data = super().clean() or {}
+        if data.get("urgent") and not data.get("reason"):
+            self.add_error("reason", "Say why this cannot wait: it skips notice and window.")
+        return data
+
+
+class MethodForm(forms.Form):
+    """How to disable."""
+
+    method = forms.ChoiceField(choices=[(method.value, method.value) for method in Method])
+
+
+class MessageForm(forms.Form):
+    """What owners are told beside the standard text."""
+
+    message = forms.CharField(required=False, max_length=1000)
+
+
+class ReasonForm(forms.Form):
+    """A reason that somebody reads later."""
+
+    reason = forms.CharField(
+        max_length=REASON_LENGTH, error_messages={"required": "Say why, in a few words."}
+    )
+
+
+class NoteForm(forms.Form):
+    """A reason that may be left out."""
+
+    reason = forms.CharField(required=False, max_length=REASON_LENGTH)
+
+
+class CommentForm(forms.Form):
+    """What a person says about a batch or about one user in it."""
+
+    text = forms.CharField(max_length=2000, error_messages={"required": "Write something first."})
+    change = forms.IntegerField(required=False, min_value=1)
+
+
+class ExtendForm(forms.Form):
+    """Until when a user stays as it is, and why."""
+
+    until = forms.DateField(
+        error_messages={"required": "Say until when.", "invalid": "Write the date as 2025-04-02."},
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    reason = forms.CharField(
+        max_length=REASON_LENGTH, error_messages={"required": "Say why, in a few words."}
+    )
+
+
+class ApproveForm(forms.Form):
+    """What the approver saw (its digest), the typed words of a delete, and overriding reasons."""
+
+    digest = forms.CharField(max_length=64)
+    words = forms.CharField(required=False, max_length=100)

@@ -1,0 +1,260 @@
+"""The page of one batch, by its status: draft, review or run; and the parts htmx asks for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Case, F, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRefresh, trigger_client_event
+
+from inventory import clock
+from inventory.models import Organization, Person, Role
+from inventory.permissions import Action, may
+from inventory.policy import policy_for
+from migrations_app import batch_plan, batch_run, changes
+from migrations_app.lifecycle import MoveName, State
+from migrations_app.models import Batch, Change, Comment, Departure, Viewed
+from migrations_app.views.answers import is_fragment, person_of, rendered
+
+NO_CHANGE = 204
+STOP_POLLING = 286
+MOST_CANDIDATES = 60
+
+
+def batch_by(number: int) -> Batch:
+    """The batch with this number; 404 where there is none."""
+    rows = Batch.objects.select_related("account", "composed_by", "asked_by", "approved_by")
+    return get_object_or_404(rows, number=number)
+
+
+def address(batch: Batch) -> str:
+    return reverse("batch", args=[batch.number])
+
+
+def page(request: HttpRequest, batch: Batch) -> HttpResponse:
+    """The batch as it stands now."""
+    if batch.status == Batch.Status.DRAFT:
+        return draft_page(request, batch)
+    if batch.started_at is None:
+        return review_page(request, batch)
+    return run_page(request, batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One user of a batch on the draft or the review page."""
+
+    change: Change
+    calls: list[batch_plan.PlannedCall]
+    viewed: bool = False
+    comments: tuple[Comment, ...] = ()
+
+    @property
+    def departure(self) -> Departure:
+        return self.change.departure
+
+
+def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
+    """Compose: users with their exact calls, who is left out and why, the plan, and asking."""
+    person, now = person_of(request), clock.now()
+    rows = batch_run.changes_of(batch)
+    kept = [row for row in rows if row.status == Change.Status.DRAFT and not row.blockers]
+    left_out = [row for row in rows if row not in kept]
+    looking = dry_run_is_open(batch)
+    looked = sum(1 for row in rows if row.digest)
+    mark = f"{looked}-{len(rows)}-{int(looking)}-{batch.dry_run_error[:1]}"
+    if is_fragment(request) and request.method == "GET" and request.GET.get("mark") == mark:
+        return HttpResponse(status=NO_CHANGE)
+    policy = policy_for(Organization.get(), batch.account)
+    may_edit = may(person, Action.OPERATE)
+    fresh = batch.dry_run_at is not None and now - batch.dry_run_at <= changes.DRY_RUN_LASTS
+    context = {
+        "batch": batch,
+        "items": [Item(row, batch_plan.planned_calls(row)) for row in kept],
+        "left_out": left_out,
+        "plan": batch_plan.plan_of(batch, kept, now),
+        "size": policy.batch_size,
+        "room": max(policy.batch_size - len(rows), 0),
+        "looking": looking,
+        "looked": looked,
+        "mark": mark,
+        "fresh": fresh and not looking,
+        "may_edit": may_edit,
+        "candidates": candidates(batch, rows) if may_edit and not is_fragment(request) else [],
+        "approvers": approvers_but(person),
+        "teams": len({row.departure.owner_id for row in kept}),
+        "oob": is_fragment(request),
+    }
+    status = 200 if looking or request.method != "GET" or not is_fragment(request) else STOP_POLLING
+    return rendered(
+        request, "migrations_app/batch_draft.html", context, part="live", status=status
+    )
+
+
+def dry_run_is_open(batch: Batch) -> bool:
+    """Whether a dry run was asked for and has neither finished nor failed."""
+    if batch.dry_run_asked_at is None or batch.dry_run_error:
+        return False
+    return batch.dry_run_at is None or batch.dry_run_at < batch.dry_run_asked_at
+
+
+def candidates(batch: Batch, rows: Sequence[Change]) -> list[Departure]:
+    """Users that may still be added, in the suggested order."""
+    taken = [row.departure_id for row in rows]
+    eligible = changes.eligible(batch.account, MoveName(batch.move)).exclude(pk__in=taken)
+    return list(suggested_order(eligible)[:MOST_CANDIDATES])
+
+
+def suggested_order(departures: QuerySet[Departure]) -> QuerySet[Departure]:
+    """Admins first, then whoever has been quiet the longest."""
+    admin_first = Case(When(user__privilege="admin", then=Value(0)), default=Value(1))
+    return departures.select_related("user__account", "owner").order_by(
+        admin_first, F("user__last_activity_at").asc(nulls_first=True), "user__user_name"
+    )
+
+
+def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
+    """Review, like a code review: look at these first, one diff per user, the decision."""
+    person, now = person_of(request), clock.now()
+    if is_fragment(request) and request.method == "GET":
+        same = request.GET.get("status") == batch.status
+        return HttpResponse(status=NO_CHANGE) if same else HttpResponseClientRefresh()
+    rows = batch_run.changes_of(batch)
+    kept = [row for row in rows if row.status in (Change.Status.ASKED, Change.Status.QUEUED)]
+    if batch.status == Batch.Status.WITHDRAWN:
+        kept = rows
+    items = review_items(batch, kept, person)
+    approver = may(person, Action.APPROVE)
+    asked = batch.status == Batch.Status.ASKED
+    own = person.pk in (batch.asked_by_id, batch.composed_by_id)
+    deciding = asked and (approver or own)
+    context = {
+        "batch": batch,
+        "items": items,
+        "left_out": [row for row in rows if row not in kept],
+        "warned": [item for item in items if item.change.warnings],
+        "plan": batch_plan.plan_of(batch, kept, now),
+        "viewed": sum(1 for item in items if item.viewed),
+        "deciding": deciding,
+        "own": own,
+        "may_approve": asked and approver and not own,
+        "may_withdraw": may_withdraw(batch, person),
+        "may_comment": approver or may(person, Action.OPERATE),
+        "checks": changes.checks(batch, person) if deciding else [],
+        "words": changes.words_for(batch) if batch.move == MoveName.DELETE else "",
+        "comments": [row for row in comments_of(batch) if row.change_id is None],
+        "waits": waits_for(batch) if batch.status == Batch.Status.APPROVED else [],
+    }
+    return rendered(request, "migrations_app/batch_review.html", context)
+
+
+def review_items(batch: Batch, rows: Sequence[Change], person: Person) -> list[Item]:
+    """The users with their diff, what was said about each, and whether `person` viewed it.
+
+    A mark on an earlier version of the item does not count: its digest is another one.
+    """
+    seen = dict(Viewed.objects.filter(change__in=rows, person=person).values_list("change", "digest"))
+    said = defaultdict(list)
+    for comment in comments_of(batch):
+        said[comment.change_id].append(comment)
+    return [
+        Item(
+            change=row,
+            calls=batch_plan.planned_calls(row),
+            viewed=seen.get(row.pk) == row.digest,
+            comments=tuple(said[row.pk]),
+        )
+        for row in rows
+    ]
+
+
+def comments_of(batch: Batch) -> QuerySet[Comment]:
+    return batch.comments.select_related("person").order_by("at")
+
+
+def may_withdraw(batch: Batch, person: Person) -> bool:
+    """Until it runs, whoever asked or approved may take a batch back."""
+    if batch.status not in (Batch.Status.ASKED, Batch.Status.APPROVED):
+        return False
+    return may(person, Action.WITHDRAW) and person.pk in (batch.asked_by_id, batch.approved_by_id)
+
+
+def waits_for(batch: Batch) -> list[str]:
+    """What an approved batch still waits for, in sentences."""
+    reasons = []
+    if changes.current() is not None:
+        reasons.append("The emergency stop is pulled. Another person lifts it.")
+    if batch.resume_needed:
+        reasons.append("The emergency stop halted it. It goes on when somebody resumes it by hand.")
+    if batch.account.hold_reason:
+        reasons.append(batch.account.hold_reason)
+    return reasons
+
+
+def approvers_but(person: Person) -> list[Person]:
+    """Everybody who may approve, without the person who asks."""
+    rows = Person.objects.filter(is_active=True, roles__contains=[Role.APPROVER])
+    return list(rows.exclude(pk=person.pk))
+
+
+def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
+    """The live run, and the same page afterwards."""
+    person, now = person_of(request), clock.now()
+    rows = batch_run.rows_of(batch, batch_run.changes_of(batch))
+    progress = batch_run.progress_of(batch, rows, now)
+    polled = is_fragment(request) and request.method == "GET"
+    since = _number(request.GET.get("since"))
+    if polled and request.GET.get("mark") == progress.mark:
+        return HttpResponse(status=STOP_POLLING if progress.ended else NO_CHANGE)
+    waiting = [_number(pk) for pk in request.GET.get("open", "").split(",") if pk]
+    operates = may(person, Action.OPERATE)
+    context = {
+        "batch": batch,
+        "rows": rows,
+        "progress": progress,
+        "calls": batch_run.call_lines(batch, since),
+        "answered": _answered(batch, waiting) if polled else [],
+        "may_operate": operates,
+        "may_restore": operates or may(person, Action.APPROVE),
+        "restorable": sum(1 for row in rows if row.restorable),
+        "is_delete": batch.move == MoveName.DELETE,
+        "actions_changed": request.GET.get("status") != batch.status,
+        "State": State,
+        "oob": polled,
+    }
+    status = STOP_POLLING if polled and progress.ended else 200
+    answer = rendered(request, "migrations_app/batch_run.html", context, part="live", status=status)
+    if polled and (line := milestone(request.GET.get("was", ""), batch, progress)):
+        trigger_client_event(answer, "announce", line)
+    return answer
+
+
+def _answered(batch: Batch, waiting: Sequence[int]) -> list[batch_run.CallLine]:
+    """Lines the page shows as sent that were answered since."""
+    if not waiting:
+        return []
+    found = batch_run.call_lines(batch, after=2**62, also=waiting)
+    return [line for line in found if line.answer != "sent"]
+
+
+def milestone(was: str, batch: Batch, progress: batch_run.Progress) -> str:
+    """A line for screen readers at each quarter, each failure and the end; else nothing."""
+    before, _, failed_before = was.partition(".")
+    if progress.ended:
+        return f"Batch {batch.number} has ended. {progress.done} of {progress.total} users done."
+    if progress.failed > _number(failed_before):
+        return f"{progress.failed} of {progress.total} users failed."
+    total = max(progress.total, 1)
+    if progress.done * 4 // total > _number(before) * 4 // total:
+        return f"{progress.done} of {progress.total} users done."
+    return ""
+
+
+def _number(text: str | None) -> int:
+    """A number from a query string; what is none counts as 0, for it only asks for more."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0

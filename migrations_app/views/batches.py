@@ -1,0 +1,217 @@
+"""Batches: the list, a new one, and what may be done to a draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from inventory.models import Account, Organization, Person
+from inventory.permissions import Action, require
+from inventory.policy import policy_for
+from inventory.refusals import Refused
+from migrations_app import changes
+from migrations_app.forms_batches import ComposeForm, MessageForm, MethodForm
+from migrations_app.lifecycle import Method, MoveName, State
+from migrations_app.models import Batch, Change, Departure
+from migrations_app.shell import chosen_account_id
+from migrations_app.views.answers import cleaned, done, person_of, rendered
+from migrations_app.views.batch_pages import (
+    address,
+    batch_by,
+    draft_page,
+    page,
+    suggested_order,
+)
+
+PAGE_SIZE = 50
+CONSIDERED = 200
+
+
+@require_GET
+def batches(request: HttpRequest) -> HttpResponse:
+    """All batches, newest first."""
+    require(request.user, Action.SEE)
+    is_out = Q(changes__status__in=[Change.Status.LEFT_OUT, Change.Status.SUPERSEDED])
+    of_batch = Q(changes__follows=None) & ~Q(changes__move=MoveName.RESTORE)
+    rows = Batch.objects.select_related("account", "composed_by", "approved_by").annotate(
+        users=Count("changes", filter=of_batch & ~is_out),
+        done=Count("changes", filter=of_batch & Q(changes__status=Change.Status.DONE)),
+        failed=Count("changes", filter=of_batch & Q(changes__status=Change.Status.FAILED)),
+    )
+    if account_id := chosen_account_id(request):
+        rows = rows.filter(account__account_id=account_id)
+    view = request.GET.get("view", "")
+    if view in ("open", "ended"):
+        rows = rows.filter(status__in=Batch.OPEN if view == "open" else Batch.ENDED)
+    before = request.GET.get("before", "")
+    if before.isdecimal() and len(before) < 10:
+        rows = rows.filter(number__lt=int(before))
+    found = list(rows[: PAGE_SIZE + 1])
+    more = f"?view={view}&before={found[PAGE_SIZE - 1].number}" if len(found) > PAGE_SIZE else ""
+    context = {"batches": found[:PAGE_SIZE], "view": view, "next_url": more}
+    return rendered(request, "migrations_app/batches.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def compose(request: HttpRequest) -> HttpResponse:
+    """Choose an account, a move and the users; a POST makes the draft."""
+    person = person_of(request)
+    require(person, Action.OPERATE)
+    if request.method == "POST":
+        form = ComposeForm(request.POST)
+        if form.is_valid():
+            wanted = departures_of(form.cleaned_data["account"], named_users(request.POST))
+            batch = changes.compose(person=person, departures=wanted, **form.cleaned_data)
+            return done(request, address(batch), f"Batch #{batch.number} is a draft. Nothing ran.")
+        return compose_page(request, form, status=422)
+    form = ComposeForm(first_choices(request))
+    form.is_valid()
+    return compose_page(request, form)
+
+
+def first_choices(request: HttpRequest) -> dict[str, object]:
+    """What the form shows first: as the link said, else the account at hand and a fence."""
+    account = chosen_account_id(request)
+    if not account:
+        account = Account.objects.filter(active=True).values_list("account_id", flat=True).first() or ""
+    asked = {name: request.GET[name] for name in ("move", "method", "urgent") if name in request.GET}
+    return {"move": MoveName.DISABLE.value, "reason": "…", **asked, "account": account}
+
+
+def compose_page(request: HttpRequest, form: ComposeForm, status: int = 200) -> HttpResponse:
+    """The form with its candidates: those that may go, ticked up to the size, and those left out."""
+    chosen = form.cleaned_data
+    account, move = chosen.get("account"), chosen.get("move", MoveName.DISABLE.value)
+    wanted = named_users(request.POST or request.GET)
+    considered = candidates(account, MoveName(move), wanted) if account else []
+    blocked = changes.blockers_for(
+        considered,
+        MoveName(move),
+        method=chosen.get("method", Method.FENCE.value),
+        urgent=bool(chosen.get("urgent")),
+    )
+    free = [row for row in considered if not blocked.get(row.pk)]
+    asked_for = [row for row in free if row.user.user_id in wanted or row.user.user_name in wanted]
+    size = policy_for(Organization.get(), account).batch_size if account else 0
+    context = {
+        "form": form,
+        "accounts": Account.objects.filter(active=True),
+        "account": account,
+        "move": move,
+        "method": chosen.get("method", Method.FENCE.value),
+        "urgent": bool(chosen.get("urgent")),
+        "free": free,
+        "ticked": {row.pk for row in (asked_for or free)[:size]},
+        "over": max(len(asked_for) - size, 0),
+        "left_out": [(row, blocked[row.pk]) for row in considered if blocked.get(row.pk)],
+        "size": size,
+        "reason": request.POST.get("reason", ""),
+    }
+    return rendered(request, "migrations_app/batch_new.html", context, status=status)
+
+
+def candidates(account: Account, move: MoveName, wanted: set[str]) -> list[Departure]:
+    """Whom the page considers: the users asked for, then the suggested ones."""
+    named = departures_of(account, wanted) if wanted else []
+    known = {row.pk for row in named}
+    suggested = suggested_order(changes.eligible(account, move))[:CONSIDERED]
+    return named + [row for row in suggested if row.pk not in known]
+
+
+def named_users(sent: object) -> set[str]:
+    """The user ids or names of a form or link: repeated, or parted by commas or blanks."""
+    get_list = getattr(sent, "getlist", None)
+    texts: Iterable[str] = [*get_list("users"), *get_list("names")] if get_list else []
+    return {part for text in texts for part in text.replace(",", " ").split() if part}
+
+
+def departures_of(account: Account, users: set[str]) -> list[Departure]:
+    """The departures of these users by id or name; Refused for one that is not there.
+
+    Names are compared without regard to case, as AWS does.
+    """
+    rows = Departure.objects.filter(user__account=account).select_related("user__account", "owner")
+    names = {name.lower() for name in users}
+    wanted = Q(user__user_id__in=users) | Q(user__user_name__in=users)
+    found = list(rows.filter(wanted, user__gone_at=None).exclude(state=State.DELETED))
+    have = {row.user.user_id.lower() for row in found} | {row.user.user_name.lower() for row in found}
+    missing = sorted(names - have)
+    if missing:
+        raise Refused(f"No such user in {account.name}: {', '.join(missing)[:200]}.")
+    return found
+
+
+@require_GET
+def batch(request: HttpRequest, number: int) -> HttpResponse:
+    """One batch, by its status: draft, review or run."""
+    require(request.user, Action.SEE)
+    return page(request, batch_by(number))
+
+
+@require_POST
+def add(request: HttpRequest, number: int) -> HttpResponse:
+    """Take more users into a draft."""
+    person, batch = _draft(request, number)
+    rows = departures_of(batch.account, named_users(request.POST))
+    if not rows:
+        raise Refused("Choose at least one user to add.")
+    changes.add_users(batch, rows, person)
+    said = f"Added {len(rows)} user{'' if len(rows) == 1 else 's'} to batch #{number}."
+    return done(request, address(batch), said, lambda: draft_page(request, batch_by(number)))
+
+
+@require_POST
+def remove(request: HttpRequest, number: int) -> HttpResponse:
+    """Take one user out of a draft."""
+    person, batch = _draft(request, number)
+    rows = departures_of(batch.account, named_users(request.POST))
+    if len(rows) != 1:
+        raise Refused("Say which user to take out.")
+    row = rows[0]
+    changes.remove_user(batch, row, person)
+    said = f"{row.user.user_name} is out of batch #{number}."
+    return done(request, address(batch), said, lambda: draft_page(request, batch_by(number)))
+
+
+@require_POST
+def method(request: HttpRequest, number: int) -> HttpResponse:
+    """Fence first, or shut at once."""
+    person, batch = _draft(request, number)
+    chosen = cleaned(MethodForm(request.POST))["method"]
+    changes.set_method(batch, chosen, person)
+    return done(request, address(batch), "The plan has changed. The dry run looks again.")
+
+
+@require_POST
+def discard(request: HttpRequest, number: int) -> HttpResponse:
+    """Throw a draft away."""
+    person, batch = _draft(request, number)
+    changes.discard(batch, person)
+    return done(request, reverse("batches"), f"Batch #{number} is discarded. Nothing had run.")
+
+
+@require_POST
+def dry_run(request: HttpRequest, number: int) -> HttpResponse:
+    """Look at the live account again; nothing is changed there."""
+    person, batch = _draft(request, number)
+    changes.ask_dry_run(batch, person)
+    return done(request, address(batch), "", lambda: draft_page(request, batch_by(number)))
+
+
+@require_POST
+def ask(request: HttpRequest, number: int) -> HttpResponse:
+    """Ask another person to approve."""
+    person, batch = _draft(request, number)
+    message = cleaned(MessageForm(request.POST))["message"]
+    changes.ask(batch, person, message=message)
+    return done(request, address(batch), f"Batch #{number} waits for approval.")
+
+
+def _draft(request: HttpRequest, number: int) -> tuple[Person, Batch]:
+    person = person_of(request)
+    require(person, Action.OPERATE)
+    return person, batch_by(number)

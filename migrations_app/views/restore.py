@@ -1,0 +1,121 @@
+"""Bringing one user back, keeping it longer as it is, and what is left after a broken-off delete."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from inventory import clock
+from inventory.permissions import Action, require
+from inventory.refusals import Refused
+from migrations_app import batch_run, changes
+from migrations_app.board import LONGEST_EXTENSION
+from migrations_app.forms_batches import ExtendForm, NoteForm
+from migrations_app.lifecycle import SWITCHED_OFF, MoveName, State
+from migrations_app.models import Change, Departure
+from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
+
+GET_AND_POST = ["GET", "HEAD", "POST"]
+UNDER_WAY = (Change.Status.QUEUED, Change.Status.RUNNING)
+
+
+def departure_of(account: str, user_id: str) -> Departure:
+    """The departure of one IAM user; 404 where there is none."""
+    rows = Departure.objects.select_related("user__account", "owner")
+    return get_object_or_404(rows, user__account__account_id=account, user__user_id=user_id)
+
+
+def restore_address(departure: Departure) -> str:
+    user = departure.user
+    return reverse("user-restore", args=[user.account.account_id, user.user_id])
+
+
+@require_http_methods(GET_AND_POST)
+def restore(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """What comes back and what does not; then, after the click, how far it is."""
+    person, departure = person_of(request), departure_of(account, user_id)
+    require(person, Action.RESTORE, departure.owner)
+    if request.method == "POST":
+        reason = cleaned(NoteForm(request.POST))["reason"]
+        changes.restore(departure, person, reason=reason)
+        return done(request, restore_address(departure), "")
+    last = departure.changes.filter(move=MoveName.RESTORE).order_by("-pk").first()
+    under_way = last is not None and last.status in UNDER_WAY
+    is_off = departure.state in SWITCHED_OFF and not departure.partly_deleted
+    asking = is_off and not under_way and (last is None or last.status != Change.Status.FAILED)
+    context = {
+        "departure": departure,
+        "last": last,
+        "under_way": under_way,
+        "is_off": is_off,
+        "preview": changes.restore_preview(departure) if is_off else None,
+        "asking": asking,
+        "calls": batch_run.change_lines(last) if last is not None else [],
+        "State": State,
+    }
+    status = 286 if is_fragment(request) and not under_way else 200
+    return rendered(
+        request, "migrations_app/restore.html", context, part="progress", status=status
+    )
+
+
+@require_http_methods(GET_AND_POST)
+def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Keep a user watched or soaking until a date, for a reason."""
+    person, departure = person_of(request), departure_of(account, user_id)
+    require(person, Action.RESTORE, departure.owner)
+    form = ExtendForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        until = form.cleaned_data["until"]
+        changes.extend(departure, person, until, form.cleaned_data["reason"])
+        return done(request, reverse("soak"), f"{departure.user} stays as it is until {until}.")
+    if departure.state not in SWITCHED_OFF:
+        raise Refused(f"{departure.user} is neither watched nor soaking; there is nothing to extend.")
+    today = clock.now().date()
+    start = (departure.fenced_at or departure.state_since).date()
+    context = {
+        "departure": departure,
+        "form": form,
+        "first_day": today + timedelta(days=1),
+        "last_day": start + LONGEST_EXTENSION,
+    }
+    status = 422 if request.method == "POST" else 200
+    return rendered(request, "migrations_app/restore_extend.html", context, status=status)
+
+
+@require_http_methods(GET_AND_POST)
+def finish_deleting(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Go on with a delete that broke off after the point of no return."""
+    person, departure = person_of(request), departure_of(account, user_id)
+    require(person, Action.OPERATE)
+    if request.method == "POST":
+        changes.finish_deleting(departure, person)
+        return done(request, reverse("soak"), f"{departure.user} is being deleted to the end.")
+    return _after_no_return(request, departure)
+
+
+@require_http_methods(GET_AND_POST)
+def stop_and_rebuild(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Leave what is left of a partly deleted user fenced, and hand out the files to rebuild it."""
+    person, departure = person_of(request), departure_of(account, user_id)
+    require(person, Action.OPERATE)
+    if request.method == "POST":
+        changes.stop_and_rebuild(departure, person)
+        return done(request, reverse("soak"), f"{departure.user} stays fenced as it is.")
+    return _after_no_return(request, departure)
+
+
+def _after_no_return(request: HttpRequest, departure: Departure) -> HttpResponse:
+    if not departure.partly_deleted:
+        raise Refused(f"{departure.user} is not partly deleted; there is nothing to finish.")
+    last = departure.changes.filter(move=MoveName.DELETE).order_by("-pk").first()
+    context = {
+        "departure": departure,
+        "last": last,
+        "calls": batch_run.change_lines(last) if last is not None else [],
+    }
+    return rendered(request, "migrations_app/restore_partly.html", context)

@@ -1,0 +1,69 @@
+"""The soak board: who is off, for how long, and what called."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from inventory import clock
+from inventory.models import Team
+from inventory.permissions import Action, may, require
+from migrations_app.board import Board, board_for, teams_off
+from migrations_app.views.answers import is_fragment, person_of, rendered
+
+LAYOUTS = ("board", "list", "cards")
+
+
+@require_GET
+def soak(request: HttpRequest) -> HttpResponse:
+    """The board, the list, or the cards of a lead's own team; polled each minute."""
+    person = person_of(request)
+    require(person, Action.SEE)
+    own = list(person.led_teams())
+    leads_only = bool(own) and not may(person, Action.OPERATE)
+    team = _team(request.GET.get("team", ""))
+    everybody = request.GET.get("team") == "all" or not leads_only
+    teams = [team] if team else [] if everybody else own
+    layout = request.GET.get("layout", "")
+    if layout not in LAYOUTS:
+        layout = "cards" if leads_only and not everybody and team in (None, *own) else "board"
+    now = clock.now()
+    found = board_for(person, teams, now)
+    mark = _mark(found)
+    if is_fragment(request) and request.GET.get("mark") == mark:
+        return HttpResponse(status=204)
+    context = {
+        "board": found,
+        "now": now,
+        "layout": layout,
+        "team": team,
+        "teams": teams_off(),
+        "whose": ", ".join(str(one) for one in teams),
+        "leads_only": leads_only,
+        "column": request.GET.get("column", ""),
+        "mark": mark,
+        "query": request.GET.copy(),
+        "oob": is_fragment(request),
+    }
+    return rendered(request, "migrations_app/soak.html", context, part="live")
+
+
+def _team(key: str) -> Team | None:
+    if not key or key == "all":
+        return None
+    team = Team.objects.filter(key=key).first()
+    if team is None:
+        raise Http404("No such team.")
+    return team
+
+
+def _mark(board: Board) -> str:
+    """Changes when a card, a day left or a hit does."""
+    seen = [
+        [(c.departure.pk, c.departure.state, c.days_left, c.flag, c.ready, c.hit and c.hit.count)
+         for c in column.cards]
+        for column in board.columns
+    ]
+    return hashlib.sha256(repr((seen, len(board.partly))).encode()).hexdigest()[:16]
