@@ -7,6 +7,7 @@ lies in one folder, `.demo` or IAMCLEANUP_DEMO_DIR, which one supervisor at a ti
 from __future__ import annotations
 
 import fcntl
+import gc
 import http.client
 import os
 import secrets
@@ -21,7 +22,7 @@ from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 from demo.aws.authentication import PRODUCT_CREDENTIALS
-from demo.processes import Child, DidNotStart
+from demo.processes import LINUX, Child, DidNotStart
 from demo.services import EmbeddedPostgres, EmbeddedRedis, NotAvailable, make_marked_database
 from iamcleanup.play import is_loopback
 
@@ -127,6 +128,29 @@ def _listens(port: int) -> Callable[[], bool]:
     return ask
 
 
+def load_product(environ: dict[str, str]) -> None:
+    """Load settings, apps, tasks and pages into this process, for its forks to share.
+
+    RefusesToStart (rule 20) is raised here as it would be in each of them.
+    """
+    os.environ.clear()
+    os.environ.update(environ)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "iamcleanup.settings"
+    import django  # noqa: PLC0415 - needs the environment above
+    import gunicorn.app.wsgiapp  # noqa: F401, PLC0415
+
+    django.setup()
+    from django.urls import get_resolver  # noqa: PLC0415
+
+    from iamcleanup.celery import app  # noqa: PLC0415
+
+    app.loader.import_default_modules()
+    len(get_resolver().url_patterns)
+    # Keeps the collector from touching, and so copying, what the forks share.
+    gc.collect()
+    gc.freeze()
+
+
 @dataclass
 class Supervisor:
     """One run of the demo."""
@@ -182,7 +206,11 @@ class Supervisor:
         aws_port = _free_port()
         environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{aws_port}"
         workers = environ | PRODUCT_CREDENTIALS
-        self._start_account(aws_port, environ)
+        account = self._start_account(aws_port, environ)
+        if LINUX:
+            load_product(environ)
+        self._wait(account, _listens(aws_port), 120)
+        self.say(f"{account.name} started")
         started = self.home / "started"
         self._prepare(workers, first=not started.exists())
         started.touch()
@@ -248,7 +276,7 @@ class Supervisor:
         self._begin(embedded.child, embedded.ready, 60)
         return {"CELERY_BROKER_URL": embedded.broker_url(), "REDIS_URL": embedded.url()}
 
-    def _start_account(self, port: int, environ: dict[str, str]) -> None:
+    def _start_account(self, port: int, environ: dict[str, str]) -> Child:
         state = self.home / "aws"
         state.mkdir(exist_ok=True)
         command = [
@@ -256,11 +284,14 @@ class Supervisor:
             *("--state", str(state), "--clock-file", environ["IAMCLEANUP_CLOCK_FILE"]),
             *("--seed", "206", "--size", "206"),
         ]
-        self._begin(self._child("simulated account", command, environ), _listens(port), 120)
+        child = self._child("simulated account", command, environ)
+        self.children.append(child)
+        child.start()
+        return child
 
     def _prepare(self, environ: dict[str, str], *, first: bool) -> None:
         command = [sys.executable, "-m", "demo.prepare", *(["--first"] if first else [])]
-        child = self._child("preparation", command, environ)
+        child = self._child("preparation", command, environ, fork=True)
         child.start()
         while child.running:
             self._stop_if_asked()
@@ -274,7 +305,7 @@ class Supervisor:
         celery = [python, "-m", "celery", "-A", "iamcleanup"]
         web = [python, "-m", "gunicorn", "-c", "python:iamcleanup.gunicorn", "iamcleanup.wsgi"]
         quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-        self.children.append(self._child("web", web, environ))
+        self.children.append(self._child("web", web, environ, fork=True))
         # One process each, without a pool of children: a laptop has less memory than a server.
         for queue, pool in (
             ("read", ["-P", "threads", "-c", "2"]),
@@ -282,25 +313,28 @@ class Supervisor:
             ("restore", ["-P", "solo"]),
         ):
             command = [*celery, "worker", "-Q", queue, "-n", f"{queue}@demo", *pool, *quiet]
-            child = self._child(f"{queue} worker", command, workers)
+            child = self._child(f"{queue} worker", command, workers, fork=True)
             # A killed supervisor: leave at once, the message comes back.
             child.death_signal = signal.SIGQUIT
             self.children.append(child)
         beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
-        self.children.append(self._child("beat", beat, environ))
+        self.children.append(self._child("beat", beat, environ, fork=True))
         new = self.children[-5:]
         for child in new:
             child.start()
         self._wait(new[0], _answers(self.port, "/healthz"), 60)
         self.say(f"web, {', '.join(child.name for child in new[1:])} started")
 
-    def _child(self, name: str, command: list[str], environ: dict[str, str]) -> Child:
+    def _child(
+        self, name: str, command: list[str], environ: dict[str, str], *, fork: bool = False
+    ) -> Child:
         return Child(
             name=name,
             command=command,
             log=self.logs / f"{name.replace(' ', '-')}.log",
             environ=environ,
             keep_open=(self.lock.fileno(),),
+            fork=fork,
         )
 
     def _begin(self, child: Child, ready: Callable[[], bool], seconds: float) -> None:

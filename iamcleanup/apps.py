@@ -14,5 +14,8 @@ class WiringConfig(AppConfig):
     name = "iamcleanup"
 
     def ready(self) -> None:
+        # `@shared_task` finds the application it belongs to only once this is imported.
+        from iamcleanup import celery  # noqa: F401, PLC0415
+
         if settings.IAMCLEANUP_DEMO:
             play.refuse(play.database_refusals(settings.DATABASE_URL))

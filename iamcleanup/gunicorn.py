@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from iamcleanup import play
-
 bind = os.environ.get("IAMCLEANUP_BIND", "127.0.0.1:8000")
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -22,6 +20,8 @@ control_socket_disable = True
 
 def on_starting(server: Any) -> None:
     """Refuse a demo on an address that `--bind` put in place of the checked one (rule 20)."""
+    from iamcleanup import play  # noqa: PLC0415 - gunicorn's main process stays small
+
     if os.environ.get("IAMCLEANUP_DEMO"):
         for address in server.cfg.address:
             shown = f"unix:{address}" if isinstance(address, str) else f"{address[0]}:{address[1]}"

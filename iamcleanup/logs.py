@@ -27,7 +27,10 @@ def configure(settings: LogSettings) -> None:
     last: Processor = (
         structlog.processors.JSONRenderer()
         if settings["as_json"]
-        else structlog.dev.ConsoleRenderer(colors=False)
+        # The renderer's own tracebacks show local variables, and so might show a secret (rule 16).
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     )
     logging.config.dictConfig(
         {
