@@ -19,9 +19,7 @@ class RefusedMiddleware(MiddlewareMixin):
     page with the same reasons. The status is the refusal's own: 403, 409 or 422.
     """
 
-    def process_exception(
-        self, request: HttpRequest, exception: Exception
-    ) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, Refused):
             return None
         if request.headers.get("HX-Request") == "true":

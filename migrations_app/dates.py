@@ -1,0 +1,69 @@
+"""When things would happen to an IAM user at the earliest; pure, told before anybody clicks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from inventory.policy import Policy, next_opening, notice_over_at
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The earliest moments of what is still to come, aware UTC; None for what is over."""
+
+    disable_at: datetime | None
+    shut_at: datetime | None
+    delete_at: datetime | None
+    undo_for: timedelta
+
+    @property
+    def undo_days(self) -> int:
+        """How many days it can be undone, rounded down; a sandbox may say 0."""
+        return self.undo_for.days
+
+
+def from_now(policy: Policy, time_zone: str, now: datetime) -> Ahead:
+    """The dates of a user that is told of today and goes through everything without a halt."""
+    told = notice_over_at(now, policy, time_zone)
+    disable_at = next_opening(policy.disable_window, policy.freezes, time_zone, told)[0]
+    return _after_fence(disable_at, policy, time_zone, policy.watch, policy.soak, disable_at)
+
+
+def ahead_of(departure: Departure, policy: Policy, time_zone: str, now: datetime) -> Ahead:
+    """The dates that are still to come for this departure under `policy`.
+
+    Lengths that were fixed at approval are used for a user that is already fenced or shut.
+    """
+    watch = departure.watch if departure.watch is not None else policy.watch
+    soak = departure.soak if departure.soak is not None else policy.soak
+    due = departure.due_at
+    if departure.state == State.DELETED:
+        return Ahead(None, None, None, timedelta())
+    if departure.state == State.SOAKING:
+        over = max(due or now, now)
+        return Ahead(None, None, _delete_at(over, policy, time_zone), soak)
+    if departure.state == State.DISABLED:
+        fenced = departure.clock_started_at or now
+        return _after_fence(fenced, policy, time_zone, watch, soak, None, due)
+    return from_now(policy, time_zone, now)
+
+
+def _after_fence(
+    fenced: datetime,
+    policy: Policy,
+    time_zone: str,
+    watch: timedelta,
+    soak: timedelta,
+    disable_at: datetime | None,
+    due: datetime | None = None,
+) -> Ahead:
+    over = due or fenced + watch
+    shut = next_opening(policy.disable_window, policy.freezes, time_zone, over)[0]
+    return Ahead(disable_at, shut, _delete_at(shut + soak, policy, time_zone), watch + soak)
+
+
+def _delete_at(over: datetime, policy: Policy, time_zone: str) -> datetime:
+    return next_opening(policy.delete_window, policy.freezes, time_zone, over)[0]

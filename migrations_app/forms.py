@@ -1,0 +1,110 @@
+"""Forms of people and their answers: input to mend is named at its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from inventory.models import Team
+
+REASON_LENGTH = 500
+ANSWERS = (
+    ("ours", "It is ours"),
+    ("needed", "Yes, plan a replacement"),
+    ("can-go", "No, it can go"),
+    ("unsure", "I do not know yet"),
+    ("not-ours", "Not ours"),
+    ("dispute", "Dispute"),
+    ("hand-over", "Hand over"),
+    ("accept", "Take it"),
+    ("decline", "Send it back"),
+    ("undo", "Undo"),
+)
+
+
+class TeamField(forms.ModelChoiceField):
+    """A team by its key."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            Team.objects.filter(active=True),
+            to_field_name="key",
+            error_messages={
+                "required": "Choose a team.",
+                "invalid_choice": "There is no such team here.",
+            },
+            **options,
+        )
+
+
+class VersionForm(forms.Form):
+    """What every action on one user carries: the version of the row that the person saw."""
+
+    version = forms.IntegerField(min_value=0, required=False)
+
+
+class ReasonForm(VersionForm):
+    """A reason that somebody reads later."""
+
+    reason = forms.CharField(
+        max_length=REASON_LENGTH, error_messages={"required": "Say why, in a few words."}
+    )
+
+
+class NoteForm(VersionForm):
+    """A note that may be left out."""
+
+    reason = forms.CharField(max_length=REASON_LENGTH, required=False)
+
+
+class UntilForm(ReasonForm):
+    """A reason with an end date."""
+
+    until = forms.DateField(
+        error_messages={"required": "Say until when.", "invalid": "Write the date as 2025-04-02."}
+    )
+
+
+class ProtectForm(ReasonForm):
+    """A reason, and an end date unless it is for good."""
+
+    until = forms.DateField(
+        required=False, error_messages={"invalid": "Write the date as 2025-04-02."}
+    )
+
+
+class TeamForm(NoteForm):
+    """Another team, with a note."""
+
+    team = TeamField()
+
+
+class AnswerForm(VersionForm):
+    """One answer on the claim page; a dispute needs reason and date, a hand-over a team."""
+
+    said = forms.ChoiceField(
+        choices=ANSWERS, error_messages={"invalid_choice": "That is no answer."}
+    )
+    whose = TeamField(required=False)
+    reason = forms.CharField(max_length=REASON_LENGTH, required=False)
+    until = forms.DateField(
+        required=False, error_messages={"invalid": "Write the date as 2025-04-02."}
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """What an answer needs beside itself."""
+        data = super().clean() or {}
+        said = data.get("said")
+        if said == "dispute" and not data.get("reason"):
+            self.add_error("reason", "Say what is wrong, so that Security can answer.")
+        if said == "dispute" and not data.get("until") and "until" not in self.errors:
+            self.add_error("until", "Say until when it must stay.")
+        if said == "hand-over" and not data.get("whose") and "whose" not in self.errors:
+            self.add_error("whose", "Choose the team to hand it to.")
+        return data
+
+
+def problems(form: forms.Form) -> list[str]:
+    """Every problem of a form as a sentence, for an answer without the form."""
+    return [str(error) for errors in form.errors.values() for error in errors]

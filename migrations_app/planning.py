@@ -1,0 +1,47 @@
+"""Which way out for whom: how a person or workload gets access once its IAM user is gone.
+
+Pure: a category and what the evidence shows go in, a suggested target and its reason come out. The
+owner decides; a suggestion is a draft until somebody confirms that the new access works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from migrations_app.models import Plan
+
+Target = Plan.Target
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A target with the reason for it."""
+
+    target: Plan.Target
+    reason: str
+
+
+def suggest(
+    category: str, user_agents: Collection[str] = (), tags: Collection[str] = ()
+) -> Suggestion:
+    """The way out for a user of `category`, judged by its user agents and tag values."""
+    seen = " ".join([*user_agents, *tags]).lower()
+    if category in ("human-console", "human-programmatic"):
+        how = "signs in to the console" if category == "human-console" else "uses keys by hand"
+        return Suggestion(Target.IDENTITY_CENTER, f"A person who {how} gets a permission set.")
+    if "github" in seen:
+        return Suggestion(Target.GITHUB_OIDC, "Its calls come from GitHub Actions.")
+    if "eks" in seen or "kubernetes" in seen:
+        return Suggestion(Target.EKS, "Its calls come from a Kubernetes cluster.")
+    if "ec2" in seen or "exec-env/ec2" in seen:
+        return Suggestion(Target.INSTANCE_PROFILE, "Its calls come from EC2 instances.")
+    if category == "third-party":
+        return Suggestion(
+            Target.CROSS_ACCOUNT_ROLE, "A vendor can assume a role with an external ID."
+        )
+    if category == "ci-cd":
+        return Suggestion(
+            Target.GITHUB_OIDC, "A pipeline can present its own identity instead of a key."
+        )
+    return Suggestion(Target.OTHER, "Nobody knows yet what it does. Ask its owner first.")

@@ -1,0 +1,310 @@
+"""The page of one IAM user as values: steps, verdict, evidence, what happens next, history."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Max, Min, Sum
+from django.utils.dateparse import parse_datetime
+
+from inventory.models import Activity, Credential, IamUser, LedgerEntry, LedgerName
+from inventory.timelines import Evidence, Lane, evidence_lanes
+from migrations_app import dates, listing
+from migrations_app.lifecycle import State
+from migrations_app.models import Answer, Departure, Plan
+
+EVIDENCE_DAYS = 90
+HISTORY = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the stepper; `status` is done, now or next."""
+
+    state: str
+    status: str
+    at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason of the verdict, with its source and time."""
+
+    text: str
+    source: str
+    at: datetime | None
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict as a sentence with its reasons."""
+
+    title: str
+    why: str
+    icon: str
+    tone: str
+    confidence: str
+    level: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the user did in one AWS service."""
+
+    name: str
+    weeks: tuple[int, ...]
+    calls: int
+    most_called: str
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything CloudTrail showed of the user in 90 days."""
+
+    services: tuple[Service, ...]
+    calls: int
+    actions: int
+    denied: int
+    lanes: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """From where and with what the user was called."""
+
+    address: str
+    agent: str
+    calls: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """One line of what happens next."""
+
+    at: datetime
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of the user's history."""
+
+    who: str
+    text: str
+    at: datetime
+
+
+def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
+    """The five states: past ones with their date, next ones with the earliest."""
+    order = list(State)
+    now = order.index(State(row.state))
+    moments = {
+        State.DISCOVERED: (row.user.first_seen_at, ""),
+        State.OWNER_ASSIGNED: (row.owner_since, str(row.owner or "")),
+        State.DISABLED: (row.fenced_at or ahead.disable_at, ""),
+        State.SOAKING: (
+            row.state_since if row.state == State.SOAKING else ahead.shut_at,
+            "",
+        ),
+        State.DELETED: (row.deleted_at or ahead.delete_at, ""),
+    }
+    found = []
+    for place, state in enumerate(order):
+        at, text = moments[state]
+        status = "done" if place < now else "now" if place == now else "next"
+        if status == "next" and row.protection:
+            at, text = None, "protected"
+        elif status == "next" and state == State.OWNER_ASSIGNED:
+            at, text = None, "somebody claims it"
+        found.append(Step(state.value, status, at, text))
+    return found
+
+
+def judged(user: IamUser, row: Departure, now: datetime) -> Judged:
+    """The verdict in the sentences of the screens, with its reasons as they were kept."""
+    title, why, icon, tone = _sentence(user, row, now)
+    level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
+    reasons = [
+        Reason(
+            str(reason.get("text", "")),
+            str(reason.get("source", "")),
+            parse_datetime(str(reason.get("at") or "")),
+            bool(reason.get("blocks")),
+        )
+        for reason in user.verdict_reasons
+    ]
+    return Judged(title, why, icon, tone, user.verdict_confidence, level, tuple(reasons))
+
+
+def seen(user: IamUser, credentials: Sequence[Credential], now: datetime) -> Seen:
+    """What CloudTrail showed in 90 days per service, and all sources as lanes over one calendar."""
+    today = now.date()
+    groups = list(
+        Activity.objects.filter(user=user, day__gte=today - timedelta(days=EVIDENCE_DAYS))
+        .order_by()
+        .values_list("service", "action", "day", "outcome")
+        .annotate(Sum("count"), Max("last_at"))
+    )
+    per_day: Counter[date] = Counter()
+    by_service: dict[str, list[tuple[str, date, int, datetime]]] = defaultdict(list)
+    denied = 0
+    for service, action, day, outcome, calls, last_at in groups:
+        denied += calls if outcome == "denied" else 0
+        if outcome != "failed-sign-in":
+            per_day[day] += calls
+            by_service[service].append((action, day, calls, last_at))
+    services = [_service(name, rows, today) for name, rows in by_service.items()]
+    services.sort(key=lambda service: -service.calls)
+    return Seen(
+        services=tuple(services),
+        calls=per_day.total(),
+        actions=len({(service, action) for service, action, *_ in groups}),
+        denied=denied,
+        lanes=_lanes(user, credentials, per_day, today),
+    )
+
+
+def sources(user: IamUser) -> list[Source]:
+    """The five most used pairs of client and address; only for whom they may be shown."""
+    rows = (
+        Activity.objects.filter(user=user)
+        .exclude(source_address="")
+        .order_by()
+        .values_list("source_address", "user_agent")
+        .annotate(calls=Sum("count"), first=Min("first_at"), last=Max("last_at"))
+        .order_by("-calls")[:5]
+    )
+    return [Source(*row) for row in rows]
+
+
+def coming(row: Departure, ahead: dates.Ahead, owner: str) -> list[Coming]:
+    """What happens next, with dates, for a user that nothing holds."""
+    if row.protection or row.state == State.DELETED:
+        return []
+    who = f"Anyone who leads {owner}" if owner else "Its owner"
+    lines = [
+        (ahead.disable_at, "Can be disabled", "Fenced: every call is denied and watched."),
+        (ahead.shut_at, "Soak starts", f"Shut: keys off, password gone. {who} can restore."),
+        (ahead.delete_at, "Can be deleted", "In the window, with a second person. Final."),
+    ]
+    return [Coming(at, title, text) for at, title, text in lines if at is not None]
+
+
+def history(user: IamUser, limit: int = HISTORY) -> tuple[list[Told], int]:
+    """The latest ledger entries about this user, and how many there are of them."""
+    entries = LedgerEntry.objects.filter(
+        account_id=user.account.account_id, user_id=user.user_id
+    ).order_by("-seq")
+    latest = list(entries[:limit])
+    names = dict(
+        LedgerName.objects.filter(hash__in=[entry.actor for entry in latest]).values_list(
+            "hash", "name"
+        )
+    )
+    return [
+        Told(names.get(entry.actor, "") or "IAM Cleanup", told(entry), entry.at) for entry in latest
+    ], entries.count()
+
+
+def told(entry: LedgerEntry) -> str:
+    """A ledger entry as the end of a sentence that begins with who did it."""
+    data = entry.data
+    words = {
+        "move.assign": f"made {data.get('owner') or 'a team'} its owner",
+        "move.release": "let go of it",
+        "move.disable": "disabled it",
+        "move.soak": "shut it; the soak began",
+        "move.restore": "restored it",
+        "move.delete": "deleted it, proven by AWS",
+        "move.vanish": "found it deleted outside",
+        "claim.pending": f"claimed it for {data.get('team')}; Security confirms",
+        "claim.declined": "declined the claim",
+        "claim.not-ours": "said it is not theirs",
+        "claim.undone": "took the answer back",
+        "claim.answered": "answered for it",
+        "dispute.asked": f"disputed it until {data.get('until')}",
+        "dispute.ended": "ended the dispute",
+        "hand-over.asked": f"offered it to {data.get('to')}",
+        "hand-over.declined": "sent it back",
+        "verdict.overruled": f"overruled the verdict {data.get('verdict')}",
+    }
+    return words.get(entry.kind) or entry.kind.replace(".", " ").replace("-", " ")
+
+
+def _service(name: str, rows: list[tuple[str, date, int, datetime]], today: date) -> Service:
+    monday = today - timedelta(days=today.weekday())
+    first = monday - timedelta(weeks=listing.WEEKS - 1)
+    weeks, actions = [0] * listing.WEEKS, Counter[str]()
+    for action, day, calls, _ in rows:
+        actions[action] += calls
+        place = (day - first).days // 7
+        if 0 <= place < listing.WEEKS:
+            weeks[place] += calls
+    last_at = max(at for *_, at in rows)
+    return Service(name, tuple(weeks), actions.total(), actions.most_common(1)[0][0], last_at)
+
+
+def _lanes(
+    user: IamUser, credentials: Sequence[Credential], per_day: Counter[date], today: date
+) -> Evidence:
+    used = [key.last_used_at.date() for key in credentials if key.last_used_at]
+    signed_in = user.password_last_used_at
+    last = user.last_activity_at
+    lanes = [
+        Lane("CloudTrail", "calls per day", "bars", tuple(sorted(per_day.items()))),
+        Lane("Credential report", "key last used", "squares", tuple((day, 1) for day in used)),
+    ]
+    if user.has_console_password or signed_in:
+        marks = ((signed_in.date(), 1),) if signed_in else ()
+        lanes.append(Lane("Console", "last sign-in", "squares", marks))
+    sentence = (
+        f"Last use {last:%-d %b %Y %H:%M} UTC, {user.last_activity_source}"
+        if last
+        else "No use was ever seen"
+    )
+    quiet = last.date() if last else user.created_at.date()
+    return evidence_lanes(lanes, today, sentence, quiet_since=quiet if quiet < today else None)
+
+
+def _sentence(user: IamUser, row: Departure, now: datetime) -> tuple[str, str, str, str]:
+    days = (now - user.last_activity_at).days if user.last_activity_at else None
+    quiet = (
+        f"Nobody has signed in or used a key for {days:,} days."
+        if days is not None
+        else f"No sign-in and no key use since it was made on {user.created_at:%-d %b %Y}."
+    )
+    if user.verdict in ("dormant", "never-used"):
+        label = "Dormant" if user.verdict == "dormant" else "Never used"
+        icon = "moon" if user.verdict == "dormant" else "circle-x"
+        may_go = row.state == State.OWNER_ASSIGNED and not row.protection
+        return f"{label}.{' It can be disabled.' if may_go else ''}", quiet, icon, "plain"
+    if user.verdict == "active" and user.rhythm.lower().startswith("rare"):
+        next_at = user.next_expected_at
+        cover = f" Watch or soak must cover {next_at:%-d %b}." if next_at else ""
+        return f"Rare. {user.rhythm}.", f"It runs seldom.{cover}", "alert-triangle", "attention"
+    if user.verdict == "active":
+        plan = getattr(row, "plan", None)
+        if plan is not None and plan.status == Plan.Status.CONFIRMED:
+            return "Going quiet. A replacement is confirmed.", "", "arrows-exchange", "plain"
+        rhythm = f", {user.rhythm}" if user.rhythm else ""
+        ago = "today" if days == 0 else f"{days} {'day' if days == 1 else 'days'} ago"
+        return (
+            f"In use{rhythm}. Plan a replacement first.",
+            f"Last used {ago}." if days is not None else "",
+            "activity",
+            "plain",
+        )
+    why = "What was looked at does not prove use or silence. Ask the owner."
+    if row.answer == Answer.CAN_GO:
+        why = "What was looked at proves nothing. Its owner says it can go."
+    return "Cannot tell.", why, "alert-triangle", "attention"

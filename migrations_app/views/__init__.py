@@ -1,0 +1,1 @@
+"""What people see and click: one module per screen, functions of about twenty lines."""

@@ -1,0 +1,149 @@
+"""Claims: a lead answers for a team in two minutes; Security sees what is still open."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from inventory import clock
+from inventory.models import Person, Team
+from inventory.permissions import Action, may, require
+from inventory.refusals import NotAllowed, Refused
+from migrations_app import changes, claiming, listing
+from migrations_app.changes.ownership import DISPUTE_DAYS
+from migrations_app.forms import AnswerForm
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure
+from migrations_app.views.answers import cleaned, is_fragment, person_of, rendered
+
+TEMPLATE = "migrations_app/claim.html"
+SHOWN = 100
+
+
+@require_GET
+def claim_mine(request: HttpRequest) -> HttpResponse:
+    """The claim page of the person's team; a choice for whoever leads several."""
+    person = person_of(request)
+    require(person, Action.CLAIM)
+    now = clock.now()
+    teams = list(person.led_teams())
+    if len(teams) == 1:
+        return redirect("claim", team=teams[0].key)
+    if not teams:
+        teams = list(Team.objects.filter(active=True))
+    rows = [(team, claiming.open_cards(team, now)) for team in teams]
+    return rendered(request, "migrations_app/claim_teams.html", {"teams": rows})
+
+
+@require_GET
+def claim(request: HttpRequest, team: str) -> HttpResponse:
+    """The IAM users that this team is asked about."""
+    person, row = _team(request, team)
+    return rendered(request, TEMPLATE, _context(row, person))
+
+
+@require_POST
+def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
+    """One answer about one user; htmx gets its card, the progress and where to go on."""
+    person, asked = _team(request, team)
+    rows = Departure.objects.select_related("user__account", "user__suggested_team", "owner")
+    departure = get_object_or_404(rows, pk=pk)
+    try:
+        form = AnswerForm(request.POST)
+        data = cleaned(form)
+        if data["version"] is not None:
+            departure.version = data["version"]
+        _apply(departure, asked, person, data)
+    except NotAllowed:
+        raise
+    except Refused as refusal:
+        return _answered(request, asked, person, pk, refusal)
+    return _answered(request, asked, person, pk)
+
+
+@require_GET
+def claims(request: HttpRequest) -> HttpResponse:
+    """For Security: claims to confirm, disputes, hand-overs, and who has nobody yet."""
+    person = person_of(request)
+    require(person, Action.OPERATE)
+    left = (
+        listing.departures()
+        .left()
+        .select_related("claim_pending_team", "claim_pending_by", "disputed_by", "handed_to")
+    )
+    nobody = left.filter(state=State.DISCOVERED, claim_pending_team=None)
+    context = {
+        "pending": left.filter(claim_pending_team__isnull=False).order_by("answered_at"),
+        "disputes": left.filter(disputed_until__gte=clock.now().date()).order_by("disputed_until"),
+        "offered": left.filter(handed_to__isnull=False).order_by("handed_at"),
+        "nobody": listing.ordered(nobody, "suggested")[:SHOWN],
+        "nobody_total": nobody.count(),
+        "waiting": nobody.order_by()
+        .exclude(user__suggested_team=None)
+        .values("user__suggested_team__key", "user__suggested_team__name")
+        .annotate(users=Count("pk"))
+        .order_by("-users"),
+        "teams": Team.objects.filter(active=True),
+    }
+    return rendered(request, "migrations_app/claims.html", context)
+
+
+def _team(request: HttpRequest, key: str) -> tuple[Person, Team]:
+    person = person_of(request)
+    row = get_object_or_404(Team, key=key)
+    if may(person, Action.CLAIM, row):
+        return person, row
+    own = ", ".join(team.name for team in person.teams.all())
+    yours = f" You are in {own}." if own else ""
+    raise NotAllowed(f"This link was for {row}.{yours} Ask {row.lead or 'Security'} for access.")
+
+
+def _context(team: Team, person: Person) -> dict[str, Any]:
+    now = clock.now()
+    return {
+        "page": claiming.page_of(team, now),
+        "team": team,
+        "others": Team.objects.filter(active=True).exclude(pk=team.pk),
+        "first_day": now.date() + timedelta(days=1),
+        "last_day": now.date() + timedelta(days=DISPUTE_DAYS),
+    }
+
+
+def _apply(departure: Departure, team: Team, person: Person, data: dict[str, Any]) -> None:
+    said = data["said"]
+    if said == "not-ours":
+        changes.not_ours(departure, team, person, data["whose"], data["reason"])
+    elif said == "dispute":
+        changes.dispute(departure, person, data["reason"], data["until"])
+    elif said == "hand-over":
+        changes.hand_over(departure, data["whose"], person, data["reason"])
+    elif said == "undo":
+        changes.undo_answer(departure, person)
+    elif said == "accept":
+        changes.accept_hand_over(departure, person)
+    elif said == "decline":
+        changes.decline_hand_over(departure, person)
+    else:
+        changes.claim(departure, team, person, said, data["reason"])
+
+
+def _answered(
+    request: HttpRequest, team: Team, person: Person, pk: int, refusal: Refused | None = None
+) -> HttpResponse:
+    """The card as it is now; with what was refused, and its status, where it was."""
+    if not is_fragment(request):
+        for reason in refusal.reasons if refusal else ():
+            messages.error(request, reason)
+        return redirect(f"{reverse('claim', args=[team.key])}#card-{pk}")
+    context = _context(team, person)
+    card = next((card for card in context["page"].cards if card.departure.pk == pk), None)
+    context |= {"card": card, "pk": pk, "refusal": refusal, "answered_now": True}
+    status = refusal.status if refusal else 200
+    return rendered(request, TEMPLATE, context, part="answered", status=status)

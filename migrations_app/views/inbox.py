@@ -1,0 +1,44 @@
+"""The inbox: what the product told this person, and that it was read (rule 13)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from inventory.permissions import Action, require
+from migrations_app import notices
+from migrations_app.models import Opening
+from migrations_app.views.answers import done, person_of, rendered
+
+PAGE = 100
+
+
+@require_GET
+def inbox(request: HttpRequest) -> HttpResponse:
+    """Everything told to this person, newest first; what was not opened is marked."""
+    person = person_of(request)
+    require(person, Action.SEE)
+    rows = list(notices.inbox_for(person).select_related("team", "batch")[:PAGE])
+    opened = set(
+        Opening.objects.filter(person=person, notice__in=rows).values_list("notice", flat=True)
+    )
+    context = {"notices": [(row, row.pk in opened) for row in rows]}
+    return rendered(request, "migrations_app/inbox.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def notice(request: HttpRequest, pk: int) -> HttpResponse:
+    """One notice. Opening it while signed in is noted: that is how a lead is told (rule 13)."""
+    person = person_of(request)
+    require(person, Action.SEE)
+    row = get_object_or_404(notices.inbox_for(person), pk=pk)
+    if request.method != "HEAD":
+        notices.open_notice(row, person)
+    if request.method == "POST":
+        return done(request, reverse("inbox"), "Noted that you read it.")
+    if row.url and request.GET.get("go"):
+        return redirect(row.url)
+    users = row.departures.select_related("user__account", "owner").order_by("user__user_name")
+    return rendered(request, "migrations_app/notice.html", {"notice": row, "departures": users})

@@ -1,0 +1,100 @@
+"""The Overview: how far, how fast, what needs me; and starting and watching a sync."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from inventory import clock, refresh
+from inventory.models import Account, Sync
+from inventory.permissions import Action, may, require
+from inventory.timelines import burn_down
+from migrations_app import needs
+from migrations_app import overview as questions
+from migrations_app.shell import chosen_account_id
+from migrations_app.views.answers import done, person_of, rendered
+
+TEMPLATE = "migrations_app/overview.html"
+PARTS = ("needs", "lifecycle")
+
+
+@require_GET
+def overview(request: HttpRequest) -> HttpResponse:
+    """The whole page, or one of its two parts that refresh themselves (`?part=`)."""
+    person = person_of(request)
+    require(person, Action.SEE)
+    now, account = clock.now(), chosen_account_id(request)
+    part = request.GET.get("part", "")
+    context: dict[str, Any] = {"may_sync": may(person, Action.SYNC)}
+    if part != "needs":
+        context["situation"] = questions.situation(account, now)
+    if part != "lifecycle":
+        context |= {"needs": needs.needs_of(person, now), "role_line": _role_line(person.roles)}
+        context["week"] = questions.this_week(account, now) if not context["needs"] else {}
+    if part not in PARTS:
+        lines = questions.syncs(account)
+        context |= {
+            "syncs": lines,
+            "first_syncs": [line for line in lines if line.first],
+            "risks": questions.risks(account, now),
+            "burn_down": _chart(questions.burn_down(account, now.date()), now.date()),
+            "as_table": request.GET.get("as") == "table",
+        }
+    return rendered(request, TEMPLATE, context, part=part if part in PARTS else "")
+
+
+@require_POST
+def sync_start(request: HttpRequest) -> HttpResponse:
+    """Ask for a sync of one account, or of all; a sync that is under way is joined."""
+    person = person_of(request)
+    require(person, Action.SYNC)
+    accounts = Account.objects.filter(active=True)
+    if wanted := request.POST.get("account", ""):
+        accounts = accounts.filter(account_id=wanted)
+    rows = list(accounts)
+    if not rows:
+        return done(request, reverse("overview"), "There is no such account to sync.")
+    for row in rows:
+        refresh.ask_sync(row, person)
+    names = ", ".join(row.name for row in rows)
+    return done(request, reverse("overview"), f"Asked AWS about {names}. Nothing is changed there.")
+
+
+@require_GET
+def sync_status(request: HttpRequest, account: str) -> HttpResponse:
+    """How far the sync of one account is; polled each 2 s until it ends."""
+    require(request.user, Action.SEE)
+    row = get_object_or_404(Account, account_id=account)
+    sync = Sync.objects.filter(account=row).first()
+    running = sync is not None and sync.status in Sync.OPEN
+    context = {"account": row, "sync": sync, "running": running, "now": clock.now()}
+    status = 200 if running or not request.headers.get("HX-Request") else 286
+    answer = rendered(request, "migrations_app/sync.html", context, part="progress", status=status)
+    if status == 286:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+def _chart(days: list[questions.DayCount], today: Any) -> Any:
+    """The burn-down's points: a day for each change of a count; None before the first user."""
+    if not days:
+        return None
+    left = [
+        (row.day, row.left)
+        for at, row in enumerate(days)
+        if at == 0 or row.left != days[at - 1].left
+    ]
+    access = [
+        (row.day, row.with_access)
+        for at, row in enumerate(days)
+        if at == 0 or row.with_access != days[at - 1].with_access
+    ]
+    return burn_down(left, access, today)
+
+
+def _role_line(roles: list[str]) -> str:
+    return "for you" if not roles else f"for you as {', '.join(roles)}"

@@ -1,0 +1,131 @@
+"""The page of one IAM user: the place to settle an argument."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_GET
+
+from inventory import clock
+from inventory.models import Account, Organization, Person, Team
+from inventory.permissions import Action, may, require
+from inventory.policy import policy_for
+from migrations_app import dates, listing, profile
+from migrations_app.changes.ownership import DISPUTE_DAYS
+from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
+from migrations_app.models import Change, Departure, Hit
+from migrations_app.views.answers import person_of, rendered
+
+
+@require_GET
+def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Verdict, evidence, credentials, permissions, owner, what comes next and what was."""
+    person = person_of(request)
+    require(person, Action.SEE)
+    row, now = departure_of(account, user_id), clock.now()
+    one = row.user
+    policy = policy_for(Organization.get(), one.account, one.shown_category)
+    ahead = dates.ahead_of(row, policy, one.account.time_zone, now)
+    credentials = [key for key in one.credentials.all() if key.gone_at is None]
+    told, entries = profile.history(one)
+    sensitive = may(person, Action.SEE_SENSITIVE, row.owner or one.suggested_team)
+    context = {
+        "row": row,
+        "user": one,
+        "now": now,
+        "steps": profile.steps(row, ahead),
+        "judged": profile.judged(one, row, now),
+        "flags": listing.flags(row, now, row.has_hit),
+        "credentials": credentials,
+        "seen": profile.seen(one, credentials, now),
+        "sensitive": sensitive,
+        "sources": profile.sources(one) if sensitive else [],
+        "coming": profile.coming(row, ahead, str(row.owner or "")),
+        "history": told,
+        "entries": entries,
+        "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
+        "open_change": _open_change(row),
+        "as_table": request.GET.get("as") == "table",
+        **_allowed(person, row, now),
+    }
+    return rendered(request, "migrations_app/user.html", context)
+
+
+@require_GET
+def evidence(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """The numbers behind the evidence chart."""
+    require(request.user, Action.SEE)
+    one = departure_of(account, user_id).user
+    credentials = [key for key in one.credentials.all() if key.gone_at is None]
+    rows = profile.seen(one, credentials, clock.now()).lanes.rows
+    points = [{"source": lane, "day": day, "count": count} for lane, day, count in rows]
+    return JsonResponse({"user_id": one.user_id, "coverage": one.coverage, "evidence": points})
+
+
+def departure_of(account: str, user_id: str) -> Departure:
+    """The departure of one IAM user; 404 with the sentence of the screens where there is none."""
+    rows = listing.departures().prefetch_related("user__credentials")
+    rows = rows.select_related(
+        "user__account",
+        "user__suggested_team",
+        "owner",
+        "plan",
+        "handed_to",
+        "answered_by",
+        "claim_pending_team",
+        "disputed_by",
+        "overruled_by",
+    )
+    row = rows.filter(user__account__account_id=account, user__user_id=user_id).first()
+    if row is None:
+        name = Account.objects.filter(account_id=account).values_list("name", flat=True).first()
+        raise Http404(
+            f"No such user in {name or 'any account here'}. "
+            "It may have been deleted before the first sync."
+        )
+    return row
+
+
+def _open_change(row: Departure) -> Change | None:
+    return (
+        row.changes.filter(status__in=[*Change.OPEN, Change.Status.DRAFT])
+        .select_related("batch")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def _allowed(person: Person, row: Departure, now: Any) -> dict[str, Any]:
+    """Which buttons this person gets here; what they may not do is not shown dead."""
+    team = row.owner or row.user.suggested_team
+    alive = row.state != State.DELETED
+    access = row.state in HAS_ACCESS
+    operates, claims = may(person, Action.OPERATE), may(person, Action.CLAIM, team)
+    free = alive and not row.protection
+    return {
+        "may_operate": operates,
+        "may_compose": operates
+        and free
+        and not row.partly_deleted
+        and row.state in (State.OWNER_ASSIGNED, State.SOAKING),
+        "may_restore": row.state in SWITCHED_OFF
+        and not row.partly_deleted
+        and may(person, Action.RESTORE, row.owner),
+        "may_finish": operates and row.partly_deleted,
+        "may_claim": claims and alive,
+        "may_release": claims and row.state == State.OWNER_ASSIGNED,
+        "may_assign": operates and alive,
+        "may_overrule": operates
+        and free
+        and access
+        and row.user.verdict not in listing.QUIET_VERDICTS,
+        "may_protect": alive and not row.protection and may(person, Action.PROTECT),
+        "may_unprotect": row.protection == "exempt" and may(person, Action.ADMINISTER),
+        "may_confirm_plan": getattr(row, "plan", None) is not None
+        and row.owner is not None
+        and may(person, Action.CLAIM, row.owner),
+        "dispute_until": now.date() + timedelta(days=DISPUTE_DAYS),
+        "teams": Team.objects.filter(active=True).exclude(pk=row.owner_id) if claims else [],
+    }
