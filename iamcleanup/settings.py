@@ -48,7 +48,7 @@ IAMCLEANUP_API_APPROVES_DELETES = env.bool("IAMCLEANUP_API_APPROVES_DELETES", de
 IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 # Makes the pseudonyms of people in the ledger; keep it for ever, they change with it.
-IAMCLEANUP_LEDGER_KEY = env.str("IAMCLEANUP_LEDGER_KEY", default=SECRET_KEY)
+IAMCLEANUP_LEDGER_KEY = env.str("IAMCLEANUP_LEDGER_KEY", default="") or SECRET_KEY
 
 # --- Refusals ---------------------------------------------------------------------------------
 
