@@ -85,7 +85,7 @@ class Ring:
 
 
 def ring(left: int, total: int, size: int = 34) -> Ring:
-    """A ring for `left` of `total` days; what is over counts as full, what has not begun as empty."""
+    """A ring for `left` of `total` days; none left counts as full."""
     stroke = round(size / 10, 1)
     radius = (size - stroke) / 2
     length = 2 * math.pi * radius

@@ -13,6 +13,9 @@ from datetime import date, timedelta
 
 Point = tuple[date, int]
 
+# About as wide as "146 still have access" is drawn.
+LABEL_WIDTH = 140
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -70,31 +73,29 @@ def short_day(day: date) -> str:
     return f"{day.day} {day:%b}"
 
 
-def calendar_ticks(plane: Plane, number: int = 6) -> tuple[Tick, ...]:
-    """About `number` dates, evenly spread, the first one at the left edge."""
+def calendar_ticks(plane: Plane, number: int) -> tuple[Tick, ...]:
+    """`number` + 1 dates, evenly spread from the left edge to the right one."""
     span = (plane.last - plane.first).days
-    step = max(round(span / number), 1)
-    days = [plane.first + timedelta(days) for days in range(0, span + 1, step)]
-    return tuple(
-        Tick(plane.x(day), short_day(day), "start" if day == plane.first else anchor(plane, day))
-        for day in days
-    )
+    days = sorted({plane.first + timedelta(round(span * n / number)) for n in range(number + 1)})
+    return tuple(Tick(plane.x(day), short_day(day), anchor(plane, day)) for day in days)
 
 
 def anchor(plane: Plane, day: date) -> str:
     """Which end of a label stands at its date, so that it does not leave the chart."""
+    if plane.x(day) - plane.left < 20:
+        return "start"
     return "end" if plane.right - plane.x(day) < 20 else "middle"
 
 
 def count_ticks(most: int) -> list[int]:
-    """Round numbers from 0 up to at least `most`, about four steps."""
+    """Round numbers from 0 up to at most `most`, two to five steps."""
     step = next(
         step * factor
         for factor in (1, 10, 100, 1_000, 10_000, 100_000)
         for step in (1, 2, 5)
         if step * factor * 5 >= most
     )
-    return list(range(0, (most // step + (most % step > 0)) * step + 1, step))
+    return list(range(0, most + 1, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class BurnDown:
     with_access_area: str
     today_x: float
     ends: tuple[Label, Label]
+    left_y: float
+    access_y: float
     expected: str
     range: str
     zero: Label | None
@@ -137,6 +140,7 @@ def burn_down(
     with_access: Sequence[Point],
     today: date,
     forecast: Forecast | None = None,
+    *,
     width: int = 732,
     height: int = 290,
 ) -> BurnDown:
@@ -147,7 +151,7 @@ def burn_down(
     """
     if not not_deleted or not with_access:
         raise ValueError("A burn-down needs one count of each line at least.")
-    counts = count_ticks(max(count for _, count in [*not_deleted, *with_access]))
+    most = max(count for _, count in [*not_deleted, *with_access])
     end = max([today, *(day for day, _ in (forecast.high if forecast else ()))])
     first = min(not_deleted[0][0], with_access[0][0])
     plane = Plane(
@@ -157,20 +161,22 @@ def burn_down(
         bottom=height - 30,
         first=first,
         last=max(end, first + timedelta(14)),
-        most=max(counts[-1], 1),
+        most=max(most, 1),
     )
     area = plane.steps(with_access, today)
     return BurnDown(
         width=width,
         height=height,
         plane=plane,
-        count_axis=tuple(Tick(plane.y(n), str(n), is_zero=n == 0) for n in counts),
-        calendar=calendar_ticks(plane),
+        count_axis=tuple(Tick(plane.y(n), str(n), is_zero=n == 0) for n in count_ticks(most)),
+        calendar=calendar_ticks(plane, number=5),
         not_deleted=plane.steps(not_deleted, today),
         with_access=area,
         with_access_area=f"{area}V{plane.y(0)}H{plane.x(with_access[0][0])}Z",
         today_x=plane.x(today),
-        ends=end_labels(plane, today, not_deleted[-1][1], with_access[-1][1]),
+        ends=end_labels(plane, today, not_deleted[-1], with_access[-1]),
+        left_y=plane.y(not_deleted[-1][1]),
+        access_y=plane.y(with_access[-1][1]),
         expected=expected_path(plane, today, not_deleted[-1][1], forecast),
         range=range_path(plane, today, not_deleted[-1][1], forecast),
         zero=zero_label(plane, forecast),
@@ -179,15 +185,15 @@ def burn_down(
     )
 
 
-def end_labels(plane: Plane, today: date, left: int, access: int) -> tuple[Label, Label]:
-    """The two counts of today, beside their line's end: one above, one below."""
+def end_labels(plane: Plane, today: date, left: Point, access: Point) -> tuple[Label, Label]:
+    """The two counts of today: one above the level part of its line, one below its end."""
     x = plane.x(today)
-    roomy = x - plane.left > 140
-    at, side = (x - 8, "end") if roomy else (x + 8, "start")
-    below = min(plane.y(access) + 20, plane.bottom - 6)
+    above = min(plane.x(left[0]) + 8, plane.right - LABEL_WIDTH)
+    beside, side = (x - 8, "end") if x - plane.left > LABEL_WIDTH else (x + 8, "start")
+    below = min(plane.y(access[1]) + 20, plane.bottom - 6)
     return (
-        Label(at, round(plane.y(left) - 9, 1), f"{left} not deleted", side),
-        Label(at, round(below, 1), f"{access} still have access", side),
+        Label(round(above, 1), round(plane.y(left[1]) - 9, 1), f"{left[1]} not deleted", "start"),
+        Label(round(beside, 1), round(below, 1), f"{access[1]} still have access", side),
     )
 
 
@@ -291,6 +297,7 @@ def evidence_lanes(
     lanes: Sequence[Lane],
     today: date,
     sentence: str,
+    *,
     quiet_since: date | None = None,
     days: int = 90,
     width: int = 736,

@@ -1,5 +1,5 @@
-/* What the page cannot do by itself: keys, selection, typed words, copying, relative times,
-   toasts and dialogs. Everything works without it; it only makes it quicker. */
+/* What the page cannot do by itself: selection, typed words, copying, relative times, toasts and
+   dialogs. Everything works without it; it only makes it quicker. */
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -8,36 +8,6 @@
       const element = event.target.closest?.(selector);
       if (element) handle(element, event);
     });
-  const memory = {
-    get(name) {
-      try {
-        return localStorage.getItem(name);
-      } catch {
-        return null;
-      }
-    },
-    set(name, value) {
-      try {
-        localStorage.setItem(name, value);
-      } catch {
-        // Not remembered, then: the choice holds for this page.
-      }
-    },
-  };
-
-  /* ── Theme ─────────────────────────────────────────────────────────────────────────── */
-
-  const showTheme = () => {
-    const theme = memory.get("theme") || "system";
-    $$("[data-theme]").forEach((b) => b.setAttribute("aria-pressed", b.dataset.theme === theme));
-  };
-  on("click", "[data-theme]", (button) => {
-    const theme = button.dataset.theme;
-    memory.set("theme", theme);
-    if (theme === "system") delete document.documentElement.dataset.bsTheme;
-    else document.documentElement.dataset.bsTheme = theme;
-    showTheme();
-  });
 
   /* ── Toasts and announcements ──────────────────────────────────────────────────────── */
 
@@ -80,7 +50,6 @@
     const dialog = document.getElementById(opener.dataset.dialog);
     if (!dialog) return;
     event.preventDefault();
-    if (dialog.id === "keyboard") listKeys(dialog);
     dialog.showModal();
   });
   on("click", ".confirm > summary", (summary, event) => {
@@ -170,6 +139,13 @@
     showSelection(all.form);
   });
 
+  document.addEventListener("clear-selection", () => {
+    $$("form[data-select]").forEach((form) => {
+      $$("[data-select-row]:checked", form).forEach((box) => (box.checked = false));
+      showSelection(form);
+    });
+  });
+
   on("click", "[data-copy], [data-copy-from]", async (button) => {
     const text = button.dataset.copy ?? $(button.dataset.copyFrom).textContent;
     try {
@@ -179,82 +155,6 @@
     } catch {
       toast({ text: "The browser did not allow copying. Select the text and copy it.", kind: "error" });
     }
-  });
-
-  /* ── Keys ──────────────────────────────────────────────────────────────────────────── */
-
-  const rows = () => $$("[data-row]").filter((row) => row.offsetParent !== null);
-  const current = () => $(".is-current[data-row]");
-  const moveTo = (row) => {
-    current()?.classList.remove("is-current");
-    if (!row) return;
-    row.classList.add("is-current");
-    row.tabIndex = -1;
-    row.focus({ preventScroll: true });
-    row.scrollIntoView({ block: "nearest" });
-  };
-  const step = (by) => {
-    const all = rows();
-    const at = all.indexOf(current());
-    moveTo(all[Math.min(Math.max(at + by, 0), all.length - 1)]);
-  };
-  const press = (key, event) => {
-    const selector = `[data-key="${CSS.escape(key)}"]`;
-    const row = current();
-    const outside = $$(selector).find((element) => !element.closest("[data-row]"));
-    const element = (row && $(selector, row)) || outside;
-    if (!element) return;
-    event.preventDefault();
-    if (element.matches("input:not([type=checkbox]):not([type=radio]), textarea")) element.focus();
-    else element.click();
-  };
-  const listKeys = (dialog) => {
-    const list = $("[data-key-list]", dialog);
-    const known = new Map([["?", "These keys"]]);
-    if (rows().length) known.set("j", "next").set("k", "previous").set("Enter", "open");
-    $$("[data-key]").forEach((element) => {
-      const words = element.dataset.keyHelp || element.textContent.trim() || element.ariaLabel;
-      if (!known.has(element.dataset.key)) known.set(element.dataset.key, words);
-    });
-    list.replaceChildren(
-      ...[...known].flatMap(([key, words]) => {
-        const [term, detail, cap] = ["dt", "dd", "kbd"].map((name) => document.createElement(name));
-        cap.textContent = key;
-        term.append(cap);
-        detail.textContent = words;
-        return [term, detail];
-      }),
-    );
-  };
-  const keysOff = () => memory.get("keys") === "off";
-  const showKeys = () =>
-    $$("[data-toggle-keys]").forEach((b) => b.setAttribute("aria-pressed", keysOff()));
-  on("click", "[data-toggle-keys]", () => {
-    memory.set("keys", keysOff() ? "on" : "off");
-    showKeys();
-  });
-  const escape = () => {
-    $$("details.menu[open]").forEach((menu) => {
-      menu.open = false;
-      $("summary", menu).focus();
-    });
-    $$("form[data-select]").forEach((form) => {
-      $$("[data-select-row]:checked", form).forEach((box) => (box.checked = false));
-      showSelection(form);
-    });
-    if (location.hash === "#sidebar") location.hash = "content";
-  };
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || $("dialog:modal")) return;
-    if (event.key === "Escape") return escape();
-    const typing = event.target.matches("input:not([type=checkbox]), textarea, select");
-    if (typing || keysOff()) return;
-    if (event.key === "j") step(1);
-    else if (event.key === "k") step(-1);
-    else if (event.key === "?") $("[data-dialog=keyboard]")?.click();
-    else if (event.key === "Enter") {
-      if (event.target.matches("[data-row]")) $("[data-open]", event.target)?.click();
-    } else if (event.key.length === 1) press(event.key.toLowerCase(), event);
   });
 
   /* ── Times ─────────────────────────────────────────────────────────────────────────── */
@@ -292,6 +192,8 @@
   const polls = (element) => element.getAttribute("hx-trigger")?.includes("every ");
   let failures = 0;
   const failed = (event) => {
+    // A refusal brings its own words.
+    if (event.detail.xhr?.getResponseHeader("HX-Trigger")) return;
     if (!polls(event.detail.elt)) {
       toast({ text: "That did not work. Nothing was changed by it; try again.", kind: "error" });
     } else if (++failures === 3) {
@@ -317,7 +219,5 @@
     const title = $("[data-tab-title]");
     if (title) document.title = title.dataset.tabTitle;
   };
-  showTheme();
-  showKeys();
   prepare();
 })();

@@ -85,7 +85,7 @@ def main(modules: Path) -> None:
                 }
             )
     (HERE / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-    print(f"{len(manifest)} files written.")
+    sys.stdout.write(f"{len(manifest)} files written.\n")
 
 
 if __name__ == "__main__":
