@@ -1,0 +1,14 @@
+"""IAM's operations, one file for each noun. Importing this package enters them in the table."""
+
+from . import (  # noqa: F401
+    access_keys,
+    account,
+    groups,
+    mfa,
+    passwords,
+    policies,
+    roles,
+    service_credentials,
+    uploads,
+    users,
+)

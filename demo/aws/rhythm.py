@@ -1,0 +1,103 @@
+"""How the account's users and roles go on using AWS as time passes.
+
+A habit is a thing somebody does again and again: its n-th time depends only on the seed, the habit
+and n. As the clock moves, `Rhythm.advance` lets all that is due happen, each against the account
+as it stands at that moment: fenced users are denied and logged, shut ones leave nothing, restored
+ones go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+DAY = 86_400
+HOUR = 3_600
+
+
+@dataclass(frozen=True)
+class Habit:
+    """Something done every `every` seconds from `first` on, at the latest at `until`.
+
+    `kind`: `api` (a management call, in CloudTrail), `data` (a data-plane call: moves last-used
+    only), `console` (a sign-in and a call after it), `knock` (a failed sign-in), `federation`
+    (GetFederationToken and a call under the federated name), `git` (CodeCommit over SSH), `token`
+    (a service's API key), `session` (a call by a role session). `actor` is a user id, or for
+    `session` a role's name. `key` names the access key, credential or session name used.
+    """
+
+    kind: str
+    actor: str
+    key: str
+    service: str
+    event: str
+    region: str
+    every: int
+    first: datetime
+    ip: str
+    agent: str
+    until: datetime | None = None
+    spread: float = 0.6
+    workdays: bool = False
+    read_only: bool = True
+
+
+class Rhythm:
+    """All habits, and the next time of each."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._habits: list[Habit] = []
+        self._due: list[tuple[datetime, int, int]] = []
+
+    def add(self, habit: Habit) -> None:
+        """Enter a habit; its number, and so its times, is its place."""
+        number = len(self._habits)
+        self._habits.append(habit)
+        self._push(number, 0)
+
+    def start_at(self, moment: datetime) -> None:
+        """Forget what is due before `moment`."""
+        while self._due and self._due[0][0] < moment:
+            _, number, n = heapq.heappop(self._due)
+            self._push(number, n + 1)
+
+    def next_due(self) -> datetime | None:
+        """When the next thing happens."""
+        return self._due[0][0] if self._due else None
+
+    def due(self, now: datetime) -> list[tuple[datetime, Habit]]:
+        """Everything that happens up to `now` and has not been given yet, in order."""
+        happened = []
+        while self._due and self._due[0][0] <= now:
+            at, number, n = heapq.heappop(self._due)
+            habit = self._habits[number]
+            if not (habit.workdays and at.weekday() >= 5):
+                happened.append((at, habit))
+            self._push(number, n + 1)
+        return happened
+
+    def of(self, actor: str) -> list[Habit]:
+        """The habits of one user id."""
+        return [habit for habit in self._habits if habit.actor == actor]
+
+    def _push(self, number: int, n: int) -> None:
+        habit = self._habits[number]
+        at = self.time_of(number, n)
+        if habit.until is None or at <= habit.until:
+            heapq.heappush(self._due, (at, number, n))
+
+    def time_of(self, number: int, n: int) -> datetime:
+        """The n-th time of a habit: `first`, n periods, and a part of one drawn from the seed."""
+        habit = self._habits[number]
+        digest = hashlib.blake2b(f"{self._seed}/{number}/{n}".encode(), digest_size=4).digest()
+        part = int.from_bytes(digest, "big") / 2**32
+        seconds = n * habit.every + int(part * habit.spread * habit.every)
+        return habit.first + timedelta(seconds=seconds)
+
+
+def once(habit: Habit, at: datetime) -> Habit:
+    """The same thing done exactly once, at `at`."""
+    return replace(habit, first=at, until=at, spread=0.0, workdays=False)
