@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 # A little under AWS's 2 per second: what leaves evenly may arrive unevenly.
 LOOKUPS_PER_SECOND = 1.9
+# AWS publishes no rates for IAM. These read 200 users in a minute.
+READS_PER_SECOND = 40.0
+LAST_ACCESSED_PER_SECOND = 10.0
 _AHEAD_MS = 1500
 
 # KEYS: next free moment, somebody-goes-first mark. ARGV: interval in µs, whether first, mark in ms.
@@ -64,6 +67,16 @@ class Limiter:
     def for_lookups(cls, account: Account, region: str) -> Limiter:
         """LookupEvents in one account and Region: AWS allows 2 per second to all callers."""
         return cls(f"lookups:{account.account_id}:{region}", LOOKUPS_PER_SECOND)
+
+    @classmethod
+    def for_reads(cls, account: Account) -> Limiter:
+        """IAM reads of a sync: whole accounts are read, and deployments share these limits."""
+        return cls(f"reads:{account.account_id}", READS_PER_SECOND)
+
+    @classmethod
+    def for_last_accessed(cls, account: Account) -> Limiter:
+        """Service last accessed, which AWS throttles early."""
+        return cls(f"last-accessed:{account.account_id}", LAST_ACCESSED_PER_SECOND)
 
     def wait(self, *, first: bool = False) -> None:
         """Block until one call may go. `first` (a restore) passes before all who are not first.
