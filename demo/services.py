@@ -151,7 +151,7 @@ class EmbeddedPostgres:
         making.rename(self.data)
 
     def _check_version(self, made_by: str) -> None:
-        program = [self._programs / "postgres", "--version"]
+        program = [str(self._programs / "postgres"), "--version"]
         shown = subprocess.run(program, capture_output=True, text=True, check=True).stdout
         if f" {made_by}." not in shown and not shown.strip().endswith(f" {made_by}"):
             raise NotAvailable(

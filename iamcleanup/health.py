@@ -23,7 +23,7 @@ HEARD_FROM = "iamcleanup:heard"
 LATELY_SECONDS = 120
 
 
-def redis_client() -> redis.Redis:
+def redis_client() -> redis.Redis[bytes]:
     """A client of the Redis that broker, limiter and cache share. It gives up after 3 s."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3)
 

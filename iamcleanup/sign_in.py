@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django_htmx.middleware import HtmxDetails
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """People are declared in the organization file; nobody signs up."""
 
     error_messages = {
@@ -33,7 +33,9 @@ class AccountAdapter(DefaultAccountAdapter):
 class SignedInMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless its view says otherwise."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:
+    def handle_no_permission(  # type: ignore[override]  # any response will do
+        self, request: HttpRequest, view_func: Any
+    ) -> HttpResponseBase:
         """Send a browser to sign-in and back; htmx follows redirects by itself, so it is told to.
 
         A fragment request comes back to the page it was on, not to the fragment.

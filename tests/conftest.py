@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from tests import services
 
@@ -56,7 +57,7 @@ def test_database() -> services.TestDatabase:
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_test_environment: None,
-    django_db_blocker: Any,
+    django_db_blocker: DjangoDbBlocker,
     test_database: services.TestDatabase,
 ) -> Iterator[None]:
     """Point Django at a copy of the template, and renew the copy after each test that commits.

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,3 +176,12 @@ def workers(_worker_processes: Workers, transactional_db: None, _clean_redis: No
     """The real read, write and restore workers, all running; the test commits what it writes."""
     _worker_processes.see_all_running()
     return _worker_processes
+
+
+def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for another process to bring something about; fails when it has not in time."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            pytest.fail(f"Did not happen within {seconds:.0f} s")
+        time.sleep(0.1)

@@ -21,6 +21,8 @@ import psycopg
 import redis
 from psycopg import sql
 
+from demo.processes import Child
+
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATABASE_URL = "postgres://postgres@127.0.0.1:5432/iamcleanup"
 DEFAULT_REDIS_NUMBER = 9
@@ -66,7 +68,7 @@ def _embedded_postgres() -> str:
     server = EmbeddedPostgres(home, home, durable=False)
     server.prepare()
     server.child.start()
-    atexit.register(lambda: (server.child.ask_to_stop(), server.child.end(10)))
+    atexit.register(_stop, server.child)
     server.child.wait_until(server.ready, 30)
     return server.url("iamcleanup")
 
@@ -79,9 +81,14 @@ def _embedded_redis() -> str:
     server = EmbeddedRedis(home, home, durable=False)
     server.prepare()
     server.child.start()
-    atexit.register(lambda: (server.child.ask_to_stop(), server.child.end(10)))
+    atexit.register(_stop, server.child)
     server.child.wait_until(server.ready, 30)
     return server.broker_url(DEFAULT_REDIS_NUMBER)
+
+
+def _stop(child: Child) -> None:
+    child.ask_to_stop()
+    child.end(10)
 
 
 def _temporary_home() -> Path:

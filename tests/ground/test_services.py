@@ -90,6 +90,7 @@ def test_a_database_with_tables_of_others_is_not_marked(postgres: EmbeddedPostgr
 def test_the_embedded_broker_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
     server = EmbeddedRedis(tmp_path, tmp_path)
     server.prepare()
+    kept: object = None
     for turn in ("first", "second"):
         server.child.start()
         server.child.wait_until(server.ready, 30)
