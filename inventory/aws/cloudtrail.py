@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=90)
 USE, DENIED, FAILED_SIGN_IN = "use", "denied", "failed-sign-in"
+# Fifty events in less than this: of such a user more pages would only show more of the same.
+_BUSY = timedelta(days=21)
 _TRIES = 8
 _PAGE = 50
 
@@ -71,10 +73,13 @@ def lookup(
     until: datetime,
     limiter: Limiter,
     max_pages: int,
+    latest_only: bool = False,
 ) -> TrailLook:
     """The user's events in `region` from `until` back to `since`, `max_pages` of 50 at most.
 
-    Raises AwsFailure, having waited through passing throttles.
+    With `latest_only` it stops once the user's own use was found: after the first page of a busy
+    user, of whom further pages show hours only, after the third of a quiet one. Raises AwsFailure,
+    having waited through passing throttles.
     """
     events: list[TrailEvent] = []
     oldest, pages, complete = until, 0, False
@@ -86,12 +91,11 @@ def lookup(
             if event:
                 events.append(event)
         complete = page["last"]
-        # More pages only where they may complete the picture: of a busy user they show hours.
-        if (
-            complete
-            or pages >= max_pages
-            or (pages == 1 and max_pages <= 3 and _busy(oldest, until))
-        ):
+        if complete or pages >= max_pages:
+            break
+        # Role sessions that bear the name fill pages too: until the user itself shows, go on.
+        shown = latest_only and any(event.kind != FAILED_SIGN_IN for event in events)
+        if shown and (pages >= 3 or until - oldest < _BUSY):
             break
     read_from = since if complete else oldest
     return TrailLook(tuple(events), read_from, until, complete, pages)
@@ -156,10 +160,6 @@ def _failed_sign_in(record: Mapping[str, Any]) -> bool:
     return record.get("errorMessage") == "Failed authentication" or any(
         value == "Failure" for value in answer.values()
     )
-
-
-def _busy(oldest: datetime, until: datetime) -> bool:
-    return until - oldest < timedelta(days=21)
 
 
 def _pages(

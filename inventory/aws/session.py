@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
@@ -21,6 +22,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.model import OperationModel
 
 from inventory import clock
 from inventory.aws.failure import AwsFailure, NoSuchUser, failure
@@ -75,6 +77,8 @@ class AwsSession:
         self._clients: dict[tuple[str, str], Any] = {}
         # A client may be used by many threads; making one may not.
         self._making = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        session.events.register("before-call", self._count)
 
     @overload
     def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
@@ -98,6 +102,14 @@ class AwsSession:
                     cast(Any, service), region_name=key[1], config=_config(self.role, service)
                 )
             return self._clients[key]
+
+    def take_counts(self) -> Counter[str]:
+        """Calls by operation since this was last asked; re-sends by the SDK count as one."""
+        taken, self._counts = self._counts, Counter()
+        return taken
+
+    def _count(self, model: OperationModel, **_: Any) -> None:
+        self._counts[model.name] += 1
 
     def identity(self) -> Identity:
         """Who AWS says this session is. Raises AwsFailure."""

@@ -1,0 +1,198 @@
+"""Live credentials become rows. A user whose read broke keeps its old rows and has a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from inventory import clock
+from inventory.aws import credentials as live
+from inventory.aws.credentials import UserCredentials
+from inventory.aws.holdings import ServiceCredential
+from inventory.aws.limiter import Limiter
+from inventory.aws.session import AwsFailure
+from inventory.models import Credential, IamUser
+from inventory.refresh.judging import of_sync
+from inventory.refresh.run import Run
+
+_CHUNK = 32
+_COLUMNS = (
+    "status",
+    "service",
+    "created_at",
+    "expires_at",
+    "last_used_at",
+    "last_used_service",
+    "last_used_region",
+    "gone_at",
+)
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """Service-specific credentials of all users by name, and which services did not answer."""
+
+    found: dict[str, list[ServiceCredential]] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+
+
+def read_credentials(run: Run) -> bool:
+    """The step `credentials`; False when the slice ended before all users were read."""
+    users = of_sync(run.sync)
+    pending = [user for user in users if user.coverage.get("credentials_sync") != run.sync.pk]
+    sweep = _sweep(run) if pending else _Sweep()
+    limiter = Limiter.for_reads(run.account)
+    done = len(users) - len(pending)
+    for start in range(0, len(pending), _CHUNK):
+        if run.time_left() <= 0:
+            return False
+        chunk = {user.user_name: user for user in pending[start : start + _CHUNK]}
+        told = dict(live.read_many(run.aws, chunk, limiter))
+        with transaction.atomic():
+            _save(run, chunk, told, sweep)
+            done += len(chunk)
+            run.advance("credentials", done, len(users))
+    broken = sum(1 for user in of_sync(run.sync) if "credentials" in user.coverage["gaps"])
+    if broken:
+        run.fail("credentials", f"{broken} of {len(users)} users could not be read whole.")
+    else:
+        run.finish("credentials", f"{len(users)} of {len(users)}")
+    return True
+
+
+def _sweep(run: Run) -> _Sweep:
+    sweep = _Sweep()
+    for service in live.SERVICES:
+        try:
+            for name, found in live.service_specific(run.aws, service).items():
+                sweep.found.setdefault(name, []).extend(found)
+        except AwsFailure as failed:
+            if failed.code in {"NotSupportedService", "ServiceNotSupported"}:
+                # This partition has no such credentials.
+                continue
+            sweep.gaps.append(f"Service-specific credentials of {service}: {failed}")
+    return sweep
+
+
+def _save(
+    run: Run,
+    chunk: dict[str, IamUser],
+    told: dict[str, UserCredentials | AwsFailure],
+    sweep: _Sweep,
+) -> None:
+    now = clock.now()
+    rows: list[Credential] = []
+    for name, user in chunk.items():
+        answer = told[name]
+        gaps = list(sweep.gaps)
+        if isinstance(answer, AwsFailure):
+            gaps.append(f"Credentials: {answer}")
+        else:
+            user.has_console_password = answer.has_console_password
+            user.mfa = [{"serial": one.serial, "kind": one.kind} for one in answer.mfa]
+            rows += _rows(user, answer, sweep.found.get(name, []))
+        user.coverage["credentials_sync"] = run.sync.pk
+        if gaps:
+            user.coverage["gaps"] = user.coverage.get("gaps", {}) | {"credentials": " ".join(gaps)}
+        else:
+            user.coverage["credentials_at"] = now.isoformat()
+    IamUser.objects.bulk_update(chunk.values(), ["has_console_password", "mfa", "coverage"])
+    read = [user for name, user in chunk.items() if isinstance(told[name], UserCredentials)]
+    _write(run, rows, read, now, services_known=not sweep.gaps)
+
+
+def _write(
+    run: Run, rows: list[Credential], read: list[IamUser], now: datetime, *, services_known: bool
+) -> None:
+    before = {
+        (row.user_id, row.kind, row.credential_id): row
+        for row in Credential.objects.filter(user__in=read)
+    }
+    for row in rows:
+        old = before.get((row.user_id, row.kind, row.credential_id))
+        if (
+            old
+            and old.last_used_at
+            and (not row.last_used_at or row.last_used_at < old.last_used_at)
+        ):
+            # AWS forgets; what was seen stays seen.
+            row.last_used_at = old.last_used_at
+            row.last_used_service = old.last_used_service
+            row.last_used_region = old.last_used_region
+    Credential.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["user", "kind", "credential_id"],
+        update_fields=list(_COLUMNS),
+    )
+    _note_changes(run, rows, before)
+    there = {(row.user_id, row.kind, row.credential_id) for row in rows}
+    gone = [
+        row.pk
+        for key, row in before.items()
+        if key not in there
+        and row.gone_at is None
+        and (services_known or row.kind != Credential.Kind.SERVICE_SPECIFIC)
+    ]
+    Credential.objects.filter(pk__in=gone).update(gone_at=now)
+
+
+def _note_changes(
+    run: Run, rows: Iterable[Credential], before: dict[tuple[int, str, str], Credential]
+) -> None:
+    """New and re-activated credentials of users that were known before this sync."""
+    fresh = set(run.sync.changes.get("new_users", []))
+    changes = run.sync.changes
+    for row in rows:
+        if row.user_id in fresh:
+            continue
+        old = before.get((row.user_id, row.kind, row.credential_id))
+        if old is None:
+            changes.setdefault("new_keys", []).append(row.pk)
+        elif old.status != "Active" and row.status == "Active":
+            changes.setdefault("reactivated", []).append(row.pk)
+
+
+def _rows(
+    user: IamUser, told: UserCredentials, services: list[ServiceCredential]
+) -> list[Credential]:
+    kinds = Credential.Kind
+
+    def row(kind: str, credential_id: str, status: str, **more: Any) -> Credential:
+        return Credential(user=user, kind=kind, credential_id=credential_id, status=status, **more)
+
+    found = [
+        row(
+            kinds.ACCESS_KEY,
+            use.key.id,
+            use.key.status,
+            created_at=use.key.created_at,
+            last_used_at=use.last_used_at,
+            last_used_service=use.service,
+            last_used_region=use.region,
+        )
+        for use in told.keys
+    ]
+    found += [
+        row(kinds.SSH_KEY, one.id, one.status, created_at=one.created_at) for one in told.ssh_keys
+    ]
+    found += [
+        row(kinds.SIGNING_CERTIFICATE, one.id, one.status, created_at=one.created_at)
+        for one in told.certificates
+    ]
+    found += [
+        row(
+            kinds.SERVICE_SPECIFIC,
+            one.id,
+            one.status,
+            service=one.service,
+            created_at=one.created_at,
+            expires_at=one.expires_at,
+        )
+        for one in services
+    ]
+    return found

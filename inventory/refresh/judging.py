@@ -1,0 +1,247 @@
+"""Rows of evidence become verdict, category and suggested owner, in a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from inventory import clock
+from inventory.category import Category, Signs, category
+from inventory.models import (
+    Account,
+    Credential,
+    IamUser,
+    Organization,
+    Sync,
+    Team,
+)
+from inventory.owners import Suggestion, TeamSigns, UserSigns, suggest
+from inventory.policy import policy_for
+from inventory.refresh.activity import regions_of
+from inventory.verdict import (
+    CredentialFact,
+    Evidence,
+    Happening,
+    RegionLook,
+    ServiceUse,
+    Verdict,
+    verdict,
+)
+
+_COLUMNS = (
+    "verdict",
+    "verdict_confidence",
+    "verdict_reasons",
+    "coverage",
+    "coverage_whole",
+    "rhythm",
+    "next_expected_at",
+    "judged_at",
+    "evidence_at",
+    "last_activity_at",
+    "last_activity_source",
+    "category",
+    "category_confidence",
+    "category_reasons",
+    "suggested_team",
+    "suggestion_percent",
+    "suggestion_reasons",
+)
+
+
+def of_sync(sync: Sync) -> list[IamUser]:
+    """The users that this sync listed, with all rows of evidence."""
+    return _with_evidence(
+        IamUser.objects.filter(account=sync.account, gone_at=None, coverage__sync=sync.pk)
+    )
+
+
+def judge(users: Iterable[IamUser]) -> int:
+    """Judge these users from the rows as they are now and save it; how many were judged."""
+    rows = _with_evidence(IamUser.objects.filter(pk__in=[user.pk for user in users]))
+    organization, now = Organization.get(), clock.now()
+    teams = {
+        team.key: team for team in Team.objects.filter(active=True).prefetch_related("members")
+    }
+    signs = _team_signs(teams.values())
+    for user in rows:
+        sorted_as = category(_signs_of(user))
+        shown = user.category_override or sorted_as.name.value
+        policy = policy_for(organization, user.account, shown)
+        facts = evidence_of(user, user.account)
+        judged = verdict(facts, policy.dormant_after, now)
+        _fill_verdict(user, facts, judged, now)
+        _fill_category(user, sorted_as)
+        _fill_suggestion(user, suggest(_user_signs(user), signs), teams)
+    IamUser.objects.bulk_update(rows, list(_COLUMNS), batch_size=500)
+    return len(rows)
+
+
+def evidence_of(user: IamUser, account: Account) -> Evidence:
+    """The user's rows as the facts that `verdict` judges."""
+    coverage = user.coverage
+    services = coverage.get("services")
+    read = regions_of(account)
+    return Evidence(
+        created_at=user.created_at,
+        regions=tuple(read),
+        credentials=tuple(_credentials(user)),
+        happenings=tuple(
+            Happening(
+                first_at=one.first_at,
+                last_at=one.last_at,
+                service=one.service,
+                action=one.action,
+                outcome=one.outcome,
+                count=one.count,
+                region=one.region,
+                access_key_id=one.access_key_id,
+                source_address=one.source_address,
+                user_agent=one.user_agent,
+            )
+            for one in user.activity.all()
+        ),
+        looks=tuple(
+            RegionLook(one.region, one.read_from, one.read_to, one.error)
+            for one in user.trail_coverage.all()
+        ),
+        services=tuple(ServiceUse(one["service"], _time(one["at"])) for one in services)
+        if services is not None
+        else None,
+        credentials_read_at=_time(coverage.get("credentials_at")),
+        services_read_at=_time(coverage.get("services_at")),
+        missing=tuple(coverage.get("gaps", {}).values()),
+        regions_left_out=tuple(sorted(set(account.enabled_regions) - set(read))),
+    )
+
+
+def _with_evidence(users: QuerySet[IamUser]) -> list[IamUser]:
+    live = Credential.objects.filter(gone_at=None)
+    return list(
+        users.select_related("account").prefetch_related(
+            Prefetch("credentials", queryset=live), "activity", "trail_coverage"
+        )
+    )
+
+
+def _credentials(user: IamUser) -> list[CredentialFact]:
+    found = [
+        CredentialFact(
+            kind=one.kind,
+            id=one.credential_id,
+            active=one.status == "Active",
+            created_at=one.created_at,
+            last_used_at=one.last_used_at,
+            last_used_service=one.last_used_service,
+            traced=one.kind == Credential.Kind.ACCESS_KEY,
+        )
+        for one in user.credentials.all()
+    ]
+    if user.has_console_password or user.password_last_used_at:
+        found.append(
+            CredentialFact(
+                kind="console-password",
+                id="",
+                active=user.has_console_password,
+                created_at=user.password_last_changed_at,
+                last_used_at=user.password_last_used_at,
+            )
+        )
+    return found
+
+
+def _signs_of(user: IamUser) -> Signs:
+    agents: dict[str, int] = {}
+    signed_in = user.password_last_used_at is not None
+    for one in user.activity.all():
+        if one.outcome == "failed-sign-in":
+            continue
+        agents[one.user_agent] = agents.get(one.user_agent, 0) + one.count
+        signed_in |= one.action == "ConsoleLogin"
+    return Signs(
+        user_name=user.user_name,
+        path=user.path,
+        tags=user.tags,
+        groups=tuple(user.groups),
+        has_console_password=user.has_console_password,
+        has_mfa=bool(user.mfa),
+        signed_in=signed_in,
+        access_keys=sum(
+            1 for one in user.credentials.all() if one.kind == Credential.Kind.ACCESS_KEY
+        ),
+        user_agents=agents,
+        policies=tuple(user.attached_policies),
+    )
+
+
+def _team_signs(teams: Iterable[Team]) -> list[TeamSigns]:
+    return [
+        TeamSigns(
+            key=team.key,
+            name=team.name,
+            match=team.match,
+            people=tuple(
+                word
+                for person in team.members.all()
+                for word in (person.username, person.email, person.email.partition("@")[0])
+            ),
+        )
+        for team in teams
+    ]
+
+
+def _user_signs(user: IamUser) -> UserSigns:
+    return UserSigns(
+        user_name=user.user_name, path=user.path, tags=user.tags, groups=tuple(user.groups)
+    )
+
+
+def _fill_verdict(user: IamUser, facts: Evidence, judged: Verdict, now: datetime) -> None:
+    user.verdict = judged.value.value
+    user.verdict_confidence = judged.confidence
+    user.verdict_reasons = [
+        {"text": one.text, "source": one.source, "at": one.at.isoformat() if one.at else None}
+        for one in judged.reasons
+    ]
+    user.coverage |= {
+        "regions": [
+            {
+                "region": look.region,
+                "from": look.read_from.isoformat() if look.read_from else None,
+                "to": look.read_to.isoformat() if look.read_to else None,
+                "error": look.error,
+            }
+            for look in facts.looks
+        ],
+        "missing": list(judged.coverage.missing),
+        "blind": list(judged.coverage.blind),
+        "blockers": list(judged.blockers),
+    }
+    user.coverage_whole = judged.coverage.whole
+    user.rhythm, user.next_expected_at = judged.rhythm, judged.next_expected_at
+    user.last_activity_at = judged.last_activity_at
+    user.last_activity_source = judged.last_activity_source
+    user.judged_at = now
+    if judged.coverage.whole:
+        # As old as the oldest look that it rests on.
+        times = [look.read_to for look in facts.looks if look.region in facts.regions]
+        times.append(facts.credentials_read_at)
+        user.evidence_at = min(at for at in times if at is not None)
+
+
+def _fill_category(user: IamUser, sorted_as: Category) -> None:
+    user.category = sorted_as.name.value
+    user.category_confidence = sorted_as.confidence
+    user.category_reasons = list(sorted_as.reasons)
+
+
+def _fill_suggestion(user: IamUser, found: Suggestion | None, teams: dict[str, Team]) -> None:
+    user.suggested_team = teams[found.team_key] if found else None
+    user.suggestion_percent = found.percent if found else None
+    user.suggestion_reasons = list(found.reasons) if found else []
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,237 @@
+"""The users of an account become rows; a listing that lost too many is not believed (rule 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from inventory import clock, ledger
+from inventory.aws import account_details, credential_report, holdings, regions
+from inventory.aws.account_details import AccountDetails
+from inventory.aws.credential_report import Report
+from inventory.aws.holdings import ListedUser
+from inventory.aws.session import AwsFailure
+from inventory.models import Account, Alert, IamUser, Person
+from inventory.permissions import Action, require
+from inventory.privilege import declared_elsewhere, references
+from inventory.refresh.run import Halted, Run
+
+_ALARM_COUNT = 3
+_ALARM_SHARE = 0.10
+_DETAIL_COLUMNS = (
+    "tags",
+    "groups",
+    "attached_policies",
+    "inline_policies",
+    "boundary_arn",
+    "privilege",
+    "references",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A complete listing beside the users that should exist."""
+
+    missing: tuple[int, ...]  # pks of IamUser
+    expected: int
+    listed: int
+    digest: str
+
+    @property
+    def alarming(self) -> bool:
+        """None at all, or more than 10 % and more than 3 missing."""
+        if self.expected and not self.listed:
+            return True
+        lost = len(self.missing)
+        return lost > _ALARM_COUNT and lost > self.expected * _ALARM_SHARE
+
+
+def compare(account: Account, user_ids: Iterable[str]) -> Comparison:
+    """What a listing of `user_ids` says of the users that `account` should have.
+
+    Those proven deleted are off the rows (`gone_at`) already.
+    """
+    listed = sorted(set(user_ids))
+    present = dict(account.users.present().values_list("user_id", "pk"))
+    missing = tuple(pk for user_id, pk in sorted(present.items()) if user_id not in set(listed))
+    return Comparison(missing, len(present), len(listed), ledger.digest(listed))
+
+
+def read_users(run: Run) -> bool:
+    """The step `users`. Raises AwsFailure (no complete listing) and Halted (not believed)."""
+    listed = holdings.list_users(run.aws)
+    comparison = compare(run.account, (user.user_id for user in listed))
+    _judge_listing(run.account, comparison)
+    run.keep()
+    gaps: dict[str, str] = {}
+    details: AccountDetails | None = None
+    try:
+        details = account_details.read(run.aws)
+    except AwsFailure as failed:
+        gaps["policies"] = f"Policies and groups: {failed}"
+    try:
+        run.account.enabled_regions = list(regions.enabled(run.aws))
+        run.account.save(update_fields=["enabled_regions"])
+    except AwsFailure as failed:
+        gaps["regions"] = f"Enabled Regions: {failed}"
+    run.keep()
+    _save(run, listed, details, _report(run), gaps)
+    run.sync.users_seen = len(listed)
+    run.sync.changes["missing"] = list(comparison.missing)
+    run.sync.changes["admin_roles"] = list(details.admin_roles) if details else []
+    run.advance("users", len(listed), len(listed))
+    if gaps:
+        run.fail("users", " ".join(gaps.values()))
+    else:
+        run.finish("users", f"{len(listed)} users")
+    return True
+
+
+def accept_listing(account: Account, person: Person, digest: str) -> None:
+    """An engineer says that the listing with this digest is true; the next sync takes it.
+
+    Raises NotAllowed.
+    """
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        account.accepted_listing = digest
+        account.save(update_fields=["accepted_listing"])
+        ledger.append(
+            "listing accepted", actor=person, account_id=account.account_id, listing=digest
+        )
+
+
+def _judge_listing(account: Account, comparison: Comparison) -> None:
+    key = f"listing:{account.account_id}"
+    if comparison.alarming and comparison.digest != account.accepted_listing:
+        text = (
+            f"AWS listed {comparison.listed} users of {account}, but {comparison.expected} should"
+            f" exist and {len(comparison.missing)} are missing. Nothing was changed, and no forward"
+            f" change begins here until an engineer accepts this listing."
+            f" (listing {comparison.digest})"
+        )
+        with transaction.atomic():
+            account.hold_reason, account.hold_since = text, clock.now()
+            account.save(update_fields=["hold_reason", "hold_since"])
+            Alert.objects.get_or_create(
+                key=key,
+                closed_at=None,
+                defaults={
+                    "kind": "listing",
+                    "title": f"{len(comparison.missing)} users are missing in {account.name}",
+                    "text": text,
+                    "account": account,
+                    "raised_at": clock.now(),
+                },
+            )
+        raise Halted(text)
+    closed = Alert.objects.filter(key=key, closed_at=None).update(closed_at=clock.now())
+    if closed and account.hold_reason.startswith("AWS listed "):
+        # Only our own hold: others are lifted by whoever put them on.
+        account.hold_reason, account.hold_since = "", None
+        account.save(update_fields=["hold_reason", "hold_since"])
+
+
+def _report(run: Run) -> Report | None:
+    """The report that the first step waited for; without it, live reads speak alone."""
+    if run.step("report")["status"] != "done":
+        return None
+    try:
+        return credential_report.fetch(run.aws)
+    except AwsFailure:
+        return None
+
+
+def _save(
+    run: Run,
+    listed: list[ListedUser],
+    details: AccountDetails | None,
+    report: Report | None,
+    gaps: dict[str, str],
+) -> None:
+    now = clock.now()
+    known = {user.user_id: user for user in run.account.users.all()}
+    names = {user.user_name.lower(): user for user in known.values() if user.gone_at is None}
+    rows: list[IamUser] = []
+    renamed: list[int] = []
+    namesakes: list[str] = []
+    for one in listed:
+        row = known.get(one.user_id)
+        if row and row.gone_at:
+            # Proven gone: the listing lags behind.
+            continue
+        if row is None:
+            row = IamUser(account=run.account, user_id=one.user_id, first_seen_at=now, coverage={})
+            if one.user_name.lower() in names:
+                namesakes.append(one.user_id)
+        elif row.user_name != one.user_name:
+            renamed.append(row.pk)
+        _fill(row, one, report)
+        if details:
+            _fill_details(row, details)
+        row.last_seen_at = now
+        row.coverage |= {"sync": run.sync.pk, "gaps": dict(gaps), "listed_at": now.isoformat()}
+        if report:
+            row.coverage["report_at"] = report.generated_at.isoformat()
+        rows.append(row)
+    new_ids = {row.user_id for row in rows if row.user_id not in known}
+    with transaction.atomic():
+        _write(rows, new_ids)
+        new = IamUser.objects.filter(account=run.account, user_id__in=new_ids)
+        run.sync.changes |= {
+            "new_users": list(new.values_list("pk", flat=True)),
+            "namesakes": list(new.filter(user_id__in=namesakes).values_list("pk", flat=True)),
+            "renamed": renamed,
+        }
+        run.keep()
+
+
+def _fill(row: IamUser, one: ListedUser, report: Report | None) -> None:
+    row.user_name, row.arn, row.path = one.user_name, one.arn, one.path
+    row.created_at = one.created_at
+    # What AWS forgets once a password is gone stays known here.
+    row.password_last_used_at = one.password_last_used_at or row.password_last_used_at
+    reported = report.users.get(one.arn) if report else None
+    if reported:
+        row.password_last_changed_at = reported.password_last_changed_at
+        row.password_last_used_at = row.password_last_used_at or reported.password_last_used_at
+
+
+def _fill_details(row: IamUser, details: AccountDetails) -> None:
+    found = details.users.get(row.user_id)
+    if found is None:
+        # Made between the two calls: the next sync has it.
+        return
+    row.tags = found.tags
+    row.groups = list(found.groups)
+    row.attached_policies = list(found.attached_policies)
+    row.inline_policies = found.inline_policies
+    row.boundary_arn = found.boundary
+    row.privilege = found.privilege
+    row.references = [
+        *references(row.arn, row.user_id, details.trusts, clock.now()),
+        *declared_elsewhere(found.tags),
+    ]
+
+
+def _write(rows: list[IamUser], new_ids: set[str]) -> None:
+    """Few statements, however many users."""
+    columns: list[Any] = [
+        "user_name",
+        "arn",
+        "path",
+        "created_at",
+        "last_seen_at",
+        "password_last_used_at",
+        "password_last_changed_at",
+        "coverage",
+        *_DETAIL_COLUMNS,
+    ]
+    new = [row for row in rows if row.user_id in new_ids]
+    old = [row for row in rows if row.user_id not in new_ids]
+    IamUser.objects.bulk_update(old, columns, batch_size=500)
+    IamUser.objects.bulk_create(new, batch_size=500)

@@ -1,0 +1,212 @@
+"""A sync from asking to its end: steps in order, each in slices, one broken one hiding no other."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from celery import current_app
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from inventory import clock
+from inventory.aws import credential_report
+from inventory.aws.session import AwsFailure, open_session
+from inventory.models import Account, IamUser, Organization, Person, Sync
+from inventory.permissions import Action, require
+from inventory.refresh import judging
+from inventory.refresh.credentials import read_credentials
+from inventory.refresh.listing import read_users
+from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
+from inventory.refresh.services import read_services
+from inventory.refresh.trail import read_trail
+from inventory.signals import account_synced
+
+log = logging.getLogger(__name__)
+
+SYNC_EVERY = timedelta(hours=6)
+_REPORT_PATIENCE = timedelta(minutes=5)
+_ADMIN_SEEN = timedelta(days=30)
+
+
+def ask_sync(account: Account, person: Person | None) -> Sync:
+    """Ask for a reading of `account`; the open one if there is one already.
+
+    `person` None is the product itself. Raises NotAllowed.
+    """
+    if person is not None:
+        require(person, Action.SYNC)
+    try:
+        with transaction.atomic():
+            sync = Sync.objects.create(
+                account=account, asked_by=person, asked_at=clock.now(), steps=fresh_steps()
+            )
+            transaction.on_commit(lambda: enqueue(sync.pk))
+    except IntegrityError:
+        # Somebody asked a moment ago: one open sync per account.
+        return Sync.objects.get(account=account, status__in=Sync.OPEN)
+    return sync
+
+
+def enqueue(sync_id: int) -> None:
+    """A nudge; should it be lost, `due_syncs` gives the next one."""
+    current_app.send_task("inventory.tasks.run_sync", args=[sync_id], queue="read")
+
+
+def due_syncs() -> list[int]:
+    """Ask for the syncs that are due; the open ones that no worker holds now, to be nudged."""
+    earliest = clock.now() - SYNC_EVERY
+    for account in Account.objects.filter(active=True):
+        last = account.syncs.order_by("-asked_at").first()
+        if last is None or (last.status not in Sync.OPEN and last.asked_at <= earliest):
+            ask_sync(account, None)
+    unheld = Q(lease_until=None) | Q(lease_until__lt=clock.real_now())
+    return list(Sync.objects.filter(unheld, status__in=Sync.OPEN).values_list("pk", flat=True))
+
+
+def run_sync(sync_id: int) -> bool:
+    """Work on a sync for less than a minute; True if there is more to do.
+
+    Safe to call at any time and from anywhere: who comes second changes nothing, and after a kill
+    the next call goes on from the rows.
+    """
+    run = claim(sync_id)
+    if run is None:
+        return False
+    try:
+        return _slice(run)
+    except LostLease:
+        log.info("Sync %s is held by somebody else now.", sync_id)
+        return False
+
+
+def _slice(run: Run) -> bool:
+    try:
+        run.session = open_session(run.account, "reader")
+    except AwsFailure as failed:
+        run.end(Sync.Status.FAILED, words(failed))
+        return False
+    for key, work in _WORK.items():
+        if run.ended(key):
+            continue
+        run.begin(key)
+        try:
+            if not work(run):
+                run.release()
+                return True
+        except Halted as halted:
+            run.fail(key, str(halted))
+            run.end(Sync.Status.FAILED, str(halted))
+            return False
+        except AwsFailure as failed:
+            run.fail(key, words(failed))
+            if key == "users":
+                # Without a complete listing there is nobody to read further about.
+                run.end(Sync.Status.FAILED, words(failed))
+                return False
+    _finish(run)
+    return False
+
+
+def words(failed: AwsFailure) -> str:
+    """A failure as a page shows it: the operation, AWS's own words, the request id."""
+    request = f" (request {failed.request_id})" if failed.request_id else ""
+    return f"{failed}{request}"
+
+
+def _report(run: Run) -> bool:
+    """Have AWS make the credential report, wait for it, and keep what it says of root."""
+    while (report := _made_report(run)) is None:
+        since = datetime.fromisoformat(run.step("report")["since"])
+        if clock.real_now() - since > _REPORT_PATIENCE:
+            run.fail("report", "AWS did not finish the credential report in 5 minutes.")
+            return True
+        if run.time_left() <= 0:
+            return False
+        run.advance("report", 0, 0, "AWS is making it")
+        time.sleep(1)
+    run.sync.report_generated_at = report.generated_at
+    if report.root:
+        run.account.root_facts = {
+            "mfa_active": report.root.mfa_active,
+            "password_last_used_at": _iso(report.root.password_last_used_at),
+            "active_keys": sum(key.active for key in report.root.keys),
+            "keys_last_used_at": [_iso(key.last_used_at) for key in report.root.keys],
+            "at": _iso(report.generated_at),
+        }
+        run.account.save(update_fields=["root_facts"])
+    run.advance("report", len(report.users), len(report.users))
+    run.finish("report", f"{len(report.users)} users")
+    return True
+
+
+def _made_report(run: Run) -> credential_report.Report | None:
+    return credential_report.fetch(run.aws) if credential_report.generate(run.aws) else None
+
+
+def _judge(run: Run) -> bool:
+    users = judging.of_sync(run.sync)
+    judging.judge(users)
+    run.advance("judge", len(users), len(users))
+    run.finish("judge", f"{len(users)} users")
+    return True
+
+
+# The listener must have seen what a sync found before the sync shows as done: should its work
+# fail, the next slice repeats it.
+def _finish(run: Run) -> None:
+    users = judging.of_sync(run.sync)
+    failed = [step for step in run.sync.steps if step["status"] == "failed"]
+    gaps = sum(1 for user in users if user.coverage.get("gaps"))
+    account = run.account
+    _note_admins(run, users)
+    account_synced.send(
+        sender=Sync,
+        sync=run.sync,
+        missing=run.sync.changes.get("missing", []),
+        changes=run.sync.changes,
+    )
+    said = [f"{step['label']}: {step['detail']}" for step in failed]
+    if gaps:
+        said.append(f"{gaps} of {len(users)} users could not be read whole.")
+    if said:
+        run.end(Sync.Status.PARTIAL, "\n".join(said))
+        return
+    account.last_whole_at = run.sync.started_at
+    account.save(update_fields=["last_whole_at"])
+    run.end(Sync.Status.WHOLE)
+
+
+def _note_admins(run: Run, users: list[IamUser]) -> None:
+    """When an identity with admin rights was last seen in use, the break-glass user aside."""
+    organization = Organization.get()
+    account = run.account
+    own = organization.break_glass_account == account.account_id
+    sealed = organization.break_glass_user.lower() if own else ""
+    seen = [
+        user.last_activity_at
+        for user in users
+        if user.privilege == "admin" and user.last_activity_at and user.user_name.lower() != sealed
+    ]
+    federated = run.sync.changes.get("federated_admin_at")
+    if federated:
+        seen.append(datetime.fromisoformat(federated))
+    if seen:
+        account.admin_seen_at = max(seen)
+        account.save(update_fields=["admin_seen_at"])
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+_WORK: dict[str, Callable[[Run], bool]] = {
+    "report": _report,
+    "users": read_users,
+    "credentials": read_credentials,
+    "trail": read_trail,
+    "services": read_services,
+    "judge": _judge,
+}
