@@ -9,6 +9,6 @@ class MigrationsAppConfig(AppConfig):
     verbose_name = "IAM user departures"
 
     def ready(self) -> None:
-        from migrations_app import after_sync
+        from migrations_app import after_sync  # noqa: PLC0415
 
         after_sync.connect()

@@ -444,7 +444,7 @@ class Writer:
         self._identity_at = time.monotonic()
 
     def send(self, call: PlannedCall) -> Answer:
-        """Send one call until it is done. Raises AwsFailure in AWS's own words, or what the gate raises.
+        """Send one call until it is done. Raises AwsFailure in AWS's own words, or as the gate.
 
         "Already gone" is success. A connection that broke leaves the outcome unknown; the same call
         is then sent again, journalled again, because every call here converges.
@@ -477,7 +477,7 @@ class Writer:
             self._identity_at = float("-inf") if pause > 1 else self._identity_at
 
     def run(self, steps: Iterable[Step], holdings: UserHoldings, made: Made | None = None) -> None:
-        """Send every call of `steps` in order; at the quota the fence falls back to the boundary."""
+        """Send the calls of `steps` in order; at the quota the fence falls back to the boundary."""
         for step in steps:
             for call in step.plan(holdings, made or Made()):
                 try:
@@ -517,12 +517,12 @@ class Writer:
         return Answer("ok", "", "", meta.get("RequestId", ""), meta["HTTPStatusCode"]), None
 
     def _already_gone(self, call: PlannedCall, refused: AwsFailure) -> bool:
-        """NoSuchEntity about a part is "already gone", about the user itself it never is (rule 7)."""
+        """NoSuchEntity about a part is "already gone"; about the user it never is (rule 7)."""
         if refused.code != "NoSuchEntity":
             return False
         if call.operation == "DeleteUser":
             return True
-        if not call.operation.startswith(("Delete", "Detach", "Deactivate", "Remove")):
+        if call.step == "fence" and call.operation.startswith(("Attach", "Put")):
             return False
         self.same_user()
         return True
@@ -634,26 +634,28 @@ def _fence_condition(action: str, holdings: UserHoldings) -> dict[str, Any]:
     return {"StringEquals": {"iam:PermissionsBoundary": boundaries}}
 
 
-def undo_lines(call: PlannedCall, holdings: UserHoldings) -> list[str]:
-    """AWS CLI lines that take one fence or shut call back by hand; [] where nothing can."""
-    name = shlex.quote(holdings.user_name)
-    if call.operation == "AttachUserPolicy":
-        return [f"aws iam detach-user-policy --user-name={name} --policy-arn={deny_all(holdings)}"]
-    if call.operation == "PutUserPermissionsBoundary":
-        if holdings.boundary:
-            before = shlex.quote(holdings.boundary)
+def undo_lines(operation: str, params: dict[str, Any], *, boundary: str) -> list[str]:
+    """AWS CLI lines that take one fence or shut call back by hand; [] where nothing can.
+
+    `boundary` is the one the user had before. Every value is quoted, and written as --option=value,
+    because a user may be called --help.
+    """
+    name = shlex.quote(params.get("UserName", ""))
+    if operation == "AttachUserPolicy":
+        return [f"aws iam detach-user-policy --user-name={name} --policy-arn={params['PolicyArn']}"]
+    if operation == "PutUserPermissionsBoundary":
+        if boundary:
             return [
                 f"aws iam put-user-permissions-boundary --user-name={name}"
-                f" --permissions-boundary={before}"
+                f" --permissions-boundary={shlex.quote(boundary)}"
             ]
         return [f"aws iam delete-user-permissions-boundary --user-name={name}"]
-    if call.operation == "DeleteLoginProfile" and not call.final:
-        return [password_command(holdings.user_name)]
-    if call.operation.startswith("Update"):
-        parameter = next(key for key in call.params if key not in ("UserName", "Status"))
-        option = xform_name(parameter).replace("_", "-")
-        verb = xform_name(call.operation).replace("_", "-")
-        value = shlex.quote(call.params[parameter])
+    if operation == "DeleteLoginProfile":
+        return [f"# The old password does not come back: {password_command(params['UserName'])}"]
+    if operation.startswith("Update"):
+        parameter = next(key for key in params if key not in ("UserName", "Status"))
+        option, verb = (xform_name(word, "-") for word in (parameter, operation))
+        value = shlex.quote(params[parameter])
         return [f"aws iam {verb} --user-name={name} --{option}={value} --status=Active"]
     return []
 

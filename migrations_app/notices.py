@@ -1,27 +1,235 @@
-"""Who must be told what, and the outbox of every channel; here the inbox and its openings."""
+"""Who must be told what: the outbox, written in the transaction of what it tells about.
+
+The in-app inbox is the first channel. It never counts by accepting a message, only when a lead of
+the team opened it signed in (rule 13). Every message has a key, so a second run tells nobody twice.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 
 from inventory import clock
-from inventory.models import Person
-from migrations_app.models import Notice, Opening
+from inventory.models import Organization, Person, Role, Team
+from inventory.policy import Policy, notice_over_at, policy_for
+from migrations_app.lifecycle import Method, MoveName
+from migrations_app.models import Batch, Change, Departure, Hit, Notice, Opening
+
+
+def tell(
+    kind: str,
+    key: str,
+    title: str,
+    *,
+    team: Team | None = None,
+    role: str = "",
+    text: str = "",
+    url: str = "",
+    batch: Batch | None = None,
+    departures: Iterable[Departure] = (),
+) -> Notice:
+    """Put one message into a team's inbox, or into that of everybody with `role`; once per key."""
+    notice, new = Notice.objects.get_or_create(
+        key=key,
+        defaults={
+            "kind": kind,
+            "team": team,
+            "role": role,
+            "title": title[:200],
+            "text": text,
+            "url": url,
+            "batch": batch,
+            "at": clock.now(),
+            "status": Notice.Status.ACCEPTED,
+            "accepted_at": clock.now(),
+        },
+    )
+    if new:
+        notice.departures.set(departures)
+    return notice
+
+
+def announce_batch(batch: Batch) -> None:
+    """Tell each owner which of its users go, how and when; starts the notice."""
+    by_team: dict[Team, list[Departure]] = defaultdict(list)
+    for change in batch.changes.filter(status=Change.Status.ASKED).select_related(
+        "departure__owner", "departure__user"
+    ):
+        if change.departure.owner:
+            by_team[change.departure.owner].append(change.departure)
+    verb = _verb(batch)
+    for team, departures in by_team.items():
+        names = ", ".join(row.user.user_name for row in departures)
+        count = _users(len(departures))
+        tell(
+            "announce",
+            f"batch:{batch.pk}:{batch.asked_at:%Y%m%d%H%M%S}:announce:{team.pk}",
+            f"{count} of {team} will be {verb}",
+            team=team,
+            text=f"{names}.\n\n{_what_happens(batch)}\n\n{batch.message}".strip(),
+            url=_url(batch),
+            batch=batch,
+            departures=departures,
+        )
+    tell(
+        "approve",
+        f"batch:{batch.pk}:{batch.asked_at:%Y%m%d%H%M%S}:approve",
+        f"Batch {batch} waits for approval: {_users(sum(map(len, by_team.values())))}",
+        role=Role.APPROVER,
+        text=f"{batch.asked_by} asked. {batch.message}".strip(),
+        url=_url(batch),
+        batch=batch,
+    )
+
+
+def tell_batch(batch: Batch, stage: str, title: str) -> None:
+    """Tell every owner in a batch that it started or ended; once per stage."""
+    teams = Team.objects.filter(departures__changes__batch=batch).distinct()
+    for team in teams:
+        tell(
+            stage,
+            f"batch:{batch.pk}:{stage}:{team.pk}",
+            title,
+            team=team,
+            url=_url(batch),
+            batch=batch,
+            departures=Departure.objects.filter(owner=team, changes__batch=batch).distinct(),
+        )
+
+
+def tell_owner(
+    departure: Departure, kind: str, key: str, title: str, text: str = "", *, security: bool = True
+) -> None:
+    """Tell the owner of one user something, and the engineers with it."""
+    account, user = departure.user.account.account_id, departure.user.user_id
+    url = reverse("user", args=[account, user])
+    if departure.owner:
+        tell(
+            kind,
+            f"{key}:owner",
+            title,
+            team=departure.owner,
+            text=text,
+            url=url,
+            departures=[departure],
+        )
+    if security:
+        tell(
+            kind,
+            f"{key}:security",
+            title,
+            role=Role.ENGINEER,
+            text=text,
+            url=url,
+            departures=[departure],
+        )
+
+
+def tell_hit(hit: Hit) -> None:
+    """Owner and security hear of a hit at once."""
+    departure = hit.departure
+    tell_owner(
+        departure,
+        "hit",
+        f"hit:{hit.pk}",
+        f"{departure.user} was called",
+        f"{hit.what}. Its clock is held and it will not be moved on. "
+        "If this broke something, restore it; that takes about a minute.",
+    )
 
 
 def inbox_for(person: Person) -> QuerySet[Notice]:
-    """What was told to this person: to a team they belong to or lead, or to one of their roles."""
-    teams = Q(team__in=person.teams.all()) | Q(team__in=person.led_teams())
-    return Notice.objects.filter(channel="inbox").filter(
-        teams | Q(team=None, role__in=person.roles)
+    """Every message to this person: of the teams they lead or are in, and of their roles."""
+    return (
+        Notice.objects.filter(
+            Q(team__in=person.led_teams())
+            | Q(team__in=person.teams.all())
+            | Q(role__in=person.roles)
+        )
+        .select_related("team", "batch")
+        .distinct()
     )
 
 
 def open_notice(notice: Notice, person: Person) -> None:
-    """Note that a signed-in person opened it; a lead of its team is thereby told (rule 13)."""
-    now = clock.now()
+    """Note that this person, signed in, opened the message; a lead of its team makes it reached."""
     with transaction.atomic():
+        now = clock.now()
         Opening.objects.get_or_create(notice=notice, person=person, defaults={"at": now})
-        if person.leads_team(notice.team):
+        if notice.team and person.leads_team(notice.team):
             Notice.objects.filter(pk=notice.pk, reached_at=None).update(reached_at=now)
+
+
+def unreached(batch: Batch) -> list[Team]:
+    """The owners in this batch whom no message has reached yet (rule 13)."""
+    told = _announcements(batch)
+    return [
+        team
+        for team in _owners(batch)
+        if not any(notice.team_id == team.pk and notice.reached_at for notice in told)
+    ]
+
+
+def notice_over(batch: Batch, policy: Policy) -> datetime | None:
+    """When the notice of the last reached owner ends; None while an owner is not reached."""
+    told = {notice.team_id: notice.reached_at for notice in _announcements(batch)}
+    ends = []
+    for team in _owners(batch):
+        reached = told.get(team.pk)
+        if reached is None:
+            return None
+        ends.append(notice_over_at(reached, policy, batch.account.time_zone))
+    return max(ends, default=None)
+
+
+def reached_in_time(change: Change) -> bool:
+    """Whether the present owner of this user was reached, and its notice is over."""
+    batch, owner = change.batch, change.departure.owner
+    if batch is None or owner is None:
+        return False
+    policy = policy_for(Organization.get(), batch.account, change.departure.user.shown_category)
+    for notice in _announcements(batch):
+        if notice.team_id == owner.pk and notice.reached_at:
+            over = notice_over_at(notice.reached_at, policy, batch.account.time_zone)
+            return clock.now() >= over
+    return False
+
+
+def _announcements(batch: Batch) -> QuerySet[Notice]:
+    return batch.notices.filter(kind="announce", at__gte=batch.asked_at).order_by("-at")
+
+
+def _owners(batch: Batch) -> QuerySet[Team]:
+    open_changes = batch.changes.filter(status__in=Change.OPEN, follows=None)
+    return Team.objects.filter(departures__changes__in=open_changes).distinct()
+
+
+def _verb(batch: Batch) -> str:
+    if batch.move == MoveName.DELETE:
+        return "deleted"
+    return "shut" if batch.method == Method.SHUT else "disabled"
+
+
+def _what_happens(batch: Batch) -> str:
+    if batch.move == MoveName.DELETE:
+        return (
+            "They were switched off and nobody missed them. Deletion is final: a user can be "
+            "re-created with the same policies, but never with the same keys or id."
+        )
+    return (
+        "Nothing is deleted: every call is denied and logged, and you can restore a user yourself "
+        "in one click for at least three weeks."
+    )
+
+
+def _users(count: int) -> str:
+    return "1 user" if count == 1 else f"{count} users"
+
+
+def _url(batch: Batch) -> str:
+    return reverse("batch", args=[batch.number])

@@ -343,7 +343,7 @@ def _needs_engineer(row: Departure, team: Team, person: Person) -> bool:
     return row.user.suggested_team_id != team.pk or row.user.privilege == "admin"
 
 
-def _keep(
+def _keep(  # noqa: PLR0917
     row: Departure,
     said: str,
     team: Team | None,

@@ -85,7 +85,8 @@ def note(
     **columns: Any,
 ) -> Departure:
     """Set columns other than the state, and record why. The caller holds the transaction."""
-    assert "state" not in columns
+    if "state" in columns:
+        raise ValueError("A state is changed by a move, never noted.")
     changed = Departure.objects.filter(pk=departure.pk, version=departure.version).update(
         version=F("version") + 1, **columns
     )

@@ -1,0 +1,376 @@
+"""The second person: view, checks, approve, send back, withdraw; and steering a run.
+
+An approval binds to the digest of what the person saw; it lets each user's first write begin within
+its window, 7 days at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from inventory import clock, ledger
+from inventory.models import Account, Organization, Person, Role
+from inventory.permissions import Action, require
+from inventory.policy import Policy, next_opening, policy_for
+from inventory.refusals import NotAllowed, Refused, Stale
+from migrations_app import notices
+from migrations_app.changes import nudge, restoring
+from migrations_app.changes.batches import words_for
+from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
+from migrations_app.guards import Blocker
+from migrations_app.lifecycle import MoveName
+from migrations_app.models import Batch, Change, Viewed
+
+APPROVAL_HOLDS = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One machine check before an approval; a failed one says what to do."""
+
+    code: str
+    ok: bool
+    text: str
+    fix: str = ""
+    overridable: bool = False
+
+
+def view(change: Change, person: Person) -> Viewed:
+    """The approver looked at this user as it is now; counts until its facts change."""
+    require(person, Action.APPROVE)
+    seen, _ = Viewed.objects.update_or_create(
+        change=change, person=person, defaults={"digest": change.digest, "at": clock.now()}
+    )
+    return seen
+
+
+def checks(batch: Batch, person: Person) -> list[Check]:
+    """What must hold before `person` may approve; asked again on approval, and at the run."""
+    changes = list(
+        batch.changes.filter(status=Change.Status.ASKED).select_related(
+            "departure__user__account", "departure__owner"
+        )
+    )
+    asked_by = str(batch.asked_by) if batch.asked_by else "Nobody"
+    own = batch.asked_by_id == person.pk
+    found = [
+        Check(
+            "four-eyes",
+            not own,
+            "You asked for this batch, so somebody else approves it."
+            if own
+            else f"Four eyes: {asked_by} asked, you decide",
+        )
+    ]
+    found += [_check(one) for one in account_blockers(batch.account, batch.move, batch.urgent)]
+    judged = blockers_for(
+        [change.departure for change in changes], batch.move, batch.urgent, besides=changes
+    )
+    blocked = [reasons[0] for reasons in judged.values() if reasons]
+    found += [_check(one) for one in blocked]
+    if not blocked:
+        found.append(Check("users", True, _all_may_go(batch, len(changes))))
+    locked_out = lock_out(batch.account, [change.departure for change in changes])
+    found += [
+        Check(one.code, False, one.text, one.fix, overridable=True)
+        for one in ([] if batch.urgent else locked_out)
+    ]
+    found.append(_evidence_age(batch, changes))
+    unseen = len(changes) - seen_by(batch, person)
+    found.append(
+        Check(
+            "viewed",
+            unseen == 0,
+            "Every user viewed" if unseen == 0 else f"{unseen} users not viewed yet",
+            "" if unseen == 0 else "Open each user and tick Viewed.",
+        )
+    )
+    return found
+
+
+def seen_by(batch: Batch, person: Person) -> int:
+    """How many users of the batch this person viewed as they are now."""
+    return sum(
+        1
+        for change in batch.changes.filter(status=Change.Status.ASKED)
+        if change.viewed.filter(person=person, digest=change.digest).exists()
+    )
+
+
+def approve(
+    batch: Batch,
+    person: Person,
+    digest: str,
+    words: str = "",
+    overrides: dict[str, str] | None = None,
+) -> Batch:
+    """The second person approves exactly what bears `digest`; a delete needs the typed words.
+
+    `overrides` gives a reason per overridable check (rule 19). Stale when the batch changed since
+    it was shown. The run starts when the notice is over and the window open.
+    """
+    require(person, Action.APPROVE)
+    overrides = {code: why.strip() for code, why in (overrides or {}).items() if why.strip()}
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status != Batch.Status.ASKED:
+            raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to approve.")
+        if row.asked_by_id == person.pk:
+            raise NotAllowed("You asked for this batch, so somebody else approves it.")
+        if not digest or digest != row.digest:
+            raise Stale(f"Batch {row} changed since you looked at it. Look at it again.")
+        failed = [
+            one
+            for one in checks(row, person)
+            if not one.ok and not (one.overridable and one.code in overrides)
+        ]
+        if failed:
+            raise Refused(*(f"{one.text} {one.fix}".strip() for one in failed))
+        if row.move == MoveName.DELETE and words.strip() != words_for(row):
+            raise Refused(f"Type “{words_for(row)}” to approve.")
+        now = clock.now()
+        row.approved_by, row.approved_at, row.approved_digest = person, now, row.digest
+        row.overrides, row.status = overrides, Batch.Status.APPROVED
+        row.window_from, row.window_to = _window(row, now), now + APPROVAL_HOLDS
+        row.save()
+        row.changes.filter(status=Change.Status.ASKED).update(status=Change.Status.QUEUED)
+        if not row.sandbox:
+            Account.objects.filter(pk=row.account_id).update(batched_for_real=True)
+        ledger.append(
+            "batch.approved",
+            actor=person,
+            batch=row.number,
+            digest=row.digest,
+            overrides=overrides,
+        )
+    return row
+
+
+def send_back(batch: Batch, person: Person, reason: str) -> Batch:
+    """The approver returns the batch to a draft, with the reason as a comment."""
+    require(person, Action.APPROVE)
+    if not reason.strip():
+        raise Refused("Say what should change.")
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status != Batch.Status.ASKED:
+            raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not waiting.")
+        row.comments.create(person=person, at=clock.now(), text=reason.strip())
+        to_draft(row)
+        ledger.append("batch.sent-back", actor=person, batch=row.number, reason=reason)
+    return row
+
+
+def withdraw(batch: Batch, person: Person) -> Batch:
+    """The requester, or that approver, takes a batch back before it runs; it is a draft again."""
+    require(person, Action.WITHDRAW)
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status not in (Batch.Status.ASKED, Batch.Status.APPROVED):
+            raise Stale(f"Batch {row} is {row.get_status_display().lower()}; pause or abort it.")
+        if person.pk not in (row.asked_by_id, row.approved_by_id):
+            raise NotAllowed(f"Only {row.asked_by} or its approver withdraws batch {row}.")
+        to_draft(row)
+        ledger.append("batch.withdrawn", actor=person, batch=row.number)
+    return row
+
+
+def pause(batch: Batch, person: Person) -> Batch:
+    """Finish the running users, hold the rest."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status == Batch.Status.PAUSED:
+            return row
+        if row.status != Batch.Status.RUNNING:
+            raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not running.")
+        _pause(row, f"Paused by {person}.", actor=person)
+    return row
+
+
+def pause_by_itself(batch: Batch, why: str) -> None:
+    """Rule 12: the run holds by itself, and says why."""
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status == Batch.Status.RUNNING:
+            _pause(row, f"Paused by itself: {why}", actor=None)
+
+
+def resume(batch: Batch, person: Person) -> Batch:
+    """Go on with a paused batch; the next sweep's checks hold as ever."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status != Batch.Status.PAUSED:
+            raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not paused.")
+        blocked = account_blockers(row.account, row.move, urgent=True)
+        if blocked:
+            raise Refused(*(f"{one.text} {one.fix}".strip() for one in blocked))
+        row.status, row.pause_reason, row.resume_needed = Batch.Status.RUNNING, "", False
+        row.paused_at = None
+        row.save()
+        ledger.append("batch.resumed", actor=person, batch=row.number)
+        nudge.run_batch(row.pk)
+    return row
+
+
+def abort(batch: Batch, person: Person, restore: bool = False) -> Batch:
+    """Stop for good: queued users stay as they are; those done are left, or all restored."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.status not in (*Batch.LIVE, Batch.Status.APPROVED):
+            raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to abort.")
+        now = clock.now()
+        row.changes.filter(status__in=Change.UNCLAIMED).update(
+            status=Change.Status.WITHDRAWN, finished_at=now, result="The batch was aborted."
+        )
+        row.status, row.finished_at = Batch.Status.ABORTED, now
+        row.save()
+        ledger.append("batch.aborted", actor=person, batch=row.number, restore=restore)
+        if restore and row.move == MoveName.DISABLE:
+            restore_batch(row, person, f"Batch {row} was aborted.")
+    return row
+
+
+def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change]:
+    """Restore every user that this batch switched off and that still is."""
+    require(person, Action.RESTORE)
+    return [
+        restoring.restore(change.departure, person, reason)
+        for change in batch.changes.filter(
+            status__in=[Change.Status.DONE, Change.Status.RUNNING, Change.Status.FAILED],
+            move=MoveName.DISABLE,
+        ).select_related("departure__user__account", "departure__owner")
+        if change.departure.state in ("disabled", "soaking") or change.calls.exists()
+    ]
+
+
+def skip(change: Change, person: Person) -> Change:
+    """Leave one queued or failed user out of the run."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        skippable = (Change.Status.QUEUED, Change.Status.ASKED, Change.Status.FAILED)
+        changed = Change.objects.filter(
+            pk=change.pk, status__in=skippable, irreversible_at=None
+        ).update(
+            status=Change.Status.LEFT_OUT,
+            finished_at=clock.now(),
+            result=f"Skipped by {person}.",
+        )
+        if not changed:
+            raise Stale(f"{change.departure.user} runs already or has ended.")
+        change.refresh_from_db()
+        ledger.append(
+            "change.skipped",
+            actor=person,
+            user=change.departure.user,
+            batch=change.batch.number if change.batch else None,
+        )
+    return change
+
+
+def retry(change: Change, person: Person) -> Change:
+    """Try a failed user again, under the approval it has."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        changed = Change.objects.filter(pk=change.pk, status=Change.Status.FAILED).update(
+            status=Change.Status.QUEUED, attempts=0, try_after=None, error="", error_code=""
+        )
+        if not changed:
+            raise Stale(f"{change.departure.user} did not fail; there is nothing to try again.")
+        change.refresh_from_db()
+        ledger.append("change.retried", actor=person, user=change.departure.user)
+        if change.move == MoveName.RESTORE:
+            nudge.restore(change.pk)
+        else:
+            nudge.run_change(change.pk)
+    return change
+
+
+def take_over(batch: Batch, person: Person) -> Batch:
+    """Another approver answers for a batch whose approver has lost the role (rule 4)."""
+    require(person, Action.APPROVE)
+    with transaction.atomic():
+        row = _locked(batch)
+        if row.approved_by is None or approver_still_may(row):
+            raise Refused(f"Batch {row} has an approver who may still approve.")
+        if row.asked_by_id == person.pk:
+            raise NotAllowed("You asked for this batch, so somebody else approves it.")
+        ledger.append(
+            "batch.taken-over", actor=person, batch=row.number, digest=row.approved_digest
+        )
+        row.approved_by, row.approved_at = person, clock.now()
+        row.save()
+    return row
+
+
+def policy_of_batch(batch: Batch) -> Policy:
+    return policy_for(Organization.get(), batch.account)
+
+
+def _window(batch: Batch, now: datetime) -> datetime:
+    """When the first write may begin, as far as notice and window tell now; rows may move it."""
+    if batch.urgent:
+        return now
+    policy = policy_of_batch(batch)
+    told = notices.notice_over(batch, policy) or now
+    window = policy.delete_window if batch.move == MoveName.DELETE else policy.disable_window
+    return next_opening(window, policy.freezes, batch.account.time_zone, max(now, told))[0]
+
+
+def _pause(row: Batch, why: str, actor: Person | None) -> None:
+    row.status, row.pause_reason, row.paused_at = Batch.Status.PAUSED, why, clock.now()
+    row.save()
+    ledger.append("batch.paused", actor=actor, batch=row.number, reason=why)
+
+
+def to_draft(row: Batch) -> None:
+    """Void what was asked and approved; the users stay, to be looked at again."""
+    row.changes.filter(status__in=[Change.Status.ASKED, Change.Status.QUEUED]).update(
+        status=Change.Status.DRAFT
+    )
+    row.status = Batch.Status.DRAFT
+    row.asked_by = row.asked_at = row.approved_by = row.approved_at = None
+    row.approved_digest, row.overrides = "", {}
+    row.window_from = row.window_to = None
+    row.save()
+
+
+def _locked(batch: Batch) -> Batch:
+    return Batch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
+
+
+def _check(one: Blocker) -> Check:
+    return Check(one.code, False, one.text, one.fix)
+
+
+def _all_may_go(batch: Batch, count: int) -> str:
+    if batch.move == MoveName.DELETE:
+        return f"Soak complete, no open hit, for {count} of {count}"
+    return f"{count} of {count} may be disabled by the evidence"
+
+
+def _evidence_age(batch: Batch, changes: list[Change]) -> Check:
+    limit = policy_of_batch(batch).evidence_max_age
+    looked = [
+        datetime.fromisoformat(change.judged["looked_at"])
+        for change in changes
+        if change.judged.get("looked_at")
+    ]
+    if not looked or len(looked) < len(changes):
+        return Check("evidence", False, "Not every user was looked at.", "Send it back.")
+    age = clock.now() - min(looked)
+    hours = int(age.total_seconds() // 3600)
+    minutes = int(age.total_seconds() // 60)
+    text = f"Evidence is {hours} hours old" if hours > 1 else f"Evidence is {minutes} minutes old"
+    fix = "" if age <= limit else "Send it back, so that its dry run is made again."
+    return Check("evidence", age <= limit, text, fix)
+
+
+def approver_still_may(batch: Batch) -> bool:
+    """Rule 4: an approval counts only while the approver has the role."""
+    return batch.approved_by is not None and batch.approved_by.has_role(Role.APPROVER)

@@ -1,0 +1,358 @@
+"""Composing a batch: draft, dry run, ask. Nothing here writes to AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, QuerySet
+
+from inventory import clock, ledger
+from inventory.aws.failure import AwsFailure, NoSuchUser
+from inventory.aws.holdings import read_user
+from inventory.aws.session import AwsSession, open_session
+from inventory.models import Account, Organization, Person
+from inventory.permissions import Action, require
+from inventory.policy import policy_for
+from inventory.refusals import Refused, Stale
+from migrations_app import aws, guards, notices
+from migrations_app.changes import evidence, nudge, ownership
+from migrations_app.changes.facts import batch_digest, facts_of, planned
+from migrations_app.changes.situation import account_blockers, situation
+from migrations_app.lifecycle import Method, MoveName, State
+from migrations_app.models import Batch, Change, Comment, Departure
+
+DRY_RUN_HOLDS = timedelta(hours=1)
+_MOVES = (MoveName.DISABLE, MoveName.DELETE)
+
+
+def compose(  # noqa: PLR0917
+    account: Account,
+    move: MoveName | str,
+    departures: Iterable[Departure],
+    person: Person,
+    method: str = Method.FENCE,
+    urgent: bool = False,
+    reason: str = "",
+) -> Batch:
+    """A new draft of up to the policy's batch size, and the dry run that looks at its users.
+
+    An urgent batch (leaked keys) holds five at most, is shut at once, and needs a reason.
+    """
+    require(person, Action.OPERATE)
+    if move not in _MOVES:
+        raise Refused("A batch disables or deletes.")
+    if urgent:
+        _refuse_urgent(MoveName(move), reason)
+        method = Method.SHUT
+    with transaction.atomic():
+        batch = Batch.objects.create(
+            number=(Batch.objects.aggregate(last=Max("number"))["last"] or 0) + 1,
+            account=Account.objects.select_for_update().get(pk=account.pk),
+            move=MoveName(move),
+            method=Method(method),
+            urgent=urgent,
+            reason=reason.strip(),
+            composed_by=person,
+            composed_at=clock.now(),
+            sandbox=account.sandbox,
+        )
+        _add(batch, departures)
+        ledger.append(
+            "batch.composed", actor=person, batch=batch.number, move=str(move), urgent=urgent
+        )
+        _ask_dry_run(batch)
+    return batch
+
+
+def add_users(batch: Batch, departures: Iterable[Departure], person: Person) -> Batch:
+    """Put more users into a draft; Refused beyond the batch size."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _draft(batch)
+        _add(row, departures)
+        _ask_dry_run(row)
+    return row
+
+
+def remove_user(batch: Batch, departure: Departure, person: Person) -> Batch:
+    """Take a user out of a draft."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _draft(batch)
+        row.changes.filter(departure=departure).delete()
+        _redigest(row)
+    return row
+
+
+def set_method(batch: Batch, method: str, person: Person) -> Batch:
+    """Fence and watch first, or shut at once; the dry run is made again."""
+    require(person, Action.OPERATE)
+    if method not in list(Method):
+        raise Refused("A batch is disabled by fence, or by shut at once.")
+    with transaction.atomic():
+        row = _draft(batch)
+        if row.urgent and method != Method.SHUT:
+            raise Refused("An urgent batch is shut at once.")
+        row.method = method
+        row.save()
+        row.changes.update(method=method)
+        _ask_dry_run(row)
+    return row
+
+
+def discard(batch: Batch, person: Person) -> None:
+    """Throw a draft away; nothing of it ever ran."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _draft(batch)
+        row.changes.update(status=Change.Status.WITHDRAWN, finished_at=clock.now())
+        row.status, row.finished_at = Batch.Status.WITHDRAWN, clock.now()
+        row.save()
+        ledger.append("batch.discarded", actor=person, batch=row.number)
+
+
+def ask_dry_run(batch: Batch, person: Person) -> Batch:
+    """Look at the live account again."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _draft(batch)
+        _ask_dry_run(row)
+    return row
+
+
+def dry_run(batch_pk: int) -> None:
+    """Read every user of a draft live, plan the exact calls, and judge. For a worker.
+
+    Errors of AWS land on the row of the user, or on the batch when the account cannot be read.
+    """
+    batch = Batch.objects.select_related("account").get(pk=batch_pk)
+    if batch.status != Batch.Status.DRAFT:
+        return
+    try:
+        session = open_session(batch.account, "reader")
+    except AwsFailure as refused:
+        Batch.objects.filter(pk=batch.pk).update(
+            dry_run_error=f"AWS refused the read role: {refused}", dry_run_asked_at=None
+        )
+        return
+    for change in batch.changes.select_related("departure__user__account", "departure__owner"):
+        _dry_run_one(change, session)
+    with transaction.atomic():
+        row = Batch.objects.select_for_update().get(pk=batch.pk)
+        if row.status == Batch.Status.DRAFT:
+            row.dry_run_at, row.dry_run_error = clock.now(), ""
+            row.dry_run_asked_at = None
+            _redigest(row)
+
+
+def ask(batch: Batch, person: Person, message: str = "") -> Batch:
+    """Freeze the draft and ask for a second person's approval.
+
+    Users with a blocker are left out, each with its reason. Owners are told, which starts the
+    notice. Refused while the account itself is blocked, or the dry run is older than an hour.
+    """
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        row = _draft(batch)
+        now = clock.now()
+        if row.dry_run_at is None or row.dry_run_asked_at is not None:
+            raise Refused("The dry run has not finished yet.")
+        if now - row.dry_run_at > DRY_RUN_HOLDS:
+            raise Refused("The dry run is older than an hour. Run it again before you ask.")
+        blocked = account_blockers(row.account, row.move, row.urgent)
+        if blocked:
+            raise Refused(*(f"{one.text} {one.fix}".strip() for one in blocked))
+        asked = _freeze(row)
+        if not asked:
+            raise Refused("No user of this batch may go now; the reasons stand beside each.")
+        row.asked_by, row.asked_at, row.status = person, now, Batch.Status.ASKED
+        row.message = message.strip()
+        _redigest(row)
+        row.save()
+        notices.announce_batch(row)
+        ledger.append(
+            "batch.asked",
+            actor=person,
+            batch=row.number,
+            digest=row.digest,
+            users=[change.departure.user.user_id for change in asked],
+        )
+    return row
+
+
+def comment(batch: Batch, person: Person, text: str, change: Change | None = None) -> Comment:
+    """Say something about a batch, or about one user in it."""
+    require(person, Action.SEE)
+    if not text.strip():
+        raise Refused("Write something first.")
+    return Comment.objects.create(
+        batch=batch, change=change, person=person, at=clock.now(), text=text.strip()
+    )
+
+
+def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:
+    """Departures that the table lets make this move, not yet judged; longest unused first."""
+    rows = (
+        Departure.objects.unprotected()
+        .filter(user__account=account, user__gone_at=None)
+        .select_related("user__account", "owner")
+        .exclude(changes__status__in=[*Change.OPEN, Change.Status.DRAFT])
+    )
+    if MoveName(move) is MoveName.DELETE:
+        return rows.filter(state=State.SOAKING).order_by("clock_started_at", "pk")
+    return rows.filter(
+        state=State.OWNER_ASSIGNED, user__verdict__in=sorted(guards.QUIET_VERDICTS)
+    ).order_by("user__last_activity_at", "pk")
+
+
+def words_for(batch: Batch) -> str:
+    """What the approver of a delete types."""
+    count = batch.changes.filter(status=Change.Status.ASKED).count()
+    return f"delete {count} user{'' if count == 1 else 's'}"
+
+
+def _draft(batch: Batch) -> Batch:
+    row = Batch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
+    if row.status != Batch.Status.DRAFT:
+        raise Stale(f"Batch {row} is {row.get_status_display().lower()}, no longer a draft.")
+    return row
+
+
+def _refuse_urgent(move: MoveName, reason: str) -> None:
+    if move is not MoveName.DISABLE:
+        raise Refused("Only a disable can be urgent.")
+    if not reason.strip():
+        raise Refused("Say why it is urgent.")
+
+
+def _add(batch: Batch, departures: Iterable[Departure]) -> None:
+    known = set(batch.changes.values_list("departure_id", flat=True))
+    new = [row for row in departures if row.pk not in known]
+    wrong = [row for row in new if row.user.account_id != batch.account_id]
+    if wrong:
+        raise Refused(f"{wrong[0].user} is in another account than batch {batch}.")
+    size = policy_for(Organization.get(), batch.account).batch_size
+    limit = guards.URGENT_USERS if batch.urgent else size
+    if len(known) + len(new) > limit:
+        raise Refused(
+            f"Batch {batch} takes {limit - len(known)} more. "
+            f"The other {len(known) + len(new) - limit} go to a new batch."
+        )
+    if batch.urgent:
+        # Rule 6c: leaked keys do not wait for a claim; the custodian answers for them.
+        ownership.adopt([row for row in new if row.state == State.DISCOVERED], batch.composed_by)
+    Change.objects.bulk_create(
+        Change(
+            departure=row,
+            batch=batch,
+            move=batch.move,
+            method=batch.method,
+            requested_by=batch.composed_by,
+            requested_at=clock.now(),
+        )
+        for row in new
+    )
+
+
+def _ask_dry_run(batch: Batch) -> None:
+    batch.dry_run_asked_at, batch.dry_run_at, batch.digest = clock.now(), None, ""
+    batch.save()
+    nudge.dry_run(batch.pk)
+
+
+def _dry_run_one(change: Change, session: AwsSession) -> None:
+    departure, move = change.departure, MoveName(change.move)
+    user = departure.user
+    try:
+        holdings = read_user(session, user.user_name)
+    except NoSuchUser:
+        _block(change, "gone", f"{user} is not in AWS under this name. Sync the account.")
+        return
+    except AwsFailure as refused:
+        _block(change, "unreadable", f"{user} could not be read: {refused}")
+        return
+    if holdings.user_id != user.user_id:
+        _block(change, "namesake", f"{user} is another user now ({holdings.user_id}).")
+        return
+    looked = evidence.look(departure, session, holdings)
+    facts = facts_of(departure, holdings, move, change.method)
+    change.facts = facts
+    change.digest = ledger.digest(facts)
+    change.judged = evidence.judged(departure, looked)
+    change.warnings = evidence.warnings(departure, holdings, planned(holdings, move, change.method))
+    change.blockers = _blockers(change)
+    change.save(update_fields=["facts", "digest", "judged", "warnings", "blockers"])
+
+
+def _blockers(change: Change) -> list[dict[str, str]]:
+    one = situation(change.departure, besides=[change])
+    urgent = bool(change.batch and change.batch.urgent)
+    found = guards.blockers(one, MoveName(change.move), clock.now(), urgent=urgent)
+    return [_as_values(blocker.code, blocker.text, blocker.fix) for blocker in found]
+
+
+def _block(change: Change, code: str, text: str) -> None:
+    change.facts, change.digest, change.judged = {}, "", {}
+    change.blockers = [_as_values(code, text)]
+    change.save(update_fields=["facts", "digest", "judged", "blockers"])
+
+
+def _as_values(code: str, text: str, fix: str = "") -> dict[str, str]:
+    return {"code": code, "text": text, "fix": fix}
+
+
+def _freeze(batch: Batch) -> list[Change]:
+    """Leave out who is blocked, and mark the others asked; the database refuses a second batch."""
+    asked = []
+    for change in batch.changes.select_related("departure__user__account", "departure__owner"):
+        change.blockers = _blockers(change) if change.digest else change.blockers
+        if change.blockers:
+            change.status, change.finished_at = Change.Status.LEFT_OUT, clock.now()
+            change.result = change.blockers[0]["text"]
+        else:
+            change.status = Change.Status.ASKED
+            asked.append(change)
+        try:
+            with transaction.atomic():
+                change.save()
+        except IntegrityError:
+            asked.pop()
+            change.status, change.finished_at = Change.Status.LEFT_OUT, clock.now()
+            change.result = f"{change.departure.user} is in another batch already."
+            change.save()
+    return asked
+
+
+def _redigest(batch: Batch) -> None:
+    wanted = [Change.Status.ASKED] if batch.status != Batch.Status.DRAFT else Change.UNCLAIMED
+    items: list[Any] = list(
+        batch.changes.filter(status__in=wanted, blockers=[])
+        .exclude(digest="")
+        .values_list("digest", flat=True)
+    )
+    batch.digest = batch_digest(batch, items) if items else ""
+    batch.save()
+
+
+def undo_script(batch: Batch) -> str:
+    """A shell script of AWS CLI lines, per user, that takes the whole batch back by hand.
+
+    Made from the approved facts, so it is there before the first write.
+    """
+    lines = [
+        "#!/bin/sh",
+        f"# Undo of batch {batch} ({batch.move}) in account {batch.account.account_id}.",
+        "# Each block gives one user its access back, exactly as it was before.",
+        "set -u",
+    ]
+    for change in batch.changes.filter(status__in=Change.OPEN).exclude(facts={}):
+        facts = change.facts
+        lines += ["", f"# {facts['user_name']} ({facts['user_id']})"]
+        for call in facts["calls"]:
+            lines += aws.undo_lines(
+                call["operation"], call["params"], boundary=facts["holdings"]["boundary"]
+            )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,70 @@
+"""Looking at one user again, live, right before somebody decides or a worker acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from inventory import clock, refresh
+from inventory.aws.holdings import UserHoldings
+from inventory.aws.session import AwsSession
+from inventory.models import Organization
+from migrations_app import aws, guards
+from migrations_app.changes.situation import situation
+from migrations_app.models import Departure, Hit
+
+
+def look(departure: Departure, session: AwsSession, holdings: UserHoldings) -> bool:
+    """Bring the evidence about this user up to now, and judge it; whether every source was read."""
+    whole = refresh.look_at_user(departure.user, session, holdings)
+    departure.user.refresh_from_db()
+    return whole
+
+
+def judged(departure: Departure, whole: bool) -> dict[str, Any]:
+    """What an approver saw besides the hashed facts; looked at again when the change runs."""
+    user = departure.user
+    return {
+        "verdict": user.verdict,
+        "confidence": user.verdict_confidence,
+        "last_activity_at": user.last_activity_at.isoformat() if user.last_activity_at else "",
+        "looked_at": clock.now().isoformat(),
+        "whole": whole,
+    }
+
+
+def warnings(
+    departure: Departure, holdings: UserHoldings, calls: Iterable[tuple[aws.PlannedCall, str]]
+) -> list[dict[str, str]]:
+    """What an approver should look at first, in sentences."""
+    return [{"code": code, "text": text} for code, text in _warnings(departure, holdings, calls)]
+
+
+def _warnings(
+    departure: Departure, holdings: UserHoldings, calls: Iterable[tuple[aws.PlannedCall, str]]
+) -> Iterator[tuple[str, str]]:
+    user = departure.user
+    if guards.overrule_holds(situation(departure)):
+        by = departure.overruled_by
+        yield "overruled", f"{by} overruled the verdict: {departure.overruled_note}"
+    if user.privilege == "admin":
+        yield "admin", "Admin"
+    if departure.owner_id == Organization.get().custodian_id and not departure.answer:
+        yield "unclaimed", "Nobody claimed it"
+    kinds = {device.kind for device in holdings.mfa}
+    if kinds & {"fido", "hardware"} and not holdings.access_keys:
+        yield "break-glass", "Break-glass? It has hardware MFA and no access keys"
+    if holdings.has_login_profile and not holdings.mfa:
+        yield "no-mfa", "No MFA"
+    for one in user.references:
+        if not one.get("blocks"):
+            yield "reference", f"Named in {one['kind']} {one['name']}"
+    if user.rhythm in ("quarterly", "yearly"):
+        yield "rare", f"Rare: runs {user.rhythm}"
+    if any(call.loses for call, _ in calls):
+        yield "password", "The password does not come back"
+    if any(aws.QUARANTINE in arn for arn in holdings.attached_policies):
+        yield "quarantined", "AWS put a compromised-key policy on it; this detaches it"
+    knocks = departure.hits.filter(kind=Hit.Kind.KNOCK).count()
+    if knocks:
+        yield "knocks", f"{knocks} failed sign-ins from outside"

@@ -1,0 +1,328 @@
+"""One claimed forward change: look again, judge again, act, prove, record.
+
+Disable fences (and shuts, where asked for), soak shuts what was watched, delete deletes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from inventory import clock, ledger
+from inventory.aws.failure import AwsFailure, NoSuchUser
+from inventory.aws.holdings import UserHoldings, list_users, read_user
+from inventory.aws.limiter import Limiter
+from inventory.aws.session import AwsSession, open_session
+from inventory.models import IamUser
+from migrations_app import aws, guards, notices
+from migrations_app.changes import evidence
+from migrations_app.changes.facts import differences, held, without_our_fence
+from migrations_app.changes.journal import RowJournal
+from migrations_app.changes.restoring import made_by_us, raise_alert
+from migrations_app.changes.situation import account_blockers, situation
+from migrations_app.changes.state import move
+from migrations_app.lifecycle import Method, MoveName, State
+from migrations_app.models import Batch, Call, Change, Departure, Holdings
+
+
+class LeftOut(Exception):
+    """This user is not touched; the message says why. Never raised after its first write."""
+
+
+def apply_forward(change: Change, worker: str) -> str:
+    """Bring one change to its end; what was done, in words.
+
+    Raises LeftOut, AwsFailure, and what the journal's gate raises. Run again after any of them, or
+    after the process died, it goes on where it was: every step looks first.
+    """
+    name = MoveName(change.move)
+    departure, journal = change.departure, RowJournal(change, worker)
+    journal.look_long()
+    reader = open_session(departure.user.account, "reader")
+    live = _look(change, reader, journal)
+    if live is None:
+        return _deleted_by_us(change, reader, journal)
+    begun = change.calls.filter(kind=Call.Kind.WRITE).exists()
+    if not begun:
+        _judge(change, reader, live, journal)
+    saved = _save_holdings(change, live)
+    journal.gate()
+    if name is MoveName.DELETE:
+        return _delete(change, reader, journal, aws.union(live, saved))
+    writer = _writer(change, journal, "actor", (*aws.FENCE, *aws.SHUT), live)
+    if name is MoveName.DISABLE:
+        _fence(change, reader, writer, live)
+        if change.method == Method.FENCE:
+            return "Fenced and read back."
+        live = read_user(reader, departure.user.user_name)
+    return _shut(change, reader, writer, live)
+
+
+def _look(change: Change, reader: AwsSession, journal: RowJournal) -> UserHoldings | None:
+    """The user as it is now; None when it is gone and our own DeleteUser may have done it."""
+    user = change.departure.user
+    try:
+        live = read_user(reader, user.user_name)
+    except NoSuchUser:
+        journal.looked("GetUser", user.user_name, "NoSuchEntity")
+        if change.calls.filter(operation="DeleteUser", kind=Call.Kind.WRITE).exists():
+            return None
+        _gone_or_renamed(change, reader)
+    else:
+        if live.user_id == user.user_id:
+            journal.looked("GetUser", user.user_name, f"same {user.user_id}")
+            return live
+        journal.looked("GetUser", user.user_name, f"another user: {live.user_id}")
+        if change.calls.filter(operation="DeleteUser", kind=Call.Kind.WRITE).exists():
+            return None
+    raise _not_this_user(change, f"{user} is another user now, under the same name.")
+
+
+def _not_this_user(change: Change, why: str) -> Exception:
+    """Before the first write the user is left out; after it, it is a failure that must be loud."""
+    if change.calls.filter(kind=Call.Kind.WRITE).exists():
+        return AwsFailure("NamesakeFound", why, operation="GetUser")
+    return LeftOut(why)
+
+
+def _gone_or_renamed(change: Change, reader: AwsSession) -> None:
+    """Rule 7: list all, then refuse ("renamed to b") or record "deleted outside"."""
+    user = change.departure.user
+    listed = list_users(reader)
+    renamed = [one.user_name for one in listed if one.user_id == user.user_id]
+    if renamed:
+        raise _not_this_user(change, f"{user} was renamed to {renamed[0]}. Sync the account.")
+    if not listed:
+        raise AwsFailure("EmptyListing", "ListUsers showed nobody at all.", operation="ListUsers")
+    vanish(change.departure)
+    raise _not_this_user(change, f"{user} was deleted in AWS, not from here.")
+
+
+def vanish(departure: Departure) -> Departure:
+    """Record that a user is proven missing: GetUser and the complete listing both lack it.
+
+    The caller has proven it. A vanished protected user is an alarm (rule 3).
+    """
+    now = clock.now()
+    with transaction.atomic():
+        row = Departure.objects.select_for_update().get(pk=departure.pk)
+        if row.state == State.DELETED:
+            return row
+        open_changes = row.changes.exclude(status__in=[*Change.ENDED, Change.Status.RUNNING])
+        open_changes.update(
+            status=Change.Status.WITHDRAWN, finished_at=now, result="Deleted outside."
+        )
+        IamUser.objects.filter(pk=row.user_id).update(gone_at=now)
+        moved = move(row, MoveName.VANISH, deleted_at=now, deleted_outside=True)
+        if row.protection:
+            raise_alert(
+                f"vanished:{row.pk}",
+                "protected-vanished",
+                f"Protected user {row.user} is gone from AWS",
+                "Nobody here deleted it. Find out who did, and create it anew.",
+                row,
+            )
+    return moved
+
+
+def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJournal) -> None:
+    """Everything that may refuse, before the first write (rules 3, 4, 6, 12, 13)."""
+    departure, batch = change.departure, change.batch
+    name = MoveName(change.move)
+    urgent = bool(batch and batch.urgent)
+    refused = account_blockers(departure.user.account, name, urgent=True)
+    if refused:
+        raise LeftOut(refused[0].text)
+    whole = evidence.look(departure, reader, live)
+    journal.look_long()
+    _same_as_approved(change, live)
+    if not urgent and not whole and name is MoveName.DISABLE:
+        raise LeftOut("A source could not be read, and unknown is never unused.")
+    found = guards.blockers(
+        situation(departure, besides=[change]), name, clock.now(), urgent=urgent
+    )
+    if found:
+        raise LeftOut(found[0].text)
+    if urgent:
+        return
+    _no_later_activity(change)
+    if change.follows_id is None and not notices.reached_in_time(change):
+        raise LeftOut(f"{departure.owner} was not reached in time.")
+
+
+def _same_as_approved(change: Change, live: UserHoldings) -> None:
+    """Rule 4: what runs is exactly what was approved, or nothing."""
+    departure, facts = change.departure, change.facts
+    if not change.digest or ledger.digest(facts) != change.digest:
+        raise LeftOut("What was approved is not what is stored here.")
+    if facts["user_id"] != live.user_id or facts["user_name"] != live.user_name:
+        raise LeftOut(f"It was approved as {facts['user_name']} ({facts['user_id']}).")
+    if facts["protection"] != departure.protection:
+        raise LeftOut("Its protection changed since it was approved.")
+    owner = departure.owner.key if departure.owner else ""
+    if change.follows_id is None and facts["owner"] != owner:
+        raise LeftOut(f"It changed owner since it was approved, to {departure.owner}.")
+    seen = without_our_fence(live, departure.fence) if change.follows_id else live
+    now = held(seen)
+    if change.follows_id and departure.fence == "boundary":
+        now["boundary"] = facts["holdings"]["boundary"]
+    changed = differences(facts["holdings"], now)
+    if changed:
+        raise LeftOut(f"Its {' and '.join(changed)} changed since it was approved.")
+
+
+def _no_later_activity(change: Change) -> None:
+    looked = change.judged.get("looked_at")
+    last = change.departure.user.last_activity_at
+    if change.move != MoveName.DISABLE or not last or not looked:
+        return
+    if last > datetime.fromisoformat(looked):
+        raise LeftOut(f"It was used at {last:%d %b %H:%M} UTC, after it was looked at.")
+
+
+def _save_holdings(change: Change, live: UserHoldings) -> UserHoldings:
+    """Rule 8: everything needed to undo or re-create, before the first write; the first look."""
+    first = change.holdings.order_by("taken_at").first()
+    if first is None:
+        first = Holdings.objects.create(
+            departure=change.departure,
+            change=change,
+            taken_at=clock.now(),
+            document=live.document(),
+        )
+    return UserHoldings.from_document(first.document)
+
+
+def _writer(
+    change: Change,
+    journal: RowJournal,
+    role: str,
+    steps: tuple[aws.Step, ...],
+    holdings: UserHoldings,
+) -> aws.Writer:
+    account = change.departure.user.account
+    approver = change.batch.approved_by if change.batch else None
+    session = open_session(
+        account,
+        "deleter" if role == "deleter" else "actor",
+        source_identity=approver.username if approver else "iam-cleanup",
+        session_policy=aws.session_policy(steps, holdings),
+    )
+    user = change.departure.user
+    return aws.Writer(session, journal, user.user_name, user.user_id, Limiter.for_writes(account))
+
+
+def _fence(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings) -> None:
+    departure = change.departure
+    writer.run(aws.FENCE, live)
+    name = departure.user.user_name
+    seen = aws.read_back(
+        lambda: read_user(reader, name),
+        lambda holdings: bool(aws.fenced(holdings)),
+        f"{name} is fenced",
+    )
+    writer.journal.looked("read back", name, f"fenced by {aws.fenced(seen)}")
+    if departure.state != State.OWNER_ASSIGNED:
+        return
+    made = made_by_us(departure)
+    now = clock.now()
+    with transaction.atomic():
+        RowJournal(change, change.claimed_by).hold()
+        departure.refresh_from_db()
+        move(
+            departure,
+            MoveName.DISABLE,
+            actor=change.batch.approved_by if change.batch else None,
+            batch=change.batch.number if change.batch else None,
+            fence="boundary" if made.boundary_fence else "policy" if made.policy_fence else "",
+            fenced_at=now,
+            clock_started_at=now,
+            watch=timedelta(seconds=change.facts["watch"]),
+            soak=timedelta(seconds=change.facts["soak"]),
+            compromised=bool(change.batch and change.batch.urgent),
+            not_before=None,
+            not_before_reason="",
+        )
+
+
+def _shut(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings) -> str:
+    departure = change.departure
+    name = departure.user.user_name
+    if not aws.fenced(live):
+        raise AwsFailure("FenceGone", f"{name} is not fenced any more.", operation="GetUser")
+    writer.run(aws.SHUT, live)
+    aws.read_back(
+        lambda: read_user(reader, name),
+        lambda holdings: not aws.plan(aws.SHUT, holdings),
+        f"{name} is shut",
+    )
+    writer.journal.looked("read back", name, "shut")
+    departure.refresh_from_db()
+    if departure.state == State.DISABLED:
+        now = clock.now()
+        with transaction.atomic():
+            RowJournal(change, change.claimed_by).hold()
+            move(
+                departure,
+                MoveName.SOAK,
+                actor=change.batch.approved_by if change.batch else None,
+                batch=change.batch.number if change.batch else None,
+                clock_started_at=now,
+                not_before=_rare(departure, now),
+                not_before_reason="its next expected run" if _rare(departure, now) else "",
+                last_used_read_at=None,
+            )
+    return "Shut and read back."
+
+
+def _rare(departure: Departure, now: datetime) -> datetime | None:
+    """A known rare rhythm: the next expected run and three days."""
+    expected = departure.user.next_expected_at
+    if departure.user.rhythm in ("monthly", "quarterly", "yearly") and expected:
+        return max(expected + timedelta(days=3), now) if expected > now else None
+    return departure.not_before if departure.not_before and departure.not_before > now else None
+
+
+def _delete(change: Change, reader: AwsSession, journal: RowJournal, holdings: UserHoldings) -> str:
+    writer = _writer(change, journal, "deleter", aws.DELETE, holdings)
+    writer.run(aws.DELETE, holdings)
+    return _deleted_by_us(change, reader, journal)
+
+
+def _deleted_by_us(change: Change, reader: AwsSession, journal: RowJournal) -> str:
+    """Prove it (rule 7), then record it."""
+    user = change.departure.user
+    answered = change.calls.filter(operation="DeleteUser", outcome="ok").exists()
+    proof = aws.prove_deleted(reader, user.user_name, user.user_id, answered=answered)
+    journal.looked("GetUser", user.user_name, proof.get_user)
+    now = clock.now()
+    with transaction.atomic():
+        journal.hold()
+        departure = Departure.objects.select_for_update().get(pk=change.departure_id)
+        IamUser.objects.filter(pk=user.pk).update(gone_at=now)
+        Change.objects.filter(pk=change.pk).update(
+            proof={"get_user": proof.get_user, "by": proof.by, "at": now.isoformat()}
+        )
+        batch: Batch | None = change.batch
+        move(
+            departure,
+            MoveName.DELETE,
+            actor=batch.approved_by if batch else None,
+            batch=batch.number if batch else None,
+            note=f"Proved by GetUser: {proof.get_user}, {proof.by}",
+            deleted_at=now,
+        )
+        ledger.append(
+            "user.deleted",
+            actor=batch.approved_by if batch else None,
+            user=user,
+            batch=batch.number if batch else None,
+            proof=proof.get_user,
+            by=proof.by,
+            asked_by=ledger.person_hash(batch.asked_by) if batch and batch.asked_by else "",
+            request_ids=[
+                call.request_id for call in change.calls.filter(kind=Call.Kind.WRITE, outcome="ok")
+            ],
+        )
+    return f"Gone, proved by GetUser: {proof.get_user}."

@@ -1,0 +1,193 @@
+"""Protection: declared entries bound to users seen, protection by hand, and the product itself."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import redis
+from django.db import transaction
+
+from inventory import clock, ledger
+from inventory.aws import identity
+from inventory.models import Account, IamUser, Person, ProtectedEntry
+from inventory.permissions import Action, require
+from inventory.refusals import Refused
+from migrations_app.changes import restoring
+from migrations_app.changes.state import locked, note
+from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
+from migrations_app.models import Change, Departure
+
+_ENTRY_HOLD = "Protected entry"
+
+
+def protect(
+    departure: Departure, person: Person, reason: str, until: date | None = None
+) -> Departure:
+    """Exempt a user from every forward move; one that is fenced or shut is restored at once."""
+    require(person, Action.PROTECT)
+    if not reason.strip():
+        raise Refused("Say why it must stay.")
+    if until is not None and until <= clock.now().date():
+        raise Refused("Choose an end date in the future.")
+    with transaction.atomic():
+        row = locked(departure)
+        if row.state == State.DELETED:
+            raise Refused(f"{row.user} is deleted.")
+        if row.owner is None:
+            raise Refused(f"Nobody answers for {row.user}. Give it an owner first.")
+        return _protect(row, Protection.EXEMPT, reason.strip(), until, person)
+
+
+def unprotect(departure: Departure, person: Person, reason: str) -> Departure:
+    """An admin ends a protection given by hand; a declared one ends in the file."""
+    require(person, Action.ADMINISTER)
+    if not reason.strip():
+        raise Refused("Say why it may go now.")
+    with transaction.atomic():
+        row = locked(departure)
+        if row.protection != Protection.EXEMPT:
+            raise Refused(f"{row.user} is not exempt by hand; see the organization file.")
+        if _entry_for(row.user) is not None:
+            raise Refused(f"{row.user} is declared in the organization file; take it out there.")
+        return note(
+            row,
+            "protection.ended",
+            actor=person,
+            data={"reason": reason},
+            protection=Protection.NONE,
+            protection_reason="",
+            protection_until=None,
+        )
+
+
+def bind_protection(account: Account) -> list[str]:
+    """Match every declared entry with a user seen, by name and by id; what does not match.
+
+    Rule 3: an entry that matches nobody, or a name that now has another id, holds every forward
+    write in the account until an engineer binds it or the file is applied anew.
+    """
+    problems = []
+    matched: set[int] = set()
+    for entry in account.protected_entries.all():
+        users = _matching(entry)
+        if not users:
+            if account.last_whole_at:
+                problems.append(f"{_ENTRY_HOLD} {entry.user_name} matches nobody.")
+            continue
+        by_name = [user for user in users if user.user_name.lower() == entry.user_name.lower()]
+        if entry.bound_user_id and by_name and by_name[0].user_id != entry.bound_user_id:
+            problems.append(
+                f"{_ENTRY_HOLD} {entry.user_name} is another user now ({by_name[0].user_id})."
+            )
+        elif not entry.bound_user_id:
+            ProtectedEntry.objects.filter(pk=entry.pk).update(
+                bound_user_id=users[0].user_id, bound_at=clock.now()
+            )
+        for user in users:
+            matched.add(user.pk)
+            _protect_seen(user, Protection(entry.kind), entry.reason, entry.until)
+    for user in account.users.present().filter(user_id__in=own_user_ids()):
+        matched.add(user.pk)
+        _protect_seen(user, Protection.SELF, "The product itself runs as this user.", None)
+    _hold(account, problems)
+    return problems
+
+
+def bind_entry(entry: ProtectedEntry, user: IamUser, person: Person) -> None:
+    """An engineer says which user a declared entry means."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        ProtectedEntry.objects.filter(pk=entry.pk).update(
+            bound_user_id=user.user_id, bound_at=clock.now()
+        )
+        ledger.append("protection.bound", actor=person, user=user, entry=entry.user_name)
+    bind_protection(entry.account)
+
+
+def own_user_ids() -> frozenset[str]:
+    """The IAM users that workers' base credentials are; empty also when it cannot be told."""
+    try:
+        return frozenset(one.identity.user_id for one in identity.reported())
+    except redis.RedisError:
+        return frozenset()
+
+
+def end_exemptions() -> int:
+    """Clear exemptions whose day has passed; how many. Nothing moves by it."""
+    ended = 0
+    today = clock.now().date()
+    for row in Departure.objects.filter(
+        protection=Protection.EXEMPT, protection_until__lt=today
+    ).select_related("user__account", "owner"):
+        with transaction.atomic():
+            note(
+                row,
+                "protection.ended",
+                data={"reason": "its date has passed"},
+                protection=Protection.NONE,
+                protection_reason="",
+                protection_until=None,
+            )
+        ended += 1
+    return ended
+
+
+def _protect_seen(user: IamUser, kind: Protection, reason: str, until: date | None) -> None:
+    departure = Departure.objects.filter(user=user).select_related("user__account").first()
+    if departure is None or departure.state == State.DELETED:
+        return
+    if until is not None and until < clock.now().date():
+        return
+    if departure.protection == kind:
+        return
+    with transaction.atomic():
+        _protect(departure, kind, reason, until, None)
+
+
+def _protect(
+    row: Departure, kind: Protection, reason: str, until: date | None, person: Person | None
+) -> Departure:
+    """Set the protection; forward changes end, and a user that is off is restored."""
+    row = note(
+        row,
+        "protection.set",
+        actor=person,
+        data={"kind": str(kind), "reason": reason, "until": str(until or "")},
+        protection=kind,
+        protection_reason=reason,
+        protection_until=until,
+    )
+    touched = row.changes.filter(status=Change.Status.RUNNING).exists()
+    row.changes.filter(status__in=Change.UNCLAIMED).exclude(move="restore").update(
+        status=Change.Status.LEFT_OUT,
+        finished_at=clock.now(),
+        result="It was protected meanwhile.",
+    )
+    if (row.state in SWITCHED_OFF or touched) and not row.irreversible_at:
+        restoring.restore(row, None, f"It is protected now: {reason}")
+    return row
+
+
+def _matching(entry: ProtectedEntry) -> list[IamUser]:
+    users = entry.account.users.present()
+    by_name = list(users.filter(user_name__iexact=entry.user_name))
+    by_id = users.filter(user_id=entry.bound_user_id) if entry.bound_user_id else users.none()
+    return by_name + [user for user in by_id if user not in by_name]
+
+
+def _entry_for(user: IamUser) -> ProtectedEntry | None:
+    return next(
+        (entry for entry in user.account.protected_entries.all() if user in _matching(entry)), None
+    )
+
+
+def _hold(account: Account, problems: list[str]) -> None:
+    """Hold the account for its entries, or let go of a hold that was for them."""
+    if problems:
+        Account.objects.filter(pk=account.pk, hold_reason="").update(
+            hold_reason=" ".join(problems), hold_since=clock.now()
+        )
+    else:
+        Account.objects.filter(pk=account.pk, hold_reason__startswith=_ENTRY_HOLD).update(
+            hold_reason="", hold_since=None
+        )

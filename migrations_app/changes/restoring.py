@@ -1,0 +1,379 @@
+"""Restore: it outranks every forward change, undoes exactly what we did, and is read back.
+
+Rules 9 and 14. Also what is left when a deletion stopped half-way (rule 18).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+
+from inventory import clock, ledger
+from inventory.aws.failure import AwsFailure
+from inventory.aws.holdings import UserHoldings, read_user
+from inventory.aws.limiter import Limiter
+from inventory.aws.session import open_session
+from inventory.models import Alert, Person, Role
+from inventory.permissions import Action, require
+from inventory.refusals import NotAllowed, Refused
+from migrations_app import aws, notices
+from migrations_app.changes import nudge
+from migrations_app.changes.journal import RowJournal
+from migrations_app.changes.state import move
+from migrations_app.lifecycle import FORWARD_MOVES, SWITCHED_OFF, MoveName, State
+from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings
+
+# After the first read-back; the product's time.
+CHECKS = (timedelta(minutes=5), timedelta(hours=1))
+_FORWARD = sorted(name.value for name in FORWARD_MOVES)
+_NOT_APPLIED = ("refused", "retry")
+
+
+def restore(departure: Departure, person: Person | None, reason: str = "") -> Change:
+    """Ask for a restore; it is queued at once and needs no approval.
+
+    In one transaction: an unclaimed forward change is superseded, a claimed one is asked to stop,
+    drafts and approved batches lose the user. A second request gives back the first. Refused for a
+    user that has access, is deleted, or is past the point of no return. `person` None is the
+    product itself, when a fenced user is protected.
+    """
+    with transaction.atomic():
+        row = (
+            Departure.objects.select_for_update(of=("self",))
+            .select_related("user__account", "owner")
+            .get(pk=departure.pk)
+        )
+        if person is not None:
+            require(person, Action.RESTORE, row.owner)
+            if row.compromised and not person.has_role(Role.ENGINEER):
+                raise NotAllowed(
+                    f"{row.user} was shut as compromised; only an engineer restores it."
+                )
+        asked = row.changes.filter(
+            move=MoveName.RESTORE,
+            status__in=[Change.Status.QUEUED, Change.Status.RUNNING, Change.Status.FAILED],
+        ).first()
+        if asked is not None:
+            return _again(asked)
+        _refuse_restore(row)
+        _supersede(row)
+        change = Change.objects.create(
+            departure=row,
+            move=MoveName.RESTORE,
+            status=Change.Status.QUEUED,
+            requested_by=person,
+            requested_at=clock.now(),
+            reason=reason.strip(),
+        )
+        notices.tell_owner(
+            row, "restored", f"restore:{change.pk}:asked", f"{row.user} is being restored", reason
+        )
+        ledger.append("restore.asked", actor=person, user=row.user, reason=reason)
+        nudge.restore(change.pk)
+    return change
+
+
+def made_by_us(departure: Departure, by: Change | None = None) -> aws.Made:
+    """What our forward changes did to this user since its last restore, read from the journal.
+
+    A line without an answer counts: the call may have been applied. What AWS refused does not.
+    `by` is the restore that asks, which is not that last one.
+    """
+    restores = departure.changes.filter(move=MoveName.RESTORE, status=Change.Status.DONE)
+    if by is not None:
+        restores = restores.filter(pk__lt=by.pk)
+    last = restores.order_by("-pk").first()
+    calls = list(
+        Call.objects.filter(
+            change__departure=departure,
+            change__move__in=[MoveName.DISABLE, MoveName.SOAK],
+            change__pk__gt=last.pk if last else 0,
+            kind=Call.Kind.WRITE,
+        ).exclude(outcome__in=_NOT_APPLIED)
+    )
+
+    def ids(operation: str, parameter: str) -> frozenset[str]:
+        return frozenset(call.params[parameter] for call in calls if call.operation == operation)
+
+    keys = ids("UpdateAccessKey", "AccessKeyId")
+    boundary = [call for call in calls if call.operation == "PutUserPermissionsBoundary"]
+    return aws.Made(
+        access_keys=frozenset() if departure.compromised else keys,
+        ssh_keys=ids("UpdateSSHPublicKey", "SSHPublicKeyId"),
+        service_credentials=ids("UpdateServiceSpecificCredential", "ServiceSpecificCredentialId"),
+        certificates=ids("UpdateSigningCertificate", "CertificateId"),
+        login_profile=any(call.operation == "DeleteLoginProfile" for call in calls),
+        policy_fence=any(call.operation == "AttachUserPolicy" for call in calls),
+        boundary_fence=bool(boundary),
+        boundary_before=_boundary_before(boundary),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePreview:
+    """What a restore does, and what it cannot, said before the click."""
+
+    lines: list[str]
+    password_command: str
+
+
+def restore_preview(departure: Departure) -> RestorePreview:
+    """In plain words: what comes back in about a minute, and what does not."""
+    made = made_by_us(departure)
+    lines = []
+    if made.policy_fence or made.boundary_fence:
+        lines.append("The deny is taken off.")
+    credentials = (
+        (made.access_keys, "access key"),
+        (made.ssh_keys, "SSH public key"),
+        (made.service_credentials, "service-specific credential"),
+        (made.certificates, "signing certificate"),
+    )
+    for ids, what in credentials:
+        if ids:
+            count = "Its" if len(ids) == 1 else f"Its {len(ids)}"
+            plural = "" if len(ids) == 1 else "s"
+            again = "becomes Active again." if len(ids) == 1 else "become Active again."
+            lines.append(f"{count} {what}{plural} {again}")
+    if departure.compromised:
+        lines.append("It was shut as compromised: its access keys stay inactive.")
+    if made.login_profile:
+        lines.append(
+            "The old password cannot come back. An IAM administrator sets a new one with this "
+            "command."
+        )
+    else:
+        lines.append("Nothing was lost, so nothing changes on the caller.")
+    command = aws.password_command(departure.user.user_name) if made.login_profile else ""
+    return RestorePreview(lines, command)
+
+
+def apply_restore(change: Change, worker: str) -> None:
+    """Do a claimed restore: undo, read back, record. For the restore worker.
+
+    Raises AwsFailure when AWS refused; the journal then says how far it came.
+    """
+    departure = Departure.objects.select_related("user__account", "owner").get(
+        pk=change.departure_id
+    )
+    holdings = _restored_in_aws(departure, change, worker)
+    with transaction.atomic():
+        RowJournal(change, worker).hold()
+        _record_restore(departure, change, holdings)
+
+
+def check_restore(change: Change, worker: str) -> None:
+    """Read a restore back again, and repair it if AWS drifted; loud if it had to be."""
+    departure = Departure.objects.select_related("user__account", "owner").get(
+        pk=change.departure_id
+    )
+    before = change.calls.filter(kind=Call.Kind.WRITE).count()
+    _restored_in_aws(departure, change, worker)
+    repaired = change.calls.filter(kind=Call.Kind.WRITE).count() - before
+    with transaction.atomic():
+        RowJournal(change, worker).hold()
+        checks = change.checks + 1
+        Change.objects.filter(pk=change.pk).update(
+            status=Change.Status.DONE,
+            checks=checks,
+            check_at=change.finished_at + CHECKS[checks]
+            if change.finished_at and checks < len(CHECKS)
+            else None,
+            claimed_by="",
+            lease_until=None,
+        )
+        if repaired:
+            raise_alert(
+                f"restore-repaired:{change.pk}:{checks}",
+                "restore",
+                f"The restore of {departure.user} had to be repaired",
+                f"{repaired} calls were needed again: something else changed it meanwhile.",
+                departure,
+            )
+
+
+def finish_deleting(departure: Departure, person: Person) -> Change:
+    """Go on with a deletion that stopped past its point of no return, under its first approval."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        change = _half_done(departure)
+        Change.objects.filter(pk=change.pk).update(
+            status=Change.Status.QUEUED, attempts=0, try_after=None, stop_asked=False
+        )
+        ledger.append("delete.finish-asked", actor=person, user=departure.user)
+        nudge.run_change(change.pk)
+    change.refresh_from_db()
+    return change
+
+
+def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
+    """Give a half-done deletion up; it stays fenced. The holdings from which to re-create it."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        change = _half_done(departure)
+        Change.objects.filter(pk=change.pk).update(
+            status=Change.Status.WITHDRAWN,
+            finished_at=clock.now(),
+            result=f"Stopped by {person} past the point of no return.",
+        )
+        ledger.append("delete.stopped", actor=person, user=departure.user)
+        saved = change.holdings.order_by("taken_at").first()
+    if saved is None:
+        raise Refused(f"Nothing of {departure.user} was saved.")
+    return saved
+
+
+def raise_alert(key: str, kind: str, title: str, text: str, departure: Departure) -> None:
+    """Open an alert about one user, once per key."""
+    Alert.objects.get_or_create(
+        key=key,
+        closed_at=None,
+        defaults={
+            "kind": kind,
+            "title": title[:200],
+            "text": text,
+            "account": departure.user.account,
+            "user": departure.user,
+            "raised_at": clock.now(),
+        },
+    )
+
+
+def _again(asked: Change) -> Change:
+    if asked.status == Change.Status.FAILED:
+        Change.objects.filter(pk=asked.pk, status=Change.Status.FAILED).update(
+            status=Change.Status.QUEUED, attempts=0, try_after=None
+        )
+        asked.refresh_from_db()
+    nudge.restore(asked.pk)
+    return asked
+
+
+def _refuse_restore(row: Departure) -> None:
+    if row.state == State.DELETED:
+        raise Refused(f"{row.user} is deleted. It can be re-created, never restored.")
+    if row.irreversible_at:
+        raise Refused(
+            f"{row.user} is partly deleted, so it cannot be restored exactly. "
+            "Finish deleting, or stop and rebuild it."
+        )
+    touched = row.changes.filter(
+        move__in=_FORWARD, status__in=[Change.Status.RUNNING, Change.Status.FAILED]
+    ).exists()
+    if row.state not in SWITCHED_OFF and not touched and made_by_us(row) == aws.Made():
+        raise Refused(f"{row.user} has access already; there is nothing to restore.")
+
+
+def _supersede(row: Departure) -> None:
+    now = clock.now()
+    forward = row.changes.filter(move__in=_FORWARD)
+    forward.filter(status__in=[*Change.UNCLAIMED, Change.Status.FAILED]).update(
+        status=Change.Status.SUPERSEDED, finished_at=now, result="A restore was asked for."
+    )
+    forward.filter(status=Change.Status.RUNNING).update(stop_asked=True)
+
+
+def _boundary_before(calls: list[Call]) -> str:
+    if not calls:
+        return ""
+    first = min(calls, key=lambda call: call.pk)
+    saved = first.change.holdings.order_by("taken_at").first()
+    return str(saved.document["boundary"]) if saved else ""
+
+
+def _restored_in_aws(departure: Departure, change: Change, worker: str) -> UserHoldings:
+    """Undo what is ours and still there, read it back; the user as AWS then shows it."""
+    made = made_by_us(departure, change)
+    user, journal = departure.user, RowJournal(change, worker)
+    named = _named(departure, made)
+    asker = change.requested_by.username if change.requested_by else "iam-cleanup"
+    session = open_session(
+        user.account,
+        "actor",
+        source_identity=asker,
+        session_policy=aws.session_policy(aws.RESTORE, named),
+    )
+    writer = aws.Writer(
+        session, journal, user.user_name, user.user_id, Limiter.for_writes(user.account), first=True
+    )
+    writer.same_user()
+    writer.run(aws.RESTORE, read_user(session, user.user_name), made)
+    holdings = aws.read_back(
+        lambda: read_user(session, user.user_name),
+        lambda seen: not aws.plan(aws.RESTORE, seen, made),
+        f"{user} is restored",
+    )
+    journal.looked("read back", user.user_name, "restored")
+    return holdings
+
+
+def _named(departure: Departure, made: aws.Made) -> UserHoldings:
+    """Holdings that name this user and its old boundary, to narrow the session to."""
+    saved = departure.holdings.first()
+    if saved is None:
+        raise AwsFailure("NothingSaved", f"Nothing of {departure.user} was saved before.")
+    holdings = UserHoldings.from_document(saved.document)
+    return replace(holdings, boundary=made.boundary_before)
+
+
+def _record_restore(departure: Departure, change: Change, holdings: UserHoldings) -> None:
+    now = clock.now()
+    cleared: dict[str, Any] = {
+        "fence": "",
+        "fenced_at": None,
+        "clock_started_at": None,
+        "watch": None,
+        "soak": None,
+        "not_before": None,
+        "not_before_reason": "",
+        "last_used_read_at": None,
+        "restored_at": now,
+        "answer": Answer.NONE,
+        "overruled_at": None,
+        "overruled_verdict": "",
+        "overruled_note": "",
+        "compromised": False,
+    }
+    lost = (
+        "its old password does not come back" if made_by_us(departure, change).login_profile else ""
+    )
+    if departure.state in SWITCHED_OFF:
+        move(departure, MoveName.RESTORE, actor=change.requested_by, note=change.reason, **cleared)
+    else:
+        ledger.append("restore.done", actor=change.requested_by, user=departure.user)
+    departure.hits.filter(kind=Hit.Kind.HIT, closed="").update(
+        closed=Hit.Closed.RESTORED, closed_at=now, closed_by=change.requested_by
+    )
+    Change.objects.filter(pk=change.pk).update(
+        status=Change.Status.DONE,
+        finished_at=now,
+        result=f"Restored and read back{'; ' + lost if lost else ''}.",
+        check_at=now + CHECKS[0],
+        proof={"user_id": holdings.user_id},
+        claimed_by="",
+        lease_until=None,
+    )
+    notices.tell_owner(
+        departure, "restored", f"restore:{change.pk}:done", f"{departure.user} is restored", lost
+    )
+
+
+def _half_done(departure: Departure) -> Change:
+    change = (
+        departure.changes.select_for_update()
+        .filter(move=MoveName.DELETE, irreversible_at__isnull=False)
+        .exclude(status__in=[Change.Status.DONE, Change.Status.RUNNING])
+        .order_by("-pk")
+        .first()
+    )
+    if change is None or departure.state == State.DELETED:
+        raise Refused(f"{departure.user} is not partly deleted, or its deletion is running.")
+    return change
+
+
+def lease_ended(change: Change) -> bool:
+    """Whether no worker holds this change any more."""
+    return change.lease_until is None or change.lease_until < clock.real_now()

@@ -1,0 +1,310 @@
+"""The worker's side: claim, look again, judge again, act, record. One change at a time.
+
+No transaction is open while AWS is asked. What ends here ends in a row: done, left out with the
+reason, failed with AWS's own words, or waiting to be tried again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from inventory import clock, ledger
+from inventory.aws.failure import AwsFailure
+from inventory.policy import is_open
+from migrations_app import notices
+from migrations_app.changes import approval, nudge, restoring
+from migrations_app.changes.forward import LeftOut, apply_forward
+from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
+from migrations_app.lifecycle import FORWARD_MOVES, MoveName
+from migrations_app.models import Batch, Change, EmergencyStop
+
+# A task works a minute at most.
+SLICE = 45.0
+ATTEMPTS = 3
+RETRY_AFTER = timedelta(seconds=15)
+# Nothing else in the account will succeed either.
+_PAUSE_AT_ONCE = frozenset(
+    {"WrongAccount", "NoCredentials", "NoExternalId", "InvalidClientTokenId", "NamesakeFound"}
+)
+
+
+def run_batch(batch_pk: int) -> bool:
+    """Work on a running batch for a slice; whether something is left for a next one."""
+    ends = time.monotonic() + SLICE
+    while time.monotonic() < ends:
+        batch = Batch.objects.select_related("account", "approved_by").get(pk=batch_pk)
+        if batch.status != Batch.Status.RUNNING or not _may_go_on(batch):
+            return False
+        change = _next(batch)
+        if change is None:
+            return not finish_if_done(batch)
+        run_change(change.pk)
+    return True
+
+
+def run_change(change_pk: int) -> None:
+    """Claim one forward change and bring it to its end, or give it back."""
+    worker = uuid.uuid4().hex
+    change = _claim(change_pk, worker)
+    if change is None:
+        return
+    try:
+        result = apply_forward(change, worker)
+    except LeaseLost:
+        return
+    except Superseded:
+        _end(change, worker, Change.Status.SUPERSEDED, "A restore was asked for.")
+    except Halted as why:
+        _give_back(change, worker, str(why))
+    except LeftOut as why:
+        _end(change, worker, Change.Status.LEFT_OUT, str(why))
+    except AwsFailure as refused:
+        _failed(change, worker, refused)
+    else:
+        _end(change, worker, Change.Status.DONE, result)
+    if change.batch_id and change.batch and change.follows_id is None:
+        finish_if_done(change.batch)
+
+
+def run_restore(change_pk: int) -> bool:
+    """Claim one restore, or one of its later read-backs, and do it; whether it must wait."""
+    worker = uuid.uuid4().hex
+    if _forward_still_runs(change_pk):
+        return True
+    change = _claim(change_pk, worker)
+    try:
+        if change is not None:
+            restoring.apply_restore(change, worker)
+        else:
+            change = _claim_check(change_pk, worker)
+            if change is not None:
+                restoring.check_restore(change, worker)
+    except LeaseLost:
+        return False
+    except AwsFailure as refused:
+        if change is not None:
+            _failed(change, worker, refused)
+    return False
+
+
+def finish_if_done(batch: Batch) -> bool:
+    """Close a batch none of whose users is waiting or running; whether it is closed."""
+    with transaction.atomic():
+        row = Batch.objects.select_for_update().get(pk=batch.pk)
+        if row.status != Batch.Status.RUNNING:
+            return row.status in Batch.ENDED
+        mine = row.changes.filter(follows=None)
+        if mine.filter(status__in=[Change.Status.QUEUED, Change.Status.RUNNING]).exists():
+            return False
+        row.status, row.finished_at = Batch.Status.DONE, clock.now()
+        row.save()
+        done = mine.filter(status=Change.Status.DONE).count()
+        failed = mine.filter(status=Change.Status.FAILED).count()
+        what = "deleted" if row.move == MoveName.DELETE else "disabled"
+        notices.tell_batch(row, "finished", f"Batch {row}: {done} {what}, {failed} failed")
+        ledger.append("batch.finished", batch=row.number, done=done, failed=failed)
+    return True
+
+
+def _may_go_on(batch: Batch) -> bool:
+    """Rule 12: the run holds by itself when its window closes or its approver lost the role."""
+    if EmergencyStop.objects.filter(lifted_at=None).exists():
+        return False
+    if not approval.approver_still_may(batch):
+        approval.pause_by_itself(batch, f"{batch.approved_by} is no approver any more.")
+        return False
+    if batch.account.hold_reason:
+        approval.pause_by_itself(batch, batch.account.hold_reason)
+        return False
+    if batch.urgent:
+        return True
+    policy = approval.policy_of_batch(batch)
+    window = policy.delete_window if batch.move == MoveName.DELETE else policy.disable_window
+    if not is_open(window, policy.freezes, batch.account.time_zone, clock.now()):
+        approval.pause_by_itself(batch, "its window closed.")
+        return False
+    return True
+
+
+def _next(batch: Batch) -> Change | None:
+    ready = Q(status=Change.Status.QUEUED) & (
+        Q(try_after=None) | Q(try_after__lte=clock.real_now())
+    )
+    lost = Q(status=Change.Status.RUNNING, lease_until__lt=clock.real_now())
+    return batch.changes.filter(ready | lost, follows=None).order_by("pk").first()
+
+
+def _claim(change_pk: int, worker: str) -> Change | None:
+    """Take a change that waits, or whose worker died. The row count decides, not a look before."""
+    now = clock.real_now()
+    waits = Q(status=Change.Status.QUEUED) & (Q(try_after=None) | Q(try_after__lte=now))
+    lost = Q(status=Change.Status.RUNNING, lease_until__lt=now)
+    may_run = (
+        Q(batch=None)
+        | Q(follows__isnull=False)
+        | Q(batch__status=Batch.Status.RUNNING)
+        | Q(irreversible_at__isnull=False)
+    )
+    taken = Change.objects.filter(
+        waits | lost,
+        Q(move=MoveName.RESTORE) | Q(pk__in=Change.objects.filter(may_run).values("pk")),
+        pk=change_pk,
+    ).update(
+        status=Change.Status.RUNNING,
+        claimed_by=worker,
+        lease_until=now + LEASE,
+        attempts=F("attempts") + 1,
+    )
+    if taken != 1:
+        return None
+    Change.objects.filter(pk=change_pk, started_at=None).update(started_at=clock.now())
+    return _loaded(change_pk)
+
+
+def _claim_check(change_pk: int, worker: str) -> Change | None:
+    """Take a finished restore whose next read-back is due."""
+    taken = Change.objects.filter(
+        pk=change_pk,
+        move=MoveName.RESTORE,
+        status=Change.Status.DONE,
+        check_at__lte=clock.now(),
+    ).update(
+        status=Change.Status.RUNNING,
+        claimed_by=worker,
+        lease_until=clock.real_now() + LEASE,
+    )
+    return _loaded(change_pk) if taken == 1 else None
+
+
+def _loaded(change_pk: int) -> Change:
+    return Change.objects.select_related(
+        "departure__user__account", "departure__owner", "batch__account", "batch__approved_by"
+    ).get(pk=change_pk)
+
+
+def _forward_still_runs(change_pk: int) -> bool:
+    """A restore waits until the forward change that was asked to stop has let go."""
+    departure = Change.objects.filter(pk=change_pk).values("departure")
+    return Change.objects.filter(
+        departure__in=departure,
+        move__in=[move.value for move in FORWARD_MOVES],
+        status=Change.Status.RUNNING,
+        lease_until__gt=clock.real_now(),
+    ).exists()
+
+
+def _end(change: Change, worker: str, status: str, result: str) -> None:
+    with transaction.atomic():
+        ended = Change.objects.filter(
+            pk=change.pk, status=Change.Status.RUNNING, claimed_by=worker
+        ).update(
+            status=status,
+            result=result,
+            finished_at=clock.now(),
+            error="",
+            error_code="",
+            claimed_by="",
+            lease_until=None,
+        )
+        if not ended:
+            return
+        ledger.append(
+            f"change.{status}",
+            user=change.departure.user,
+            batch=change.batch.number if change.batch else None,
+            move=change.move,
+            result=result,
+        )
+
+
+def _give_back(change: Change, worker: str, why: str) -> None:
+    Change.objects.filter(pk=change.pk, status=Change.Status.RUNNING, claimed_by=worker).update(
+        status=Change.Status.QUEUED,
+        claimed_by="",
+        lease_until=None,
+        result=why,
+        attempts=F("attempts") - 1,
+    )
+
+
+def _failed(change: Change, worker: str, refused: AwsFailure) -> None:
+    """Rule 12: loud, undoing nobody else's result; tried again where that may help."""
+    again = refused.retryable and change.attempts < ATTEMPTS
+    with transaction.atomic():
+        ended = Change.objects.filter(
+            pk=change.pk, status=Change.Status.RUNNING, claimed_by=worker
+        ).update(
+            status=Change.Status.QUEUED if again else Change.Status.FAILED,
+            error=str(refused),
+            error_code=refused.code[:100],
+            try_after=clock.real_now() + RETRY_AFTER * change.attempts if again else None,
+            claimed_by="",
+            lease_until=None,
+        )
+        if not ended or again:
+            return
+        ledger.append(
+            "change.failed",
+            user=change.departure.user,
+            batch=change.batch.number if change.batch else None,
+            move=change.move,
+            code=refused.code,
+            error=refused.message,
+            request_id=refused.request_id,
+        )
+        restoring.raise_alert(
+            f"change-failed:{change.pk}",
+            "failed",
+            f"{change.departure.user}: {change.move} failed",
+            f"AWS refused {refused.operation}: {refused.code}. {refused.message}",
+            change.departure,
+        )
+        notices.tell_owner(
+            change.departure,
+            "failed",
+            f"failed:{change.pk}:{change.attempts}",
+            f"{change.departure.user} could not be {change.move}d",
+            f"AWS refused {refused.operation}: {refused.code}.",
+        )
+    if change.batch and change.forward:
+        _pause_after(change.batch, change, refused)
+
+
+def _pause_after(batch: Batch, change: Change, refused: AwsFailure) -> None:
+    failed = batch.changes.filter(status=Change.Status.FAILED).count()
+    if refused.denied or refused.code in _PAUSE_AT_ONCE or failed >= 2:
+        approval.pause_by_itself(
+            batch, f"{change.departure.user}: AWS refused {refused.operation}: {refused.code}."
+        )
+
+
+def waiting_restores() -> Iterator[int]:
+    """Restores that wait for a worker, lost theirs, or whose next read-back is due."""
+    now = clock.real_now()
+    waits = Q(status=Change.Status.QUEUED) & (Q(try_after=None) | Q(try_after__lte=now))
+    lost = Q(status=Change.Status.RUNNING, lease_until__lt=now)
+    due = Q(status=Change.Status.DONE, check_at__lte=clock.now())
+    return iter(
+        Change.objects.filter(waits | lost | due, move=MoveName.RESTORE)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+
+
+def nudge_running() -> None:
+    """Wake whatever is running or lost; for the sweep."""
+    for pk in Batch.objects.filter(status=Batch.Status.RUNNING).values_list("pk", flat=True):
+        nudge.run_batch(pk)
+    alone = Change.objects.filter(
+        Q(status=Change.Status.QUEUED)
+        | Q(status=Change.Status.RUNNING, lease_until__lt=clock.real_now()),
+        move__in=[move.value for move in FORWARD_MOVES],
+    ).filter(Q(follows__isnull=False) | Q(irreversible_at__isnull=False))
+    for pk in alone.values_list("pk", flat=True):
+        nudge.run_change(pk)

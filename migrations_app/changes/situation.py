@@ -1,0 +1,223 @@
+"""Rows become what the guards judge: one `Situation` per IAM user, one per account."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import redis
+from django.db.models import Q
+
+from inventory import clock
+from inventory.aws import identity
+from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage
+from inventory.policy import Policy, policy_for
+from migrations_app import guards
+from migrations_app.aws import QUARANTINE
+from migrations_app.guards import Blocker, Rules, Situation, WayIn
+from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
+from migrations_app.models import Change, Departure, EmergencyStop, Hit, Plan
+
+
+def policy_of(departure: Departure) -> Policy:
+    """The policy that holds for this user: its account's and its category's."""
+    user = departure.user
+    return policy_for(Organization.get(), user.account, user.shown_category)
+
+
+def situations(
+    departures: Iterable[Departure], *, besides: Iterable[Change] = ()
+) -> dict[int, Situation]:
+    """By departure id; `besides` are the changes that ask, which do not stand in their own way.
+
+    A number of queries that does not grow with the number of departures.
+    """
+    rows = list(departures)
+    ids = [row.pk for row in rows]
+    organization = Organization.get()
+    hit = set(
+        Hit.objects.filter(departure__in=ids, kind=Hit.Kind.HIT, closed="").values_list(
+            "departure_id", flat=True
+        )
+    )
+    busy = _busy(ids, besides)
+    heard = _heard(rows)
+    plans = dict(
+        Plan.objects.filter(departure__in=ids, status=Plan.Status.CONFIRMED).values_list(
+            "departure_id", "confirmed_at"
+        )
+    )
+    reachable = _reachable({row.owner_id for row in rows if row.owner_id})
+    policies: dict[tuple[int, str], Policy] = {}
+    made = {}
+    for row in rows:
+        user = row.user
+        key = (user.account_id, user.shown_category)
+        if key not in policies:
+            policies[key] = policy_for(organization, user.account, user.shown_category)
+        listened_from, listened_to = heard.get(user.pk, (None, None))
+        policy = policies[key]
+        made[row.pk] = Situation(
+            user_name=user.user_name,
+            state=State(row.state),
+            rules=Rules(policy.dormant_after, policy.quiet, policy.evidence_max_age),
+            protection=row.protection,
+            has_owner=row.owner_id is not None,
+            owner_name=row.owner.name if row.owner else "",
+            owner_can_be_reached=row.owner_id in reachable,
+            answer=row.answer,
+            answered_at=row.answered_at,
+            claim_pending=row.claim_pending_team_id is not None,
+            handed_over=row.handed_to_id is not None,
+            disputed_until=row.disputed_until,
+            created_at=user.created_at,
+            verdict=user.verdict,
+            coverage_whole=user.coverage_whole,
+            evidence_at=user.evidence_at,
+            last_activity_at=user.last_activity_at,
+            overruled_at=row.overruled_at,
+            overruled_verdict=row.overruled_verdict,
+            plan_confirmed_at=plans.get(row.pk),
+            quarantined=any(QUARANTINE in arn for arn in user.attached_policies),
+            restored_at=row.restored_at,
+            other_change=busy.get(row.pk, ""),
+            open_hit=row.pk in hit,
+            fenced_at=row.fenced_at,
+            due_at=row.due_at,
+            listened_from=listened_from,
+            listened_to=listened_to,
+            last_used_read_at=row.last_used_read_at,
+            references_that_block=tuple(
+                f"{one['kind']} {one['name']}" for one in user.references if one.get("blocks")
+            ),
+            partly_deleted=row.partly_deleted,
+            gone=user.gone_at is not None,
+        )
+    return made
+
+
+def situation(departure: Departure, *, besides: Iterable[Change] = ()) -> Situation:
+    """What the guards judge of one user."""
+    return situations([departure], besides=besides)[departure.pk]
+
+
+def blockers_for(
+    departures: Iterable[Departure],
+    move: MoveName | str,
+    urgent: bool = False,
+    besides: Iterable[Change] = (),
+) -> dict[int, list[Blocker]]:
+    """Why `move` must not happen now, by departure id; an empty list means it may."""
+    now = clock.now()
+    return {
+        pk: guards.blockers(one, MoveName(move), now, urgent=urgent)
+        for pk, one in situations(departures, besides=besides).items()
+    }
+
+
+def _busy(ids: Sequence[int], besides: Iterable[Change]) -> dict[int, str]:
+    """Departures with an open forward change of another batch, and which."""
+    rows = Change.objects.filter(
+        departure__in=ids,
+        status__in=Change.OPEN,
+        move__in=[move.value for move in FORWARD_MOVES],
+    ).select_related("batch")
+    rows = rows.exclude(pk__in=[change.pk for change in besides])
+    return {row.departure_id: f"batch {row.batch}" if row.batch else row.move for row in rows}
+
+
+def _heard(rows: Sequence[Departure]) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """By user id, from when and until when CloudTrail was read in every enabled Region."""
+    read: dict[int, dict[str, TrailCoverage]] = defaultdict(dict)
+    users = {row.user_id: row.user for row in rows}
+    for one in TrailCoverage.objects.filter(user__in=users):
+        read[one.user_id][one.region] = one
+    return {pk: heard(user, read[pk]) for pk, user in users.items()}
+
+
+def heard(user: IamUser, read: dict[str, TrailCoverage]) -> tuple[datetime | None, datetime | None]:
+    """Whole listening: the latest start and the earliest end over every enabled Region.
+
+    (None, None) while a Region was never read, or AWS has not told yet which are enabled.
+    """
+    regions = user.account.enabled_regions
+    spans = [read.get(region) for region in regions]
+    if not regions or any(one is None or one.read_to is None for one in spans):
+        return None, None
+    return (
+        max(one.read_from for one in spans if one and one.read_from),
+        min(one.read_to for one in spans if one and one.read_to),
+    )
+
+
+def _reachable(owners: set[int]) -> set[int]:
+    """The teams that somebody can open a message for. Only the inbox delivers so far."""
+    led = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
+    return set(Team.objects.filter(led, pk__in=owners).values_list("pk", flat=True))
+
+
+def break_glass() -> IamUser | None:
+    """The organization's break-glass user, as it was last seen."""
+    organization = Organization.get()
+    if not organization.break_glass_user:
+        return None
+    return (
+        IamUser.objects.present()
+        .filter(
+            account__account_id=organization.break_glass_account,
+            user_name__iexact=organization.break_glass_user,
+        )
+        .first()
+    )
+
+
+def self_is_known() -> bool:
+    """Whether any worker reported whose credentials it runs on; without it no forward write."""
+    try:
+        return bool(identity.reported())
+    except redis.RedisError:
+        return False
+
+
+def account_situation(account: Account, move: MoveName) -> guards.AccountSituation:
+    """What the guards judge of an account before a forward write."""
+    keeper = break_glass()
+    hits = Hit.objects.filter(
+        departure__user__account=account, kind=Hit.Kind.HIT, closed=""
+    ).values_list("departure__user__user_name", flat=True)
+    role = account.deleter_role if move is MoveName.DELETE else account.actor_role
+    return guards.AccountSituation(
+        name=account.name,
+        has_role=bool(role),
+        sandbox=account.sandbox,
+        stopped=EmergencyStop.objects.filter(lifted_at=None).exists(),
+        hold_reason=account.hold_reason,
+        self_known=self_is_known(),
+        break_glass_seen_at=keeper.last_seen_at if keeper else None,
+        break_glass_has_mfa=bool(keeper and keeper.mfa),
+        open_hits=tuple(hits),
+    )
+
+
+def account_blockers(account: Account, move: MoveName | str, urgent: bool = False) -> list[Blocker]:
+    """Why no forward write may happen in this account now."""
+    situation = account_situation(account, MoveName(move))
+    return guards.account_blockers(situation, MoveName(move), clock.now(), urgent=urgent)
+
+
+def lock_out(account: Account, leaving: Iterable[Departure]) -> list[Blocker]:
+    """Rule 19, for a batch that takes `leaving` away."""
+    rows = list(leaving)
+    keeper = break_glass()
+    ways = [
+        WayIn(name=user.user_name, seen_at=user.last_activity_at)
+        for user in IamUser.objects.present()
+        .filter(account=account, privilege="admin")
+        .filter(departure__state__in=[State.DISCOVERED, State.OWNER_ASSIGNED])
+        .exclude(pk__in=[row.user_id for row in rows])
+        .exclude(pk=keeper.pk if keeper else 0)
+    ]
+    ways.append(WayIn(name="federated", seen_at=account.admin_seen_at))
+    console = any(row.user.shown_category == "human-console" for row in rows)
+    return guards.lock_out(tuple(ways), account.federated_sign_in_at, console, clock.now())

@@ -1,0 +1,194 @@
+"""The sweep: what is due is started, what was lost is picked up. Each tick is idempotent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+
+from inventory import clock, ledger
+from inventory.models import Account, Organization
+from inventory.policy import is_open, policy_for
+from migrations_app import guards, notices
+from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running
+from migrations_app.changes.situation import account_blockers, situation
+from migrations_app.lifecycle import MoveName, State
+from migrations_app.models import Batch, Change, Departure
+
+SHUT_TOLD_BEFORE = timedelta(days=1)
+
+
+def sweep() -> None:
+    """Once a minute: start approved batches, shut what was watched, wake what was lost."""
+    protecting.end_exemptions()
+    for account in Account.objects.filter(active=True):
+        enrolled = account.users.present().filter(departure=None).exists()
+        if enrolled:
+            enrolling.enroll(account)
+    for batch in Batch.objects.filter(status=Batch.Status.APPROVED).select_related(
+        "account", "approved_by"
+    ):
+        start_if_due(batch)
+    tell_of_shuts()
+    shut_what_is_due()
+    running.nudge_running()
+
+
+def waits_for(batch: Batch) -> list[str]:
+    """Why an approved batch does not run yet, in sentences; empty when it may start."""
+    now, account = clock.now(), batch.account
+    reasons = [one.text for one in account_blockers(account, batch.move, batch.urgent)]
+    if not approval.approver_still_may(batch):
+        reasons.append(f"{batch.approved_by} is no approver any more; it needs another approval.")
+    if batch.urgent:
+        return reasons
+    policy = policy_for(Organization.get(), account)
+    unreached = notices.unreached(batch)
+    if unreached:
+        names = ", ".join(team.name for team in unreached)
+        reasons.append(f"A lead of {names} has not opened the message yet.")
+    else:
+        over = notices.notice_over(batch, policy)
+        if over and now < over:
+            reasons.append(f"The notice to the owners ends on {over:%a %d %b, %H:%M} UTC.")
+    if batch.move == MoveName.DISABLE:
+        reasons += _settling(batch, policy.settle)
+    window = policy.delete_window if batch.move == MoveName.DELETE else policy.disable_window
+    if not is_open(window, policy.freezes, account.time_zone, now):
+        reasons.append("The change window is closed.")
+    return reasons
+
+
+def start_if_due(batch: Batch) -> bool:
+    """Start an approved batch whose time has come; whether it started. An approval lapses."""
+    now = clock.now()
+    if batch.window_to and now > batch.window_to:
+        _lapse(batch)
+        return False
+    if waits_for(batch):
+        return False
+    with transaction.atomic():
+        script = batches.undo_script(batch) if batch.move == MoveName.DISABLE else ""
+        started = Batch.objects.filter(pk=batch.pk, status=Batch.Status.APPROVED).update(
+            status=Batch.Status.RUNNING, started_at=now, undo_script=script
+        )
+        if started != 1:
+            return False
+        notices.tell_batch(batch, "started", f"Batch {batch} has started")
+        ledger.append("batch.started", batch=batch.number)
+        nudge.run_batch(batch.pk)
+    return True
+
+
+def shut_what_is_due() -> int:
+    """Queue the automatic shut of every user whose watch is over and was listened to whole."""
+    due = [
+        row
+        for row in Departure.objects.filter(state=State.DISABLED, clock_started_at__isnull=False)
+        .exclude(changes__move=MoveName.SOAK, changes__status__in=Change.OPEN)
+        .select_related("user__account", "owner")
+        if row.due_at and row.due_at <= clock.now()
+    ]
+    return sum(_queue_shut(row) for row in due)
+
+
+def shut_waits_for(departure: Departure) -> list[str]:
+    """Why a watched user is not shut yet, in sentences; empty when it will be at the next sweep."""
+    account = departure.user.account
+    fence = _fence_of(departure)
+    reasons = [one.text for one in account_blockers(account, MoveName.SOAK, urgent=True)]
+    reasons += [
+        one.text for one in guards.blockers(situation(departure), MoveName.SOAK, clock.now())
+    ]
+    policy = policy_for(Organization.get(), account, departure.user.shown_category)
+    if not is_open(policy.disable_window, policy.freezes, account.time_zone, clock.now()):
+        reasons.append("The change window is closed.")
+    if fence is None or fence.batch is None or not approval.approver_still_may(fence.batch):
+        reasons.append("Its approver has lost the role; another approver must take it over.")
+    return reasons
+
+
+def tell_of_shuts() -> None:
+    """Owners hear of a shut the day before."""
+    for row in Departure.objects.filter(
+        state=State.DISABLED, clock_started_at__isnull=False
+    ).select_related("user__account", "owner"):
+        if row.due_at and row.due_at - SHUT_TOLD_BEFORE <= clock.now() < row.due_at:
+            notices.tell_owner(
+                row,
+                "shut-tomorrow",
+                f"shut:{row.pk}:{row.due_at:%Y%m%d%H%M}",
+                f"{row.user} will be shut on {row.due_at:%a %d %b}",
+                "Its keys become inactive and its console password goes. Say so if you need it.",
+                security=False,
+            )
+
+
+def _settling(batch: Batch, settle: timedelta) -> list[str]:
+    """Rule 12: the last disable batch of the account must be this old."""
+    earlier = (
+        Batch.objects.filter(account=batch.account, move=MoveName.DISABLE, started_at__isnull=False)
+        .exclude(pk=batch.pk)
+        .order_by("-started_at")
+        .first()
+    )
+    if earlier is None or earlier.started_at is None:
+        return []
+    if earlier.status in Batch.LIVE:
+        return [f"Batch {earlier} is not finished."]
+    ends = (earlier.finished_at or earlier.started_at) + settle
+    if clock.now() < ends:
+        return [f"Batch {earlier} settles until {ends:%a %d %b, %H:%M} UTC."]
+    return []
+
+
+def _lapse(batch: Batch) -> None:
+    """Rule 4: an approval holds seven days; after it the batch is a draft again."""
+    with transaction.atomic():
+        row = Batch.objects.select_for_update().get(pk=batch.pk)
+        if row.status != Batch.Status.APPROVED:
+            return
+        approval.to_draft(row)
+        row.comments.create(
+            person_id=row.composed_by_id,
+            at=clock.now(),
+            text="The approval lapsed after 7 days; ask again.",
+        )
+        ledger.append("batch.lapsed", batch=row.number)
+
+
+def _fence_of(departure: Departure) -> Change | None:
+    return (
+        departure.changes.filter(move=MoveName.DISABLE, status=Change.Status.DONE)
+        .select_related("batch__approved_by")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def _queue_shut(departure: Departure) -> bool:
+    if shut_waits_for(departure):
+        return False
+    fence = _fence_of(departure)
+    if fence is None:
+        return False
+    try:
+        with transaction.atomic():
+            change = Change.objects.create(
+                departure=departure,
+                batch=fence.batch,
+                follows=fence,
+                move=MoveName.SOAK,
+                method=fence.method,
+                status=Change.Status.QUEUED,
+                requested_by=fence.requested_by,
+                requested_at=clock.now(),
+                facts=fence.facts,
+                digest=fence.digest,
+                judged=fence.judged,
+            )
+            nudge.run_change(change.pk)
+    except IntegrityError:
+        # Another sweep was quicker, or a restore holds the user.
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""Celery shells: which queue, and how it goes on. The work is in plain functions."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+
+from inventory.aws.failure import AwsFailure
+from inventory.models import Account
+from migrations_app import changes, tripwire
+from migrations_app.changes import batches, nudge, running
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(queue="read")
+def sweep() -> None:
+    """What is due is started, what was lost is picked up."""
+    changes.sweep()
+
+
+@shared_task(queue="restore")
+def sweep_restores() -> None:
+    """Restores that wait, were lost, or must be read back; never behind a forward change."""
+    for pk in running.waiting_restores():
+        running.run_restore(pk)
+
+
+@shared_task(queue="read")
+def listen() -> None:
+    """One round of listening in each account, each in its own task."""
+    for pk in Account.objects.filter(active=True).values_list("pk", flat=True):
+        listen_account.delay(pk)
+
+
+@shared_task(queue="read")
+def listen_account(account_pk: int) -> None:
+    account = Account.objects.get(pk=account_pk)
+    try:
+        heard = tripwire.listen(account)
+    except AwsFailure as refused:
+        # The coverage stays where it was, so every clock of the account holds.
+        log.warning("listening failed", account=account.account_id, error=str(refused))
+    else:
+        log.info("listened", account=account.account_id, users=heard)
+
+
+@shared_task(queue="read")
+def dry_run_batch(batch_pk: int) -> None:
+    batches.dry_run(batch_pk)
+
+
+@shared_task(queue="write")
+def run_batch(batch_pk: int) -> None:
+    """A slice of a running batch; enqueues itself while something is left."""
+    if running.run_batch(batch_pk):
+        nudge.run_batch(batch_pk)
+
+
+@shared_task(queue="write")
+def run_change(change_pk: int) -> None:
+    running.run_change(change_pk)
+
+
+@shared_task(queue="restore")
+def run_restore(change_pk: int) -> None:
+    """One restore; while the forward change it outranks lets go, it asks again."""
+    if running.run_restore(change_pk):
+        nudge.restore_soon(change_pk)

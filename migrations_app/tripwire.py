@@ -1,0 +1,173 @@
+"""Listening during watch and soak: CloudTrail in every enabled Region, and what the account shows.
+
+An attempt is a hit, what an outsider can cause by knowing a name is a knock; our own calls, and
+what was under way when the fence went on, are neither (DESIGN.md section 3).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from inventory import clock, refresh
+from inventory.aws.cloudtrail import TrailEvent
+from inventory.aws.failure import AwsFailure, NoSuchUser
+from inventory.aws.holdings import UserHoldings, read_user
+from inventory.aws.session import AwsSession, open_session
+from inventory.models import Account, Credential
+from migrations_app import aws
+from migrations_app.changes import hits
+from migrations_app.changes.hits import Attempt
+from migrations_app.lifecycle import State
+from migrations_app.models import Change, Departure, Hit
+
+# A task works a minute at most; who was not reached is first in the next round.
+SLICE = 50.0
+
+
+def listen(account: Account) -> int:
+    """Listen to every fenced or shut user of the account for a slice; how many were heard.
+
+    Whoever is due comes first, then whoever was not listened to for longest. Raises AwsFailure when
+    the account cannot be read at all.
+    """
+    ends = time.monotonic() + SLICE
+    session = open_session(account, "reader")
+    heard = 0
+    for departure in _in_order(account):
+        if time.monotonic() > ends:
+            break
+        listen_to(departure, session)
+        heard += 1
+    return heard
+
+
+def listen_to(departure: Departure, session: AwsSession) -> list[Hit]:
+    """Listen to one user in all Regions and look at what it holds; new hits and knocks.
+
+    A Region that could not be read stays unread in the coverage, and so holds the user's clock.
+    """
+    user = departure.user
+    try:
+        holdings = read_user(session, user.user_name)
+    except NoSuchUser:
+        return []
+    if holdings.user_id != user.user_id or departure.fenced_at is None:
+        return []
+    known = set(user.credentials.filter(gone_at=None).values_list("credential_id", flat=True))
+    events = refresh.listen_user(user, session, clock.now())
+    moved = list(_last_used(departure, session, holdings))
+    attempts = [
+        *_from_trail(departure, events),
+        *moved,
+        *_from_holdings(departure, holdings, known),
+    ]
+    Departure.objects.filter(pk=departure.pk).update(last_used_read_at=clock.now())
+    return hits.record(departure, attempts)
+
+
+def _in_order(account: Account) -> list[Departure]:
+    rows = list(
+        Departure.objects.switched_off()
+        .filter(user__account=account)
+        .exclude(fenced_at=None)
+        .select_related("user__account", "owner")
+    )
+    now = clock.now()
+
+    def urgency(row: Departure) -> tuple[bool, float]:
+        due = row.due_at is not None and row.due_at <= now
+        read = row.last_used_read_at
+        return (not due, read.timestamp() if read else 0.0)
+
+    return sorted(rows, key=urgency)
+
+
+def _from_trail(departure: Departure, events: list[TrailEvent]) -> Iterator[Attempt]:
+    if departure.fenced_at is None:
+        return
+    since = departure.fenced_at + hits.FENCE_SETTLES
+    for event in events:
+        if event.at <= since:
+            continue
+        knock = event.kind == "failed-sign-in"
+        yield Attempt(
+            Hit.Kind.KNOCK if knock else Hit.Kind.HIT,
+            "trail",
+            f"{event.service.removesuffix('.amazonaws.com')}:{event.action}"
+            + (f", {event.error_code}" if event.error_code else ""),
+            event.at,
+            {
+                "who": departure.user.user_name,
+                "where": event.source_address,
+                "region": event.region,
+                "with": event.user_agent,
+                "key": event.access_key_id,
+                "error": event.error_code,
+            },
+        )
+
+
+def _last_used(
+    departure: Departure, session: AwsSession, holdings: UserHoldings
+) -> Iterator[Attempt]:
+    """Data-plane use leaves no event, but it moves a key's last-used date."""
+    if departure.fenced_at is None:
+        return
+    since = departure.fenced_at + hits.FENCE_SETTLES
+    for credential in refresh.read_last_used(departure.user, session, holdings):
+        if credential.last_used_at and credential.last_used_at > since:
+            yield Attempt(
+                Hit.Kind.HIT,
+                "last-used",
+                f"key used for {credential.last_used_service or 'an unnamed service'}",
+                credential.last_used_at,
+                {"key": credential.credential_id, "region": credential.last_used_region},
+            )
+    signed_in = holdings.password_last_used_at
+    if signed_in and signed_in > since:
+        yield Attempt(Hit.Kind.HIT, "last-used", "console password used", signed_in)
+
+
+def _from_holdings(
+    departure: Departure, holdings: UserHoldings, known: set[str]
+) -> Iterator[Attempt]:
+    """A credential made or made active again, or a fence taken off by a foreign hand."""
+    now = clock.now()
+    if Change.objects.filter(departure=departure, status=Change.Status.RUNNING).exists():
+        return
+    if departure.fence and not aws.fenced(holdings):
+        yield Attempt(Hit.Kind.HIT, "fence", "the fence was taken off in AWS", now)
+    saved = departure.holdings.order_by("-taken_at").first()
+    if saved is None:
+        return
+    before = UserHoldings.from_document(saved.document)
+    old = {part.id for part in _parts(before)}
+    for part in _parts(holdings):
+        if part.id not in old:
+            yield Attempt(
+                Hit.Kind.HIT,
+                "credential",
+                f"a credential was made: {part.id}",
+                now,
+                {"key": part.id},
+            )
+        elif departure.state == State.SOAKING and part.status == "Active":
+            yield Attempt(
+                Hit.Kind.HIT,
+                "credential",
+                f"a credential is Active again: {part.id}",
+                now,
+                {"key": part.id},
+            )
+    if departure.state == State.SOAKING and holdings.has_login_profile:
+        yield Attempt(Hit.Kind.HIT, "credential", "a console password was set", now)
+
+
+def _parts(holdings: UserHoldings) -> list[Credential]:
+    return [
+        *holdings.access_keys,
+        *holdings.ssh_keys,
+        *holdings.certificates,
+        *holdings.service_credentials,
+    ]
