@@ -43,6 +43,7 @@ _KINDS = {
     "DeleteUser": "user",
 }
 _GIVES = frozenset({"AttachUserPolicy", "PutUserPermissionsBoundary"})
+_FENCE_CALLS = frozenset({*_GIVES, "DetachUserPolicy"})
 
 
 def cut_keys(text: str) -> str:
@@ -60,7 +61,17 @@ class PlannedCall:
     target: str
     day: str
     undo: str
+    loses: str
     final: bool
+
+    @property
+    def what(self) -> str:
+        """The thing the call is about, as short as it can be told."""
+        name = self.target.rsplit("policy/", 1)[-1] if ":policy/" in self.target else self.target
+        if self.operation in _FENCE_CALLS and name == "AWSDenyAll":
+            return f"{name}, the fence"
+        status = " Status=Inactive"
+        return f"{name}, made inactive" if self.arguments.endswith(status) else name
 
     @property
     def kind(self) -> str:
@@ -84,6 +95,7 @@ def planned_calls(change: Change) -> list[PlannedCall]:
             target=cut_keys(str(call.get("target") or "")),
             day=shut_day if call.get("when") == "shut" else "now",
             undo=cut_keys(str(call.get("undo") or "")),
+            loses=str(call.get("loses") or ""),
             final=bool(call.get("final")),
         )
         for number, call in enumerate(facts.get("calls") or [], start=1)
@@ -134,8 +146,7 @@ class Plan:
     parts: tuple[PlanPart, ...]
     calls: int
     then: tuple[Then, ...]
-    watch: timedelta
-    soak: timedelta
+    policy_watch: timedelta
     opens_at: datetime
     closes_at: datetime
 
@@ -160,8 +171,7 @@ def plan_of(batch: Batch, changes: Iterable[Change], now: datetime) -> Plan:
         parts=tuple(part for part in parts if part.counts),
         calls=today.total() + later.total(),
         then=tuple(_then(batch, policy, opens_at, watch)),
-        watch=watch,
-        soak=policy.soak,
+        policy_watch=policy.watch,
         opens_at=opens_at,
         closes_at=closes_at,
     )
@@ -190,12 +200,13 @@ def window_of(batch: Batch, policy: Policy, now: datetime) -> tuple[datetime, da
     zone = batch.account.time_zone
     deleting = batch.move == MoveName.DELETE
     window = policy.delete_window if deleting else policy.disable_window
-    return next_opening(window, policy.freezes, zone, notice_over_at(now, policy, zone))
+    told_at = batch.asked_at or now
+    return next_opening(
+        window, policy.freezes, zone, max(now, notice_over_at(told_at, policy, zone))
+    )
 
 
-def _then(
-    batch: Batch, policy: Policy, opens_at: datetime, watch: timedelta
-) -> Iterable[Then]:
+def _then(batch: Batch, policy: Policy, opens_at: datetime, watch: timedelta) -> Iterable[Then]:
     if batch.move == MoveName.DELETE:
         yield Then(opens_at, "deleted, proved by GetUser")
         return

@@ -20,6 +20,7 @@ from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Hit
 
 SHOWN_CALLS = 200
+READ_BACK = "read back"
 _ORDER = {"running": 0, "failed": 1, "done": 2, "queued": 3}
 
 
@@ -113,10 +114,14 @@ def rows_of(batch: Batch, changes: Sequence[Change]) -> list[RunRow]:
 def _steps(batch: Batch) -> dict[int, dict[str, int]]:
     """Per change, how many looks, answered writes and read-backs its journal holds."""
     answered = Call.objects.filter(change__batch=batch).exclude(outcome="")
-    counted = answered.order_by().values_list("change_id").annotate(
-        look=Count("pk", filter=Q(kind=Call.Kind.LOOK, outcome="ok")),
-        write=Count("pk", filter=Q(kind=Call.Kind.WRITE, outcome__in=_SETTLED)),
-        back=Count("pk", filter=Q(kind=Call.Kind.READ_BACK, outcome__in=_SETTLED)),
+    counted = (
+        answered.order_by()
+        .values_list("change_id")
+        .annotate(
+            look=Count("pk", filter=~Q(kind=Call.Kind.WRITE) & ~Q(operation=READ_BACK)),
+            write=Count("pk", filter=Q(kind=Call.Kind.WRITE, outcome__in=_SETTLED)),
+            back=Count("pk", filter=Q(operation=READ_BACK)),
+        )
     )
     return {pk: {"look": look, "write": write, "back": back} for pk, look, write, back in counted}
 
@@ -130,7 +135,9 @@ def _restores(changes: Iterable[Change]) -> dict[int, Change]:
     found = Change.objects.filter(
         move=MoveName.RESTORE, departure_id__in=first, pk__gt=min(first.values(), default=0)
     )
-    return {row.departure_id: row for row in found.order_by("pk") if row.pk > first[row.departure_id]}
+    return {
+        row.departure_id: row for row in found.order_by("pk") if row.pk > first[row.departure_id]
+    }
 
 
 def _row(
@@ -153,7 +160,9 @@ def _row(
         label=label,
         steps=_step_states(change, steps),
         line=line,
-        restorable=is_off and not departure.partly_deleted and restore is None
+        restorable=is_off
+        and not departure.partly_deleted
+        and restore is None
         and change.status in (status.DONE, status.FAILED, status.RUNNING),
         skippable=change.status == status.QUEUED and batch.status in Batch.LIVE,
         retryable=change.status == status.FAILED and not departure.partly_deleted,
@@ -217,7 +226,13 @@ def progress_of(batch: Batch, rows: Sequence[RunRow], now: datetime) -> Progress
     departures = [row.departure.pk for row in rows]
     hits = Hit.objects.filter(departure__in=departures, kind=Hit.Kind.HIT, closed="").count()
     elapsed = ((batch.finished_at or now) - batch.started_at) if batch.started_at else None
-    seen = (batch.status, batch.pause_reason, hits, facts, [(r.badge, r.label, r.line) for r in rows])
+    seen = (
+        batch.status,
+        batch.pause_reason,
+        hits,
+        facts,
+        [(r.badge, r.label, r.line) for r in rows],
+    )
     return Progress(
         total=total,
         done=done,
@@ -264,20 +279,25 @@ def call_lines(batch: Batch, after: int = 0, also: Iterable[int] = ()) -> list[C
 
 
 def _line(call: Call) -> CallLine:
-    name = call.operation
-    if call.kind == Call.Kind.READ_BACK:
-        name = f"read back: {call.operation}"
-    params = {k: v for k, v in call.params.items() if k != "UserName"}
-    told = arguments_of(params) if params else ""
     answer, tone = _answer(call)
     return CallLine(
         pk=call.pk,
         at=call.sent_at,
         user_name=call.change.departure.user.user_name,
-        text=cut_keys(f"{name} {told}".strip()),
+        text=cut_keys(_said(call)),
         answer=answer,
         tone=tone,
     )
+
+
+def _said(call: Call) -> str:
+    """ "UpdateAccessKey AccessKeyId=… Status=Inactive"; a look says what it saw."""
+    if call.kind != Call.Kind.WRITE:
+        seen = call.target.partition(": ")[2]
+        parts = ": " if call.operation == READ_BACK else ", "
+        return f"{call.operation}{parts}{seen}" if seen else call.operation
+    params = {name: value for name, value in call.params.items() if name != "UserName"}
+    return f"{call.operation} {arguments_of(params) if params else ''}".strip()
 
 
 def _answer(call: Call) -> tuple[str, str]:
@@ -285,11 +305,11 @@ def _answer(call: Call) -> tuple[str, str]:
     if call.outcome == "":
         return "sent", "quiet"
     if call.outcome == "ok":
+        if call.kind != Call.Kind.WRITE:
+            return ("ok", "done") if call.operation == READ_BACK else ("200", "plain")
         again = f", retry {call.attempt - 1}" if call.attempt > 1 else ""
-        if call.kind == Call.Kind.READ_BACK:
-            return f"ok{again}", "done"
         return f"{call.http_status or 200}{again}", "attention" if again else "plain"
-    if call.outcome in ("already-gone", "already-there"):
+    if call.outcome in _SETTLED:
         return call.outcome.replace("-", " "), "done"
     return call.error_code or call.outcome, "danger" if call.outcome == "refused" else "attention"
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from inventory.models import Person, Team
 from inventory.permissions import Action, may
+from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, Hit, Notice
 
@@ -81,8 +82,31 @@ class HitPanel:
         return self.hit.departure
 
     @property
-    def detail(self) -> dict[str, str]:
-        return {name: str(value) for name, value in self.hit.details.items()}
+    def who(self) -> str:
+        return cut_keys(self._told("who"))
+
+    @property
+    def where(self) -> str:
+        return self._told("where")
+
+    @property
+    def region(self) -> str:
+        return self._told("region")
+
+    @property
+    def client(self) -> str:
+        return self._told("with")
+
+    @property
+    def key(self) -> str:
+        return cut_keys(self._told("key"))
+
+    @property
+    def error(self) -> str:
+        return self._told("error")
+
+    def _told(self, name: str) -> str:
+        return str(self.hit.details.get(name) or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +121,6 @@ class Board:
     partly: tuple[Card, ...]
     knocks: int
     next_batch: Batch | None = None
-    zone: str = "UTC"
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -203,14 +225,14 @@ def _open_changes(departures: Iterable[Departure]) -> tuple[set[int], dict[int, 
     restoring = changes.filter(
         move=MoveName.RESTORE, status__in=[Change.Status.QUEUED, Change.Status.RUNNING]
     )
-    batched = changes.filter(
-        move=MoveName.DELETE, batch__status__in=Batch.OPEN
-    ).exclude(status__in=Change.ENDED)
+    batched = changes.filter(move=MoveName.DELETE, batch__status__in=Batch.OPEN).exclude(
+        status__in=Change.ENDED
+    )
     batches = {row.departure_id: row.batch for row in batched if row.batch is not None}
     return set(restoring.values_list("departure_id", flat=True)), batches
 
 
-def _card(
+def _card(  # noqa: PLR0917
     departure: Departure,
     now: datetime,
     hit: Hit | None,
@@ -299,14 +321,18 @@ def _soak_column(day: date, cards: Sequence[Card], now: datetime, operates: bool
     left = max(card.days_left for card in cards)
     words = "1 day" if left == 1 else f"{left} days"
     sub = f"Shut, {words} of soak left" if left else "Shut, the soak is over, held"
-    soon = all(card.departure.due_at and card.departure.due_at - now <= COMPOSE_WITHIN for card in cards)
+    soon = all(
+        card.departure.due_at and card.departure.due_at - now <= COMPOSE_WITHIN for card in cards
+    )
     action, url = _compose(cards) if soon and left and operates else ("", "")
     return Column(day.isoformat(), "", day, sub, _first_hits(cards), action, url)
 
 
 def _ready_column(cards: Sequence[Card], operates: bool) -> Column:
     action, url = _compose(cards) if operates else ("", "")
-    return Column("ready", "Ready to delete", None, "The soak is over, no hit", tuple(cards), action, url)
+    return Column(
+        "ready", "Ready to delete", None, "The soak is over, no hit", tuple(cards), action, url
+    )
 
 
 def _compose(cards: Sequence[Card]) -> tuple[str, str]:

@@ -33,7 +33,12 @@ def is_fragment(request: HttpRequest) -> bool:
 
 
 def rendered(
-    request: HttpRequest, template: str, context: dict[str, Any], *, part: str = "", status: int = 200
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    part: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     """The page, or its named partial `part` where htmx asks; a cache must not mix the two up."""
     name = f"{template}#{part}" if part and is_fragment(request) else template

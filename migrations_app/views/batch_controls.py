@@ -77,7 +77,9 @@ def restore_all(request: HttpRequest, number: int) -> HttpResponse:
     batch = batch_by(number)
     reason = cleaned(NoteForm(request.POST))["reason"]
     asked = changes.restore_batch(batch, person, reason=reason)
-    said = f"{len(asked)} user{'' if len(asked) == 1 else 's'} of batch #{number} are being restored."
+    said = (
+        f"{len(asked)} user{'' if len(asked) == 1 else 's'} of batch #{number} are being restored."
+    )
     return done(request, address(batch), said)
 
 

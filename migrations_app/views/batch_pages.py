@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
@@ -16,9 +17,10 @@ from inventory import clock
 from inventory.models import Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
-from migrations_app import batch_plan, batch_run, changes
-from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Comment, Departure, Viewed
+from migrations_app import batch_plan, batch_run, changes, notices
+from migrations_app.changes.batches import DRY_RUN_HOLDS
+from migrations_app.lifecycle import MoveName
+from migrations_app.models import Batch, Change, Comment, Departure, Notice, Viewed
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 NO_CHANGE = 204
@@ -67,17 +69,18 @@ def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     left_out = [row for row in rows if row not in kept]
     looking = dry_run_is_open(batch)
     looked = sum(1 for row in rows if row.digest)
-    mark = f"{looked}-{len(rows)}-{int(looking)}-{batch.dry_run_error[:1]}"
+    mark = f"{looked}-{len(rows)}-{int(looking)}"
     if is_fragment(request) and request.method == "GET" and request.GET.get("mark") == mark:
         return HttpResponse(status=NO_CHANGE)
     policy = policy_for(Organization.get(), batch.account)
     may_edit = may(person, Action.OPERATE)
-    fresh = batch.dry_run_at is not None and now - batch.dry_run_at <= changes.DRY_RUN_LASTS
+    fresh = batch.dry_run_at is not None and now - batch.dry_run_at <= DRY_RUN_HOLDS
     context = {
         "batch": batch,
         "items": [Item(row, batch_plan.planned_calls(row)) for row in kept],
         "left_out": left_out,
         "plan": batch_plan.plan_of(batch, kept, now),
+        "comments": [row for row in comments_of(batch) if row.change_id is None],
         "size": policy.batch_size,
         "room": max(policy.batch_size - len(rows), 0),
         "looking": looking,
@@ -91,16 +94,12 @@ def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "oob": is_fragment(request),
     }
     status = 200 if looking or request.method != "GET" or not is_fragment(request) else STOP_POLLING
-    return rendered(
-        request, "migrations_app/batch_draft.html", context, part="live", status=status
-    )
+    return rendered(request, "migrations_app/batch_draft.html", context, part="live", status=status)
 
 
 def dry_run_is_open(batch: Batch) -> bool:
-    """Whether a dry run was asked for and has neither finished nor failed."""
-    if batch.dry_run_asked_at is None or batch.dry_run_error:
-        return False
-    return batch.dry_run_at is None or batch.dry_run_at < batch.dry_run_asked_at
+    """Whether a dry run was asked for and has neither finished nor broken off."""
+    return batch.dry_run_asked_at is not None
 
 
 def candidates(batch: Batch, rows: Sequence[Change]) -> list[Departure]:
@@ -131,8 +130,10 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     items = review_items(batch, kept, person)
     approver = may(person, Action.APPROVE)
     asked = batch.status == Batch.Status.ASKED
-    own = person.pk in (batch.asked_by_id, batch.composed_by_id)
+    own = batch.asked_by_id == person.pk
     deciding = asked and (approver or own)
+    checks = changes.checks(batch, person) if deciding else []
+    unmet = [check for check in checks if not (check.ok or check.overridable)]
     context = {
         "batch": batch,
         "items": items,
@@ -145,10 +146,13 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "may_approve": asked and approver and not own,
         "may_withdraw": may_withdraw(batch, person),
         "may_comment": approver or may(person, Action.OPERATE),
-        "checks": changes.checks(batch, person) if deciding else [],
-        "words": changes.words_for(batch) if batch.move == MoveName.DELETE else "",
+        "checks": checks,
+        "overridable": [check for check in checks if check.overridable and not check.ok],
+        "ready": not unmet,
+        "not_ready": unmet[0].text if unmet else "",
+        "words": changes.words_for(batch) if asked and batch.move == MoveName.DELETE else "",
         "comments": [row for row in comments_of(batch) if row.change_id is None],
-        "waits": waits_for(batch) if batch.status == Batch.Status.APPROVED else [],
+        "waits": waits_for(batch, now) if batch.status == Batch.Status.APPROVED else [],
     }
     return rendered(request, "migrations_app/batch_review.html", context)
 
@@ -158,7 +162,9 @@ def review_items(batch: Batch, rows: Sequence[Change], person: Person) -> list[I
 
     A mark on an earlier version of the item does not count: its digest is another one.
     """
-    seen = dict(Viewed.objects.filter(change__in=rows, person=person).values_list("change", "digest"))
+    seen = dict(
+        Viewed.objects.filter(change__in=rows, person=person).values_list("change", "digest")
+    )
     said = defaultdict(list)
     for comment in comments_of(batch):
         said[comment.change_id].append(comment)
@@ -184,7 +190,7 @@ def may_withdraw(batch: Batch, person: Person) -> bool:
     return may(person, Action.WITHDRAW) and person.pk in (batch.asked_by_id, batch.approved_by_id)
 
 
-def waits_for(batch: Batch) -> list[str]:
+def waits_for(batch: Batch, now: datetime) -> list[str]:
     """What an approved batch still waits for, in sentences."""
     reasons = []
     if changes.current() is not None:
@@ -193,7 +199,26 @@ def waits_for(batch: Batch) -> list[str]:
         reasons.append("The emergency stop halted it. It goes on when somebody resumes it by hand.")
     if batch.account.hold_reason:
         reasons.append(batch.account.hold_reason)
+    if not batch.urgent:
+        reasons += notice_lines(batch, now)
     return reasons
+
+
+def notice_lines(batch: Batch, now: datetime) -> list[str]:
+    """Which owners were not reached yet (rule 13), and until when the notice of the others runs."""
+    told = Notice.objects.filter(batch=batch, kind="announce", team__isnull=False)
+    if batch.asked_at:
+        told = told.filter(at__gte=batch.asked_at)
+    unreached = [str(row.team) for row in told.filter(reached_at=None).select_related("team")]
+    if unreached:
+        return [
+            f"Waits until a lead of {name} has opened its notice while signed in."
+            for name in unreached
+        ]
+    over = notices.notice_over(batch, policy_for(Organization.get(), batch.account))
+    if over is not None and over > now:
+        return [f"The owners' notice runs until {over:%a %-d %b %H:%M} UTC."]
+    return []
 
 
 def approvers_but(person: Person) -> list[Person]:
@@ -221,10 +246,10 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "answered": _answered(batch, waiting) if polled else [],
         "may_operate": operates,
         "may_restore": operates or may(person, Action.APPROVE),
-        "restorable": sum(1 for row in rows if row.restorable),
+        **_restore_words(batch, sum(1 for row in rows if row.restorable)),
+        "may_see_script": may(person, Action.SEE_SENSITIVE),
         "is_delete": batch.move == MoveName.DELETE,
         "actions_changed": request.GET.get("status") != batch.status,
-        "State": State,
         "oob": polled,
     }
     status = STOP_POLLING if polled and progress.ended else 200
@@ -232,6 +257,15 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     if polled and (line := milestone(request.GET.get("was", ""), batch, progress)):
         trigger_client_event(answer, "announce", line)
     return answer
+
+
+def _restore_words(batch: Batch, count: int) -> dict[str, object]:
+    who = "the user" if count == 1 else f"all {count} users"
+    return {
+        "restorable": count,
+        "restore_label": f"Restore all {count}" if count != 1 else "Restore it",
+        "restore_title": f"Restore {who} of batch #{batch.number}?",
+    }
 
 
 def _answered(batch: Batch, waiting: Sequence[int]) -> list[batch_run.CallLine]:

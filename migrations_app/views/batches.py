@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import Count, Q
+from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inventory.models import Account, Organization, Person
-from inventory.permissions import Action, require
+from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused
 from migrations_app import changes
@@ -29,6 +30,8 @@ from migrations_app.views.batch_pages import (
 
 PAGE_SIZE = 50
 CONSIDERED = 200
+# What the dry run mends by looking again.
+MENDED = frozenset({"evidence-age"})
 
 
 @require_GET
@@ -52,7 +55,12 @@ def batches(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(number__lt=int(before))
     found = list(rows[: PAGE_SIZE + 1])
     more = f"?view={view}&before={found[PAGE_SIZE - 1].number}" if len(found) > PAGE_SIZE else ""
-    context = {"batches": found[:PAGE_SIZE], "view": view, "next_url": more}
+    context = {
+        "batches": found[:PAGE_SIZE],
+        "view": view,
+        "next_url": more,
+        "may_compose": may(request.user, Action.OPERATE),
+    }
     return rendered(request, "migrations_app/batches.html", context)
 
 
@@ -77,23 +85,23 @@ def first_choices(request: HttpRequest) -> dict[str, object]:
     """What the form shows first: as the link said, else the account at hand and a fence."""
     account = chosen_account_id(request)
     if not account:
-        account = Account.objects.filter(active=True).values_list("account_id", flat=True).first() or ""
-    asked = {name: request.GET[name] for name in ("move", "method", "urgent") if name in request.GET}
+        account = (
+            Account.objects.filter(active=True).values_list("account_id", flat=True).first() or ""
+        )
+    asked = {
+        name: request.GET[name] for name in ("move", "method", "urgent") if name in request.GET
+    }
     return {"move": MoveName.DISABLE.value, "reason": "…", **asked, "account": account}
 
 
 def compose_page(request: HttpRequest, form: ComposeForm, status: int = 200) -> HttpResponse:
-    """The form with its candidates: those that may go, ticked up to the size, and those left out."""
+    """The form with its candidates: who may go, ticked up to the size, and who is left out."""
     chosen = form.cleaned_data
     account, move = chosen.get("account"), chosen.get("move", MoveName.DISABLE.value)
     wanted = named_users(request.POST or request.GET)
     considered = candidates(account, MoveName(move), wanted) if account else []
-    blocked = changes.blockers_for(
-        considered,
-        MoveName(move),
-        method=chosen.get("method", Method.FENCE.value),
-        urgent=bool(chosen.get("urgent")),
-    )
+    judged = changes.blockers_for(considered, MoveName(move), urgent=bool(chosen.get("urgent")))
+    blocked = {pk: [one for one in found if one.code not in MENDED] for pk, found in judged.items()}
     free = [row for row in considered if not blocked.get(row.pk)]
     asked_for = [row for row in free if row.user.user_id in wanted or row.user.user_name in wanted]
     size = policy_for(Organization.get(), account).batch_size if account else 0
@@ -136,9 +144,15 @@ def departures_of(account: Account, users: set[str]) -> list[Departure]:
     """
     rows = Departure.objects.filter(user__account=account).select_related("user__account", "owner")
     names = {name.lower() for name in users}
-    wanted = Q(user__user_id__in=users) | Q(user__user_name__in=users)
-    found = list(rows.filter(wanted, user__gone_at=None).exclude(state=State.DELETED))
-    have = {row.user.user_id.lower() for row in found} | {row.user.user_name.lower() for row in found}
+    wanted = Q(user__user_id__in=users) | Q(lower_name__in=names)
+    found = list(
+        rows.annotate(lower_name=Lower("user__user_name"))
+        .filter(wanted, user__gone_at=None)
+        .exclude(state=State.DELETED)
+    )
+    have = {row.user.user_id.lower() for row in found} | {
+        row.user.user_name.lower() for row in found
+    }
     missing = sorted(names - have)
     if missing:
         raise Refused(f"No such user in {account.name}: {', '.join(missing)[:200]}.")

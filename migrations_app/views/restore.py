@@ -1,4 +1,4 @@
-"""Bringing one user back, keeping it longer as it is, and what is left after a broken-off delete."""
+"""Bringing one user back, keeping it longer, and what is left after a broken-off delete."""
 
 from __future__ import annotations
 
@@ -55,12 +55,18 @@ def restore(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "preview": changes.restore_preview(departure) if is_off else None,
         "asking": asking,
         "calls": batch_run.change_lines(last) if last is not None else [],
-        "State": State,
+        "nothing_line": _nothing_line(departure),
     }
     status = 286 if is_fragment(request) and not under_way else 200
-    return rendered(
-        request, "migrations_app/restore.html", context, part="progress", status=status
-    )
+    return rendered(request, "migrations_app/restore.html", context, part="progress", status=status)
+
+
+def _nothing_line(departure: Departure) -> str:
+    if departure.state == State.DELETED:
+        return "It is deleted. A user can be re-created, but never with the same keys or ID."
+    if departure.partly_deleted:
+        return "It is partly deleted and cannot be restored: finish deleting, or stop and rebuild."
+    return "It has access, as it always had."
 
 
 @require_http_methods(GET_AND_POST)
@@ -74,7 +80,9 @@ def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         changes.extend(departure, person, until, form.cleaned_data["reason"])
         return done(request, reverse("soak"), f"{departure.user} stays as it is until {until}.")
     if departure.state not in SWITCHED_OFF:
-        raise Refused(f"{departure.user} is neither watched nor soaking; there is nothing to extend.")
+        raise Refused(
+            f"{departure.user} is neither watched nor soaking; there is nothing to extend."
+        )
     today = clock.now().date()
     start = (departure.fenced_at or departure.state_since).date()
     context = {

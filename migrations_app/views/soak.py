@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
@@ -42,9 +43,11 @@ def soak(request: HttpRequest) -> HttpResponse:
         "teams": teams_off(),
         "whose": ", ".join(str(one) for one in teams),
         "leads_only": leads_only,
-        "column": request.GET.get("column", ""),
-        "mark": mark,
-        "query": request.GET.copy(),
+        "own": own,
+        "all_teams": request.GET.get("team") == "all",
+        "may_operate": may(person, Action.OPERATE),
+        "next_line": _next_line(found),
+        "poll": urlencode({"team": request.GET.get("team", ""), "layout": layout, "mark": mark}),
         "oob": is_fragment(request),
     }
     return rendered(request, "migrations_app/soak.html", context, part="live")
@@ -59,11 +62,21 @@ def _team(key: str) -> Team | None:
     return team
 
 
+def _next_line(board: Board) -> str:
+    batch = board.next_batch
+    if batch is None or batch.window_from is None:
+        return "No batch is approved yet. Fenced and shut users appear here."
+    day = f"{batch.window_from:%a} {batch.window_from.day} {batch.window_from:%b}"
+    return f"The next batch, #{batch.number}, is planned for {day}."
+
+
 def _mark(board: Board) -> str:
     """Changes when a card, a day left or a hit does."""
     seen = [
-        [(c.departure.pk, c.departure.state, c.days_left, c.flag, c.ready, c.hit and c.hit.count)
-         for c in column.cards]
+        [
+            (c.departure.pk, c.departure.state, c.days_left, c.flag, c.ready, c.hit and c.hit.count)
+            for c in column.cards
+        ]
         for column in board.columns
     ]
     return hashlib.sha256(repr((seen, len(board.partly))).encode()).hexdigest()[:16]
