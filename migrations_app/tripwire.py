@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from inventory import clock, refresh
 from inventory.aws.cloudtrail import TrailEvent
-from inventory.aws.failure import AwsFailure, NoSuchUser
+from inventory.aws.failure import NoSuchUser
 from inventory.aws.holdings import UserHoldings, read_user
 from inventory.aws.session import AwsSession, open_session
 from inventory.models import Account, Credential
@@ -54,15 +55,16 @@ def listen_to(departure: Departure, session: AwsSession) -> list[Hit]:
         return []
     if holdings.user_id != user.user_id or departure.fenced_at is None:
         return []
-    known = set(user.credentials.filter(gone_at=None).values_list("credential_id", flat=True))
     events = refresh.listen_user(user, session, clock.now())
-    moved = list(_last_used(departure, session, holdings))
+    asked_at = clock.now()
+    keys = refresh.read_last_used(user, session, holdings)
     attempts = [
         *_from_trail(departure, events),
-        *moved,
-        *_from_holdings(departure, holdings, known),
+        *_last_used(departure, keys or [], holdings),
+        *_from_holdings(departure, holdings),
     ]
-    Departure.objects.filter(pk=departure.pk).update(last_used_read_at=clock.now())
+    if keys is not None:
+        Departure.objects.filter(pk=departure.pk).update(last_used_read_at=asked_at)
     return hits.record(departure, attempts)
 
 
@@ -109,13 +111,13 @@ def _from_trail(departure: Departure, events: list[TrailEvent]) -> Iterator[Atte
 
 
 def _last_used(
-    departure: Departure, session: AwsSession, holdings: UserHoldings
+    departure: Departure, keys: list[Credential], holdings: UserHoldings
 ) -> Iterator[Attempt]:
     """Data-plane use leaves no event, but it moves a key's last-used date."""
     if departure.fenced_at is None:
         return
     since = departure.fenced_at + hits.FENCE_SETTLES
-    for credential in refresh.read_last_used(departure.user, session, holdings):
+    for credential in keys:
         if credential.last_used_at and credential.last_used_at > since:
             yield Attempt(
                 Hit.Kind.HIT,
@@ -129,9 +131,7 @@ def _last_used(
         yield Attempt(Hit.Kind.HIT, "last-used", "console password used", signed_in)
 
 
-def _from_holdings(
-    departure: Departure, holdings: UserHoldings, known: set[str]
-) -> Iterator[Attempt]:
+def _from_holdings(departure: Departure, holdings: UserHoldings) -> Iterator[Attempt]:
     """A credential made or made active again, or a fence taken off by a foreign hand."""
     now = clock.now()
     if Change.objects.filter(departure=departure, status=Change.Status.RUNNING).exists():
@@ -164,7 +164,7 @@ def _from_holdings(
         yield Attempt(Hit.Kind.HIT, "credential", "a console password was set", now)
 
 
-def _parts(holdings: UserHoldings) -> list[Credential]:
+def _parts(holdings: UserHoldings) -> list[Any]:
     return [
         *holdings.access_keys,
         *holdings.ssh_keys,

@@ -134,11 +134,11 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     refused = account_blockers(departure.user.account, name, urgent=True)
     if refused:
         raise LeftOut(refused[0].text)
-    whole = evidence.look(departure, reader, live)
-    journal.look_long()
-    _same_as_approved(change, live)
-    if not urgent and not whole and name is MoveName.DISABLE:
+    # Who is fenced already is listened to: the guards ask how far. Its events are new only once.
+    if name is MoveName.DISABLE and not urgent and not evidence.look(departure, reader, live):
         raise LeftOut("A source could not be read, and unknown is never unused.")
+    journal.hold()
+    _same_as_approved(change, live)
     found = guards.blockers(
         situation(departure, besides=[change]), name, clock.now(), urgent=urgent
     )
