@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from demo import views
+
+app_name = "demo"
+
+urlpatterns: list[URLPattern] = [
+    path("sign-in/", views.sign_in, name="sign-in"),
+    path("skip/", views.skip, name="skip"),
+]

@@ -120,6 +120,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "migrations_app.shell.context",
+                *(["demo.people.context"] if IAMCLEANUP_DEMO else []),
             ],
         },
     }

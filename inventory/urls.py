@@ -1,7 +1,20 @@
-"""Addresses of facts: settings, syncs, the log."""
+"""Addresses of facts: the settings."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from inventory.views import settings
+
+urlpatterns: list[URLPattern] = [
+    path("settings/accounts/", settings.accounts, name="settings-accounts"),
+    path("settings/accounts/<str:account>/", settings.account, name="settings-account"),
+    path(
+        "settings/accounts/<str:account>/accept-listing/",
+        settings.accept_listing,
+        name="settings-accept-listing",
+    ),
+    path("settings/break-glass/", settings.break_glass, name="settings-break-glass"),
+    path("settings/teams/", settings.teams, name="settings-teams"),
+    path("settings/people/", settings.people, name="settings-people"),
+]

@@ -1,0 +1,33 @@
+"""The demo's people, as the sign-in page offers them: one of each role, and a second engineer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+CAST = {
+    "sara": ("Sara Lindqvist", "Team lead, Payments"),
+    "jonas": ("Jonas Weber", "Security engineer"),
+    "mei": ("Mei Tanaka", "Approver"),
+    "vera": ("Vera Nowak", "Viewer"),
+    "ada": ("Ada Berg", "Admin"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CastMember:
+    """One button of the sign-in page."""
+
+    username: str
+    name: str
+    role_line: str
+
+
+def context(request: HttpRequest) -> dict[str, object]:
+    """`demo_cast` and `demo_cast_url` for the sign-in page; a context processor of demo mode."""
+    if getattr(request, "user", None) is not None and request.user.is_authenticated:
+        return {}
+    members = [CastMember(username, *words) for username, words in CAST.items()]
+    return {"demo_cast": members, "demo_cast_url": reverse("demo:sign-in")}

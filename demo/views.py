@@ -1,0 +1,64 @@
+"""What only the demo offers: sign-in as one of its people with one click, and a day skipped.
+
+Their addresses exist only in demo mode, which starts only where it cannot hurt (rule 20); the views
+ask again, so that a wrong wiring shows as a missing page.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from demo.people import CAST
+from inventory.clock import clock_file
+from inventory.models import Person
+from inventory.refusals import Refused
+
+ONE_DAY = timedelta(days=1)
+
+
+@login_not_required
+@require_POST
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in as one of the demo's people, and go where the link pointed."""
+    _only_in_the_demo()
+    username = request.POST.get("username", "")
+    if username not in CAST:
+        raise Http404
+    person = Person.objects.filter(username=username, is_active=True).first()
+    if person is None:
+        raise Refused(f"{username} is not in the demo's organization. Run make demo-reset.")
+    login(request, person, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return redirect(_next(request))
+
+
+@require_POST
+def skip(request: HttpRequest) -> HttpResponse:
+    """Move the one clock of product and simulator one day ahead."""
+    _only_in_the_demo()
+    clock = clock_file()
+    if clock is None:
+        raise Refused("This demo has no clock of its own. Start it with make demo.")
+    clock.move(ONE_DAY)
+    messages.success(request, "It is one day later. What became due happens within seconds.")
+    return redirect(_next(request))
+
+
+def _only_in_the_demo() -> None:
+    if not settings.IAMCLEANUP_DEMO:
+        raise Http404
+
+
+def _next(request: HttpRequest) -> str:
+    """Where the form wanted to go, if that is a page of ours."""
+    target = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
+    return target if ours else "/"

@@ -1,0 +1,1 @@
+"""Pages of facts: the settings."""

@@ -1,0 +1,210 @@
+"""Settings: accounts, the break-glass user, teams and people, as `iamcleanup.yaml` declares them.
+
+What is declared is read-only here and shows its line in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from inventory import clock, refresh
+from inventory.answers import done, person_of, rendered
+from inventory.declared_lines import lines
+from inventory.models import Account, Alert, IamUser, Organization, Person, Sync, Team
+from inventory.permissions import Action, may, require
+from inventory.refusals import Stale
+
+SEEN_LATELY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account as the settings show it."""
+
+    account: Account
+    users: int
+    last: Sync | None
+    running: bool
+    line: int | None
+
+    @property
+    def read_works(self) -> bool | None:
+        """Whether the last finished sync could read; None while there was none."""
+        if self.last is None:
+            return None
+        return self.last.status == Sync.Status.WHOLE
+
+    @property
+    def took(self) -> timedelta | None:
+        if self.last is None or not (self.last.started_at and self.last.finished_at):
+            return None
+        return self.last.finished_at - self.last.started_at
+
+
+def _row(account: Account, line: int | None) -> AccountRow:
+    ended = account.syncs.exclude(status__in=Sync.OPEN)
+    return AccountRow(
+        account=account,
+        users=account.users.present().count(),
+        last=ended.first(),
+        running=account.syncs.filter(status__in=Sync.OPEN).exists(),
+        line=line,
+    )
+
+
+@require_safe
+def accounts(request: HttpRequest) -> HttpResponse:
+    """Every connected account: users, roles, last sync, and what holds it."""
+    person = person_of(request)
+    require(person, Action.SEE_SETTINGS)
+    declared = lines(Organization.get()).accounts
+    rows = [_row(one, declared.get(one.account_id)) for one in Account.objects.filter(active=True)]
+    context = {"page": "accounts", "rows": rows, "may_sync": may(person, Action.SYNC)}
+    return rendered(request, "inventory/settings/accounts.html", context)
+
+
+@require_safe
+def account(request: HttpRequest, account: str) -> HttpResponse:
+    """One account: what is declared, who is protected, the last syncs, and what holds it."""
+    person = person_of(request)
+    require(person, Action.SEE_SETTINGS)
+    row = get_object_or_404(Account, account_id=account)
+    line = lines(Organization.get()).accounts.get(row.account_id)
+    context = {
+        "page": "accounts",
+        "row": _row(row, line),
+        "account": row,
+        "protected": row.protected_entries.select_related("owner"),
+        "syncs": row.syncs.select_related("asked_by")[:10],
+        "may_sync": may(person, Action.SYNC),
+        "may_operate": may(person, Action.OPERATE),
+        "held_listing": _held_listing(row),
+    }
+    return rendered(request, "inventory/settings/account.html", context)
+
+
+def _held_listing(account: Account) -> dict[str, str]:
+    """The digest of the listing that holds this account, as a form field; empty for other holds."""
+    match = re.search(r"\(listing ([0-9a-f]{64})\)", account.hold_reason)
+    return {"listing": match[1]} if match else {}
+
+
+@require_POST
+def accept_listing(request: HttpRequest, account: str) -> HttpResponse:
+    """An engineer believes the short listing that holds this account (rule 5)."""
+    row = get_object_or_404(Account, account_id=account)
+    person = person_of(request)
+    require(person, Action.OPERATE)
+    listing = request.POST.get("listing", "")
+    if _held_listing(row) != {"listing": listing}:
+        raise Stale("This listing no longer holds the account. Look at it again.")
+    refresh.accept_listing(row, person, listing)
+    return done(
+        request,
+        reverse("settings-account", args=[row.account_id]),
+        f"Accepted. The next sync of {row.name} believes this listing.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the break-glass card; `status` is done, failed, waiting or attention."""
+
+    text: str
+    status: str
+
+
+@require_safe
+def break_glass(request: HttpRequest) -> HttpResponse:
+    """The one IAM user that stays: is it there, with MFA and without keys?"""
+    require(person_of(request), Action.SEE_SETTINGS)
+    organization = Organization.get()
+    user = (
+        IamUser.objects.filter(
+            account__account_id=organization.break_glass_account,
+            user_name__iexact=organization.break_glass_user,
+        )
+        .select_related("account")
+        .order_by("gone_at")
+        .first()
+    )
+    context = {
+        "page": "break-glass",
+        "organization": organization,
+        "user": user,
+        "checks": _checks(user, organization),
+        "line": lines(organization).break_glass,
+        "alerts": Alert.objects.filter(user=user, closed_at=None) if user else [],
+    }
+    return rendered(request, "inventory/settings/break_glass.html", context)
+
+
+def _checks(user: IamUser | None, organization: Organization) -> list[Check]:
+    if user is None:
+        return [Check("Not seen in AWS yet. Sync its account.", "failed")]
+    kinds = {device.get("kind") for device in user.mfa}
+    strong = bool(kinds & {"hardware", "fido"})
+    mfa = f"MFA: {', '.join(sorted(map(str, kinds)))}" if kinds else "No MFA"
+    keys = user.credentials.filter(kind="access-key", gone_at=None).count()
+    seen = user.gone_at is None and user.last_seen_at >= clock.now() - SEEN_LATELY
+    runbook = organization.runbook
+    return [
+        Check(
+            mfa if strong or not kinds else f"{mfa}; hardware or FIDO is meant for this",
+            "done" if strong else "attention" if kinds else "failed",
+        ),
+        Check(
+            f"{keys} access keys; it should have none" if keys else "No access keys",
+            "attention" if keys else "done",
+        ),
+        Check(
+            "Seen in AWS within 24 hours" if seen else "Not seen in AWS for 24 hours",
+            "done" if seen else "failed",
+        ),
+        Check(
+            f"Runbook {runbook}" if runbook else "No runbook is named",
+            "done" if runbook else "attention",
+        ),
+        Check(f"Drill every {organization.drill_every or '(not declared)'}", "waiting"),
+    ]
+
+
+@require_safe
+def teams(request: HttpRequest) -> HttpResponse:
+    """Every team: its lead, channels, members, and why users are suggested to it."""
+    require(person_of(request), Action.SEE_SETTINGS)
+    organization = Organization.get()
+    rows = (
+        Team.objects.filter(active=True)
+        .select_related("lead")
+        .annotate(people=Count("members", filter=Q(members__is_active=True)))
+    )
+    context = {
+        "page": "teams",
+        "teams": rows,
+        "custodian": organization.custodian,
+        "lines": lines(organization).teams,
+    }
+    return rendered(request, "inventory/settings/teams.html", context)
+
+
+@require_safe
+def people(request: HttpRequest) -> HttpResponse:
+    """Everybody who signs in here, with roles and teams."""
+    require(person_of(request), Action.SEE_SETTINGS)
+    organization = Organization.get()
+    context = {
+        "page": "people",
+        "people": Person.objects.order_by("-is_active", "name").prefetch_related("teams"),
+        "lines": lines(organization).people,
+        "group_roles": organization.sign_in.get("group_roles", {}),
+    }
+    return rendered(request, "inventory/settings/people.html", context)

@@ -1,0 +1,228 @@
+"""The questions of the log: entries of the ledger as sentences, deletions, restores, approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from inventory.models import IamUser, LedgerEntry, LedgerName, Person
+from migrations_app import exports
+from migrations_app.lifecycle import MoveName
+from migrations_app.models import Batch, Call, Change, Departure
+
+PAGE = 50
+# Whatever else an entry holds may name policies or addresses, which not everybody may see.
+_FOR_EVERYBODY = frozenset(
+    {
+        "source",
+        "target",
+        "owner",
+        "from",
+        "to",
+        "note",
+        "reason",
+        "until",
+        "changes",
+        "loosens",
+        "digest",
+        "team",
+        "answer",
+        "move",
+        "users",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of the ledger, for a person to read."""
+
+    entry: LedgerEntry
+    actor: str
+    what: str
+    user: IamUser | None
+    details: list[tuple[str, str]] = field(default_factory=list)
+
+
+def entries(filters: Mapping[str, Any]) -> QuerySet[LedgerEntry]:
+    """The ledger, latest first, narrowed by actor hash, kind, user, batch and day (UTC)."""
+    rows = LedgerEntry.objects.order_by("-seq")
+    if filters.get("actor"):
+        rows = rows.filter(actor="" if filters["actor"] == "product" else filters["actor"])
+    if filters.get("kind"):
+        rows = rows.filter(kind=filters["kind"])
+    if filters.get("batch"):
+        rows = rows.filter(batch=filters["batch"])
+    if filters.get("user"):
+        wanted = filters["user"]
+        named = IamUser.objects.filter(Q(user_name__iexact=wanted) | Q(user_id=wanted))
+        rows = rows.filter(user_id__in=named.values("user_id"))
+    if filters.get("day"):
+        start = datetime.combine(filters["day"], time(), UTC)
+        rows = rows.filter(at__gte=start, at__lt=start + timedelta(days=1))
+    return rows
+
+
+def lines(rows: Iterable[LedgerEntry], *, everything: bool) -> list[Line]:
+    """Entries as lines; without `everything` only what every reader may see of their data."""
+    rows = list(rows)
+    names = dict(
+        LedgerName.objects.filter(hash__in={row.actor for row in rows}).values_list("hash", "name")
+    )
+    users = {
+        (user.account.account_id, user.user_id): user
+        for user in IamUser.objects.filter(
+            user_id__in={row.user_id for row in rows if row.user_id}
+        ).select_related("account")
+    }
+    return [
+        Line(
+            entry=row,
+            actor=names.get(row.actor, row.actor[:8]) if row.actor else "IAM Cleanup",
+            what=words_of(row.kind),
+            user=users.get((row.account_id, row.user_id)),
+            details=[*details_of(row.data, everything)],
+        )
+        for row in rows
+    ]
+
+
+def words_of(kind: str) -> str:
+    """ "batch.sent-back" as "Batch sent back"."""
+    return kind.replace(".", " ").replace("-", " ").replace("_", " ").capitalize()
+
+
+def details_of(data: Mapping[str, Any], everything: bool) -> Iterable[tuple[str, str]]:
+    """What an entry holds, key by key, without what is empty."""
+    for key, value in data.items():
+        if value in ("", None, [], {}) or (not everything and key not in _FOR_EVERYBODY):
+            continue
+        yield key.replace("_", " "), exports_text(value)
+
+
+def exports_text(value: Any) -> str:
+    """A value on one line: lists by commas, mappings by their pairs."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {exports_text(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(exports_text, value))
+    return str(value)
+
+
+def kinds() -> list[str]:
+    """Every kind of entry there is, for the filter."""
+    return list(LedgerEntry.objects.order_by("kind").values_list("kind", flat=True).distinct())
+
+
+def actors() -> list[LedgerName]:
+    """Everybody who ever did something."""
+    return list(LedgerName.objects.order_by("name"))
+
+
+def counts() -> dict[str, int]:
+    """The quiet numbers of the tabs."""
+    return {
+        "everything": LedgerEntry.objects.count(),
+        "deletions": exports.deletions().count()
+        + Departure.objects.filter(deleted_outside=True).count(),
+        "restores": restores().count(),
+        "approvals": approvals().count(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """One user that is gone: who asked, who approved, what was sent, what proves it."""
+
+    change: Change | None
+    departure: Departure
+    asked: Person | None
+    approved: Person | None
+    soaked: timedelta | None
+    calls: list[Call]
+    proof: str
+    entry_hash: str
+
+
+def deletions(start: int) -> list[Deletion]:
+    """A page of the deletion log from row `start` on, latest first, those deleted outside last."""
+    rows = [*_with_calls(exports.deletions())[start : start + PAGE]]
+    found = [_deletion(change) for change in rows]
+    if len(found) < PAGE:
+        before = max(0, start - exports.deletions().count())
+        outside = Departure.objects.filter(deleted_outside=True).order_by("-deleted_at")
+        chosen = outside.select_related("user__account")[before : before + PAGE - len(found)]
+        found += [_outside(departure) for departure in chosen]
+    hashes = _hashes([deletion.departure for deletion in found])
+    return [
+        Deletion(
+            deletion.change,
+            deletion.departure,
+            deletion.asked,
+            deletion.approved,
+            deletion.soaked,
+            deletion.calls,
+            deletion.proof,
+            hashes.get(deletion.departure.user.user_id, ""),
+        )
+        for deletion in found
+    ]
+
+
+def _with_calls(changes: QuerySet[Change]) -> QuerySet[Change]:
+    return changes.select_related(
+        "departure__user__account",
+        "departure__owner",
+        "requested_by",
+        "batch__asked_by",
+        "batch__approved_by",
+    ).prefetch_related(Prefetch("calls", queryset=Call.objects.order_by("seq")))
+
+
+def _deletion(change: Change) -> Deletion:
+    departure, batch = change.departure, change.batch
+    started = departure.clock_started_at
+    ended = departure.deleted_at or change.finished_at
+    return Deletion(
+        change=change,
+        departure=departure,
+        asked=(batch.asked_by if batch else None) or change.requested_by,
+        approved=batch.approved_by if batch else None,
+        soaked=ended - started if ended and started else None,
+        calls=[*change.calls.all()],
+        proof="GetUser: NoSuchEntity",
+        entry_hash="",
+    )
+
+
+def _outside(departure: Departure) -> Deletion:
+    return Deletion(
+        None, departure, None, None, None, [], "deleted outside, listing and GetUser", ""
+    )
+
+
+def _hashes(departures: list[Departure]) -> dict[str, str]:
+    """The hash of the ledger entry that recorded each end, by user id."""
+    ends = LedgerEntry.objects.filter(
+        kind__in=[f"move.{MoveName.DELETE}", f"move.{MoveName.VANISH}"],
+        user_id__in=[departure.user.user_id for departure in departures],
+    )
+    return dict(ends.order_by("seq").values_list("user_id", "hash"))
+
+
+def restores() -> QuerySet[Change]:
+    """Every restore that was asked for, the latest first."""
+    return _with_calls(Change.objects.filter(move=MoveName.RESTORE)).order_by("-requested_at")
+
+
+def approvals() -> QuerySet[Batch]:
+    """Every batch that somebody approved, the latest first."""
+    return (
+        Batch.objects.exclude(approved_at=None)
+        .select_related("account", "asked_by", "approved_by")
+        .order_by("-approved_at")
+    )

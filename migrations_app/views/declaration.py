@@ -1,0 +1,127 @@
+"""Settings, policy: what holds, where it is declared, and what waits for a second person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from inventory.answers import done, person_of, rendered
+from inventory.declared_lines import lines
+from inventory.models import Account, Organization, Person
+from inventory.organization.policy_section import CATEGORIES
+from inventory.permissions import Action, may, require
+from inventory.policy import TIMES, WINDOWS, Policy, in_words, policy_for
+from migrations_app import declare
+from migrations_app.models import PendingDeclaration
+
+LABELS = {
+    "watch": ("Watch", "Fenced, keys live, every call denied and logged"),
+    "soak": ("Soak", "Shut; starts again when a caller was fixed"),
+    "quiet": ("Quiet before disable", "Old credentials unused this long"),
+    "dormant_after": ("Dormant after", "No sign-in, no key use, no call"),
+    "batch_size": ("Batch size", "20 at most"),
+    "notice": ("Notice to owners", "Working days; nobody told, nobody touched"),
+    "disable_window": ("Disable window", "Account's time zone"),
+    "delete_window": ("Delete window", "Account's time zone"),
+    "freezes": ("Freezes", "Restore always works"),
+    "settle": ("Settle", "No next disable batch before the last is this old"),
+    "claim_deadline": ("Claim deadline", "Working days; then the custodian adopts"),
+    "evidence_max_age": ("Evidence at most", "Older evidence: no approval"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of the policy: what it is, what it means, and in which line it stands."""
+
+    label: str
+    text: str
+    hint: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What an account or category has otherwise than the organization."""
+
+    scope: str
+    differs: list[tuple[str, str]]
+
+
+@require_safe
+def policy(request: HttpRequest) -> HttpResponse:
+    """The policy in force, read-only, and the declaration that waits for a second person."""
+    person = person_of(request)
+    require(person, Action.SEE_SETTINGS)
+    organization = Organization.get()
+    whole = policy_for(organization, Account(policy={}))
+    declared = lines(organization).policy
+    waiting = declare.waiting()
+    context: dict[str, Any] = {
+        "page": "policy",
+        "organization": organization,
+        "values": [
+            Value(label, _say(whole, key), hint, declared.get(key))
+            for key, (label, hint) in LABELS.items()
+        ],
+        "overrides": _overrides(organization, whole),
+        "waiting": waiting,
+        "may_confirm": waiting is not None and _may_confirm(waiting, person),
+        "is_own": waiting is not None and _is_own(waiting, person),
+    }
+    return rendered(request, "migrations_app/settings_policy.html", context)
+
+
+def _say(policy: Policy, key: str) -> str:
+    value = getattr(policy, key)
+    if isinstance(value, timedelta):
+        return in_words(value)
+    if key == "freezes":
+        spans = [f"{freeze.start} to {freeze.end}" for freeze in policy.freezes]
+        return "; ".join(spans) or "none"
+    return f"{value} users" if key == "batch_size" else str(value)
+
+
+def _overrides(organization: Organization, whole: Policy) -> list[Override]:
+    found = []
+    for category in CATEGORIES:
+        own = policy_for(organization, Account(policy={}), category)
+        found.append(Override(f"{category} users", _differs(whole, own)))
+    for account in Account.objects.filter(active=True):
+        found.append(Override(account.name, _differs(whole, policy_for(organization, account))))
+    return [override for override in found if override.differs]
+
+
+def _differs(whole: Policy, own: Policy) -> list[tuple[str, str]]:
+    keys = [*TIMES, *WINDOWS, "batch_size", "freezes"]
+    return [
+        (LABELS[key][0], _say(own, key)) for key in keys if getattr(own, key) != getattr(whole, key)
+    ]
+
+
+def _is_own(waiting: PendingDeclaration, person: Person) -> bool:
+    return waiting.asked_by_person_id == person.pk or waiting.asked_by == person.username
+
+
+def _may_confirm(waiting: PendingDeclaration, person: Person) -> bool:
+    return may(person, Action.CONFIRM_LOOSENING) and not _is_own(waiting, person)
+
+
+@require_POST
+def confirm(request: HttpRequest, pk: int) -> HttpResponse:
+    """A second person confirms what loosens; it is applied at once."""
+    declare.confirm(get_object_or_404(PendingDeclaration, pk=pk), person_of(request))
+    return done(request, reverse("settings-policy"), "Confirmed and applied.")
+
+
+@require_POST
+def reject(request: HttpRequest, pk: int) -> HttpResponse:
+    """What loosens is dropped; what holds stays."""
+    declare.reject(get_object_or_404(PendingDeclaration, pk=pk), person_of(request))
+    return done(request, reverse("settings-policy"), "Rejected. Nothing was changed.")
