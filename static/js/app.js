@@ -58,8 +58,10 @@
     if (!dialog?.showModal) return;
     event.preventDefault();
     details.open = true;
-    dialog.close();
+    // Not close(): its event would come after the dialog was opened again.
+    dialog.removeAttribute("open");
     dialog.showModal();
+    $("[autofocus]", dialog)?.focus();
     dialog.addEventListener(
       "close",
       () => {
@@ -150,10 +152,9 @@
     const text = button.dataset.copy ?? $(button.dataset.copyFrom).textContent;
     try {
       await navigator.clipboard.writeText(text.trim());
-      announce("Copied");
       toast({ text: "Copied", kind: "done" });
     } catch {
-      toast({ text: "The browser did not allow copying. Select the text and copy it.", kind: "error" });
+      toast({ text: "The browser did not allow copying.", kind: "error" });
     }
   });
 
