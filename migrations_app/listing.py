@@ -118,6 +118,14 @@ class Row:
     fact: str
     flags: tuple[str, ...]
 
+    @property
+    def key_age(self) -> str:
+        """The age of the oldest active access key: "3.1 y", or days below one year."""
+        if self.oldest_key is None:
+            return ""
+        days = self.oldest_key.days
+        return f"{days / 365.25:.1f} y" if days >= 365 else f"{days} d"
+
 
 def shown() -> DepartureQuerySet:
     """Every IAM user ever seen, with `category` and `shown_state` as pages count them."""

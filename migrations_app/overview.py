@@ -202,6 +202,13 @@ class SyncLine:
         return self.account.last_whole_at is None
 
     @property
+    def took(self) -> timedelta | None:
+        """How long the last sync worked."""
+        if self.last is None or self.last.started_at is None or self.last.finished_at is None:
+            return None
+        return self.last.finished_at - self.last.started_at
+
+    @property
     def failed(self) -> bool:
         return self.last is not None and self.last.status in (
             Sync.Status.FAILED,
@@ -218,6 +225,52 @@ def syncs(account_id: str) -> list[SyncLine]:
     last = {sync.account_id: sync for sync in ended.distinct("account")}
     running = {sync.account_id: sync for sync in Sync.objects.filter(status__in=Sync.OPEN)}
     return [SyncLine(row, last.get(row.pk), running.get(row.pk)) for row in accounts]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStep:
+    """One step of a sync as the progress list shows it."""
+
+    label: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sync is: its steps, and the one that counts users."""
+
+    title: str
+    left: str
+    steps: tuple[SyncStep, ...]
+    value: int
+    total: int
+
+
+def progress_of(sync: Sync, now: datetime) -> Progress:
+    """The progress of one sync at `now`; a sync that ended says how long it took."""
+    rows = [row for row in sync.steps if isinstance(row, dict)]
+    done = sum(row.get("status") == "done" for row in rows)
+    share = 0.0
+    for row in rows:
+        if row.get("status") == "running" and row.get("total"):
+            share = min(1.0, int(row.get("done") or 0) / int(row["total"]))
+    started, ended = sync.started_at or sync.asked_at, sync.finished_at or now
+    minutes, seconds = divmod(max(0, int((ended - started).total_seconds())), 60)
+    whole = "First sync" if sync.account.last_whole_at is None else "Sync"
+    return Progress(
+        title=f"{whole} of {sync.account.name}",
+        left=f"{sync.get_status_display()}, {minutes}:{seconds:02d}",
+        steps=tuple(_step(row) for row in rows),
+        value=round(100 * (done + share)),
+        total=100 * len(rows),
+    )
+
+
+def _step(row: dict[str, Any]) -> SyncStep:
+    counted = f"{row.get('done') or 0} of {row['total']}" if row.get("total") else ""
+    detail = ", ".join(text for text in (counted, str(row.get("detail") or "")) if text)
+    return SyncStep(str(row.get("label", "")), str(row.get("status", "waiting")), detail)
 
 
 def _departures(account_id: str) -> DepartureQuerySet:

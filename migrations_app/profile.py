@@ -18,6 +18,8 @@ from migrations_app.models import Answer, Departure, Plan
 
 EVIDENCE_DAYS = 90
 HISTORY = 7
+# Rhythms with so few runs that a watch of a week may miss them.
+RARE = ("monthly", "quarterly", "yearly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +290,11 @@ def _sentence(user: IamUser, row: Departure, now: datetime) -> tuple[str, str, s
         icon = "moon" if user.verdict == "dormant" else "circle-x"
         may_go = row.state == State.OWNER_ASSIGNED and not row.protection
         return f"{label}.{' It can be disabled.' if may_go else ''}", quiet, icon, "plain"
-    if user.verdict == "active" and user.rhythm.lower().startswith("rare"):
+    if user.verdict == "active" and user.rhythm in RARE:
         next_at = user.next_expected_at
         cover = f" Watch or soak must cover {next_at:%-d %b}." if next_at else ""
-        return f"Rare. {user.rhythm}.", f"It runs seldom.{cover}", "alert-triangle", "attention"
+        seldom = f"It runs {user.rhythm}.{cover}"
+        return "Rare. Plan a replacement first.", seldom, "alert-triangle", "attention"
     if user.verdict == "active":
         plan = getattr(row, "plan", None)
         if plan is not None and plan.status == Plan.Status.CONFIRMED:

@@ -29,7 +29,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     require(person, Action.SEE)
     now, account = clock.now(), chosen_account_id(request)
     part = request.GET.get("part", "")
-    context: dict[str, Any] = {"may_sync": may(person, Action.SYNC)}
+    context: dict[str, Any] = {
+        "may_sync": may(person, Action.SYNC),
+        "may_operate": may(person, Action.OPERATE),
+    }
     if part != "needs":
         context["situation"] = questions.situation(account, now)
     if part != "lifecycle":
@@ -71,7 +74,12 @@ def sync_status(request: HttpRequest, account: str) -> HttpResponse:
     row = get_object_or_404(Account, account_id=account)
     sync = Sync.objects.filter(account=row).first()
     running = sync is not None and sync.status in Sync.OPEN
-    context = {"account": row, "sync": sync, "running": running, "now": clock.now()}
+    context = {
+        "account": row,
+        "sync": sync,
+        "running": running,
+        "progress": questions.progress_of(sync, clock.now()) if sync else None,
+    }
     status = 200 if running or not request.headers.get("HX-Request") else 286
     answer = rendered(request, "migrations_app/sync.html", context, part="progress", status=status)
     if status == 286:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from inventory.permissions import Action, may, require
-from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Plan
 from migrations_app.shell import chosen_account_id
@@ -30,10 +30,8 @@ def plans(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(departure__user__account__account_id=account)
     if team := request.GET.get("team", ""):
         rows = rows.filter(departure__owner__key=team)
-    targets = [
-        (target, sum(row == target.value for row in rows.values_list("target", flat=True)))
-        for target in Plan.Target
-    ]
+    numbers = dict(rows.order_by().values_list("target").annotate(Count("pk")))
+    targets = [(target, numbers.get(target.value, 0)) for target in Plan.Target]
     if (target := request.GET.get("target", "")) in Plan.Target.values:
         rows = rows.filter(target=target)
     if (status := request.GET.get("status", "")) in Plan.Status.values:
@@ -68,7 +66,7 @@ def plan(request: HttpRequest, pk: int) -> HttpResponse:
         "plan": row,
         "row": departure,
         "user": departure.user,
-        "quiet": listing.weeks_of([departure.user_id], row.drafted_at.date()),
+        "version_field": {"version": departure.version},
         "may_confirm": row.status != Plan.Status.CONFIRMED
         and departure.owner is not None
         and may(person, Action.CLAIM, departure.owner),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -48,6 +49,14 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
         "open_change": _open_change(row),
         "as_table": request.GET.get("as") == "table",
+        "quarantined": any("AWSCompromisedKeyQuarantine" in arn for arn in one.attached_policies),
+        "inline_policies": [
+            (name, json.dumps(document, indent=2) if sensitive else "")
+            for name, document in sorted(one.inline_policies.items())
+        ],
+        "blocking": sum(bool(reference.get("blocks")) for reference in one.references),
+        "version_field": {"version": row.version},
+        "dispute_title": f"Dispute {one.user_name}",
         **_allowed(person, row, now),
     }
     return rendered(request, "migrations_app/user.html", context)
@@ -97,7 +106,7 @@ def _open_change(row: Departure) -> Change | None:
     )
 
 
-def _allowed(person: Person, row: Departure, now: Any) -> dict[str, Any]:
+def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
     """Which buttons this person gets here; what they may not do is not shown dead."""
     team = row.owner or row.user.suggested_team
     alive = row.state != State.DELETED

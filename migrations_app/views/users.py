@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlencode
 
+from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from inventory import clock
-from inventory.models import IamUser, Team
+from inventory.answers import download
+from inventory.exports import Format, written
+from inventory.models import Account, IamUser, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
 from migrations_app import changes, exports, listing
@@ -70,14 +73,14 @@ def users(request: HttpRequest) -> HttpResponse:
 def users_csv(request: HttpRequest) -> HttpResponseBase:
     """The whole filter as CSV, all columns."""
     require(request.user, Action.SEE)
-    return exports.users_response(_filtered(request, request.GET, clock.now()), "csv")
+    return _export(request, "csv")
 
 
 @require_GET
 def users_json(request: HttpRequest) -> HttpResponseBase:
     """The whole filter as JSON."""
     require(request.user, Action.SEE)
-    return exports.users_response(_filtered(request, request.GET, clock.now()), "json")
+    return _export(request, "json")
 
 
 @require_POST
@@ -105,6 +108,18 @@ def bulk(request: HttpRequest) -> HttpResponse:
             changes.assign(row, team, person)
         return done(request, back, f"{team} now answers for {len(rows)} users.")
     raise Refused("Choose what to do with these users.")
+
+
+def _export(request: HttpRequest, form: Format) -> HttpResponseBase:
+    """The filter's users as a file that bears the time of the sync it rests on."""
+    now = clock.now()
+    rows = exports.user_rows(
+        _filtered(request, request.GET, now),
+        whole_ids=may(request.user, Action.OPERATE) or may(request.user, Action.APPROVE),
+    )
+    synced = Account.objects.filter(active=True).aggregate(at=Min("last_whole_at"))["at"] or now
+    name = f"iam-users-{synced:%Y%m%d-%H%M}"
+    return download(written(form, exports.USER_FIELDS, rows), form, name)
 
 
 def _ticked(request: HttpRequest) -> DepartureQuerySet:

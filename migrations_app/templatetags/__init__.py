@@ -1,0 +1,1 @@
+"""What the templates of change can say beside icons, times and charts."""

@@ -1,0 +1,61 @@
+"""Words of single screens: a state of the lifecycle card, a value of a filter, a reason's text."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from inventory.templatetags.icons import CATEGORIES, STATES, VERDICTS, Look, icon, plain_look
+from migrations_app.listing import Choice
+from migrations_app.profile import RARE
+
+register = template.Library()
+
+_LOOKS: dict[str, dict[str, Look]] = {
+    "state": STATES,
+    "verdict": VERDICTS,
+    "category": CATEGORIES,
+}
+
+
+@register.simple_tag
+def lifecycle_name(state: str, plain: bool = False) -> SafeString:
+    """A state's words, with its icon unless `plain`."""
+    look = STATES.get(state) or plain_look(state)
+    if plain:
+        return format_html("{}", look.label)
+    return format_html("{}{}", icon(look.icon), look.label)
+
+
+@register.simple_tag
+def state_icon(state: str) -> SafeString:
+    """The icon of a state alone; its words stand beside it."""
+    return icon((STATES.get(state) or plain_look(state)).icon)
+
+
+@register.simple_tag
+def facet_label(facet: str, choice: Choice) -> str:
+    """What one value of a filter is called on the screens."""
+    look = _LOOKS.get(facet, {}).get(choice.value)
+    return look.label if look else choice.label[:1].upper() + choice.label[1:]
+
+
+@register.simple_tag
+def facet_value(facet: str, value: str) -> str:
+    """The words of a chosen value, for its chip."""
+    return facet_label(facet, Choice(value, value, 0, True))
+
+
+@register.filter
+def rhythm_words(rhythm: str) -> str:
+    """A rhythm for `verdict_label`, which tints what runs seldom: "rare: quarterly"."""
+    return f"rare: {rhythm}" if rhythm in RARE else rhythm
+
+
+@register.filter
+def reason_text(reason: object) -> str:
+    """A kept reason is a sentence, or a row with the sentence under `text`."""
+    if isinstance(reason, dict):
+        return str(reason.get("text", ""))
+    return str(reason)
