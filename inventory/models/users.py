@@ -128,7 +128,7 @@ class Activity(models.Model):
     access_key_id = models.CharField(max_length=128, blank=True)
     source_address = models.CharField(max_length=255, blank=True)
     user_agent = models.CharField(max_length=255, blank=True)
-    outcome = models.CharField(max_length=10)  # ok | denied | failed-sign-in
+    outcome = models.CharField(max_length=14)  # ok | denied | failed-sign-in
     count = models.PositiveIntegerField(default=0)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()

@@ -7,382 +7,1007 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('inventory', '0001_facts'),
+        ("inventory", "0001_facts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(unique=True)),
-                ('move', models.CharField(choices=[('disable', 'disable'), ('delete', 'delete')], max_length=10)),
-                ('method', models.CharField(choices=[('fence', 'fence'), ('shut', 'shut')], default=migrations_app.lifecycle.Method['FENCE'], max_length=5)),
-                ('urgent', models.BooleanField(default=False)),
-                ('reason', models.TextField(blank=True)),
-                ('message', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('asked', 'Waits for approval'), ('approved', 'Approved'), ('running', 'Running'), ('paused', 'Paused'), ('done', 'Done'), ('aborted', 'Aborted'), ('withdrawn', 'Withdrawn')], default='draft', max_length=10)),
-                ('composed_at', models.DateTimeField()),
-                ('dry_run_asked_at', models.DateTimeField(blank=True, null=True)),
-                ('dry_run_at', models.DateTimeField(blank=True, null=True)),
-                ('dry_run_error', models.TextField(blank=True)),
-                ('asked_at', models.DateTimeField(blank=True, null=True)),
-                ('approved_at', models.DateTimeField(blank=True, null=True)),
-                ('approved_digest', models.CharField(blank=True, max_length=64)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('overrides', models.JSONField(blank=True, default=dict)),
-                ('window_from', models.DateTimeField(blank=True, null=True)),
-                ('window_to', models.DateTimeField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('pause_reason', models.TextField(blank=True)),
-                ('paused_at', models.DateTimeField(blank=True, null=True)),
-                ('resume_needed', models.BooleanField(default=False)),
-                ('undo_script', models.TextField(blank=True)),
-                ('sandbox', models.BooleanField(default=False)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='inventory.account')),
-                ('approved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('asked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('composed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(unique=True)),
+                (
+                    "move",
+                    models.CharField(
+                        choices=[("disable", "disable"), ("delete", "delete")], max_length=10
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[("fence", "fence"), ("shut", "shut")],
+                        default=migrations_app.lifecycle.Method["FENCE"],
+                        max_length=5,
+                    ),
+                ),
+                ("urgent", models.BooleanField(default=False)),
+                ("reason", models.TextField(blank=True)),
+                ("message", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("asked", "Waits for approval"),
+                            ("approved", "Approved"),
+                            ("running", "Running"),
+                            ("paused", "Paused"),
+                            ("done", "Done"),
+                            ("aborted", "Aborted"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("composed_at", models.DateTimeField()),
+                ("dry_run_asked_at", models.DateTimeField(blank=True, null=True)),
+                ("dry_run_at", models.DateTimeField(blank=True, null=True)),
+                ("dry_run_error", models.TextField(blank=True)),
+                ("asked_at", models.DateTimeField(blank=True, null=True)),
+                ("approved_at", models.DateTimeField(blank=True, null=True)),
+                ("approved_digest", models.CharField(blank=True, max_length=64)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                ("overrides", models.JSONField(blank=True, default=dict)),
+                ("window_from", models.DateTimeField(blank=True, null=True)),
+                ("window_to", models.DateTimeField(blank=True, null=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("pause_reason", models.TextField(blank=True)),
+                ("paused_at", models.DateTimeField(blank=True, null=True)),
+                ("resume_needed", models.BooleanField(default=False)),
+                ("undo_script", models.TextField(blank=True)),
+                ("sandbox", models.BooleanField(default=False)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="batches",
+                        to="inventory.account",
+                    ),
+                ),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "composed_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'batches',
-                'ordering': ['-number'],
+                "verbose_name_plural": "batches",
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('move', models.CharField(choices=[('assign', 'assign'), ('release', 'release'), ('disable', 'disable'), ('soak', 'soak'), ('restore', 'restore'), ('delete', 'delete'), ('vanish', 'vanish')], max_length=10)),
-                ('method', models.CharField(choices=[('fence', 'fence'), ('shut', 'shut')], default=migrations_app.lifecycle.Method['FENCE'], max_length=5)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('asked', 'Waits for approval'), ('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('left-out', 'Left out'), ('superseded', 'Superseded'), ('withdrawn', 'Withdrawn')], default='draft', max_length=10)),
-                ('requested_at', models.DateTimeField()),
-                ('reason', models.TextField(blank=True)),
-                ('facts', models.JSONField(blank=True, default=dict)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('judged', models.JSONField(blank=True, default=dict)),
-                ('blockers', models.JSONField(blank=True, default=list)),
-                ('warnings', models.JSONField(blank=True, default=list)),
-                ('claimed_by', models.CharField(blank=True, max_length=100)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('try_after', models.DateTimeField(blank=True, null=True)),
-                ('stop_asked', models.BooleanField(default=False)),
-                ('irreversible_at', models.DateTimeField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('result', models.TextField(blank=True)),
-                ('error', models.TextField(blank=True)),
-                ('error_code', models.CharField(blank=True, max_length=100)),
-                ('proof', models.JSONField(blank=True, default=dict)),
-                ('check_at', models.DateTimeField(blank=True, null=True)),
-                ('checks', models.PositiveSmallIntegerField(default=0)),
-                ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='migrations_app.batch')),
-                ('follows', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followers', to='migrations_app.change')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "move",
+                    models.CharField(
+                        choices=[
+                            ("assign", "assign"),
+                            ("release", "release"),
+                            ("disable", "disable"),
+                            ("soak", "soak"),
+                            ("restore", "restore"),
+                            ("delete", "delete"),
+                            ("vanish", "vanish"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[("fence", "fence"), ("shut", "shut")],
+                        default=migrations_app.lifecycle.Method["FENCE"],
+                        max_length=5,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("asked", "Waits for approval"),
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("left-out", "Left out"),
+                            ("superseded", "Superseded"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("requested_at", models.DateTimeField()),
+                ("reason", models.TextField(blank=True)),
+                ("facts", models.JSONField(blank=True, default=dict)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                ("judged", models.JSONField(blank=True, default=dict)),
+                ("blockers", models.JSONField(blank=True, default=list)),
+                ("warnings", models.JSONField(blank=True, default=list)),
+                ("claimed_by", models.CharField(blank=True, max_length=100)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("try_after", models.DateTimeField(blank=True, null=True)),
+                ("stop_asked", models.BooleanField(default=False)),
+                ("irreversible_at", models.DateTimeField(blank=True, null=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("result", models.TextField(blank=True)),
+                ("error", models.TextField(blank=True)),
+                ("error_code", models.CharField(blank=True, max_length=100)),
+                ("proof", models.JSONField(blank=True, default=dict)),
+                ("check_at", models.DateTimeField(blank=True, null=True)),
+                ("checks", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="changes",
+                        to="migrations_app.batch",
+                    ),
+                ),
+                (
+                    "follows",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="followers",
+                        to="migrations_app.change",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Call',
+            name="Call",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('look', 'Look'), ('write', 'Write'), ('read-back', 'Read back')], max_length=10)),
-                ('operation', models.CharField(max_length=60)),
-                ('target', models.CharField(blank=True, max_length=300)),
-                ('params', models.JSONField(blank=True, default=dict)),
-                ('attempt', models.PositiveSmallIntegerField(default=1)),
-                ('sent_at', models.DateTimeField()),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(blank=True, max_length=14)),
-                ('error_code', models.CharField(blank=True, max_length=100)),
-                ('error', models.TextField(blank=True)),
-                ('request_id', models.CharField(blank=True, max_length=100)),
-                ('http_status', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='calls', to='migrations_app.change')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("look", "Look"), ("write", "Write"), ("read-back", "Read back")],
+                        max_length=10,
+                    ),
+                ),
+                ("operation", models.CharField(max_length=60)),
+                ("target", models.CharField(blank=True, max_length=300)),
+                ("params", models.JSONField(blank=True, default=dict)),
+                ("attempt", models.PositiveSmallIntegerField(default=1)),
+                ("sent_at", models.DateTimeField()),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                ("outcome", models.CharField(blank=True, max_length=14)),
+                ("error_code", models.CharField(blank=True, max_length=100)),
+                ("error", models.TextField(blank=True)),
+                ("request_id", models.CharField(blank=True, max_length=100)),
+                ("http_status", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="calls",
+                        to="migrations_app.change",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Comment',
+            name="Comment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('text', models.TextField()),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='migrations_app.batch')),
-                ('change', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='migrations_app.change')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("text", models.TextField()),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="comments",
+                        to="migrations_app.batch",
+                    ),
+                ),
+                (
+                    "change",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="comments",
+                        to="migrations_app.change",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at'],
+                "ordering": ["at"],
             },
         ),
         migrations.CreateModel(
-            name='Departure',
+            name="Departure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('discovered', 'Discovered'), ('owner-assigned', 'Owner assigned'), ('disabled', 'Disabled'), ('soaking', 'Soaking'), ('deleted', 'Deleted')], default=migrations_app.lifecycle.State['DISCOVERED'], max_length=16)),
-                ('state_since', models.DateTimeField()),
-                ('owner_since', models.DateTimeField(blank=True, null=True)),
-                ('handed_at', models.DateTimeField(blank=True, null=True)),
-                ('answer', models.CharField(blank=True, choices=[('', 'No answer yet'), ('needed', 'Still needed, plan a replacement'), ('can-go', 'It can go'), ('unsure', 'Do not know yet')], max_length=8)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('protection', models.CharField(blank=True, choices=[('', 'none'), ('break-glass', 'break-glass'), ('exempt', 'exempt'), ('self', 'self')], max_length=12)),
-                ('protection_reason', models.TextField(blank=True)),
-                ('protection_until', models.DateField(blank=True, null=True)),
-                ('disputed_until', models.DateField(blank=True, null=True)),
-                ('dispute_reason', models.TextField(blank=True)),
-                ('overruled_at', models.DateTimeField(blank=True, null=True)),
-                ('overruled_verdict', models.CharField(blank=True, max_length=12)),
-                ('overruled_note', models.TextField(blank=True)),
-                ('fence', models.CharField(blank=True, max_length=8)),
-                ('fenced_at', models.DateTimeField(blank=True, null=True)),
-                ('clock_started_at', models.DateTimeField(blank=True, null=True)),
-                ('watch', models.DurationField(blank=True, null=True)),
-                ('soak', models.DurationField(blank=True, null=True)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('not_before_reason', models.TextField(blank=True)),
-                ('last_used_read_at', models.DateTimeField(blank=True, null=True)),
-                ('compromised', models.BooleanField(default=False)),
-                ('restored_at', models.DateTimeField(blank=True, null=True)),
-                ('irreversible_at', models.DateTimeField(blank=True, null=True)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('deleted_outside', models.BooleanField(default=False)),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('answered_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('claim_pending_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('claim_pending_team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='inventory.team')),
-                ('disputed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('handed_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='inventory.team')),
-                ('overruled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='departures', to='inventory.team')),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='departure', to='inventory.iamuser')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("discovered", "Discovered"),
+                            ("owner-assigned", "Owner assigned"),
+                            ("disabled", "Disabled"),
+                            ("soaking", "Soaking"),
+                            ("deleted", "Deleted"),
+                        ],
+                        default=migrations_app.lifecycle.State["DISCOVERED"],
+                        max_length=16,
+                    ),
+                ),
+                ("state_since", models.DateTimeField()),
+                ("owner_since", models.DateTimeField(blank=True, null=True)),
+                ("handed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "answer",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "No answer yet"),
+                            ("needed", "Still needed, plan a replacement"),
+                            ("can-go", "It can go"),
+                            ("unsure", "Do not know yet"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "protection",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "none"),
+                            ("break-glass", "break-glass"),
+                            ("exempt", "exempt"),
+                            ("self", "self"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("protection_reason", models.TextField(blank=True)),
+                ("protection_until", models.DateField(blank=True, null=True)),
+                ("disputed_until", models.DateField(blank=True, null=True)),
+                ("dispute_reason", models.TextField(blank=True)),
+                ("overruled_at", models.DateTimeField(blank=True, null=True)),
+                ("overruled_verdict", models.CharField(blank=True, max_length=12)),
+                ("overruled_note", models.TextField(blank=True)),
+                ("fence", models.CharField(blank=True, max_length=8)),
+                ("fenced_at", models.DateTimeField(blank=True, null=True)),
+                ("clock_started_at", models.DateTimeField(blank=True, null=True)),
+                ("watch", models.DurationField(blank=True, null=True)),
+                ("soak", models.DurationField(blank=True, null=True)),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("not_before_reason", models.TextField(blank=True)),
+                ("last_used_read_at", models.DateTimeField(blank=True, null=True)),
+                ("compromised", models.BooleanField(default=False)),
+                ("restored_at", models.DateTimeField(blank=True, null=True)),
+                ("irreversible_at", models.DateTimeField(blank=True, null=True)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                ("deleted_outside", models.BooleanField(default=False)),
+                ("version", models.PositiveIntegerField(default=0)),
+                (
+                    "answered_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "claim_pending_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "claim_pending_team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="inventory.team",
+                    ),
+                ),
+                (
+                    "disputed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "handed_to",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="inventory.team",
+                    ),
+                ),
+                (
+                    "overruled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="departures",
+                        to="inventory.team",
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="departure",
+                        to="inventory.iamuser",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.AddField(
-            model_name='change',
-            name='departure',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='migrations_app.departure'),
+            model_name="change",
+            name="departure",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="changes",
+                to="migrations_app.departure",
+            ),
         ),
         migrations.CreateModel(
-            name='EmergencyStop',
+            name="EmergencyStop",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pulled_at', models.DateTimeField()),
-                ('reason', models.TextField(blank=True)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('lift_reason', models.TextField(blank=True)),
-                ('lifted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('pulled_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("pulled_at", models.DateTimeField()),
+                ("reason", models.TextField(blank=True)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                ("lift_reason", models.TextField(blank=True)),
+                (
+                    "lifted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pulled_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pulled_at'],
+                "ordering": ["-pulled_at"],
             },
         ),
         migrations.CreateModel(
-            name='GivenAnswer',
+            name="GivenAnswer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('said', models.CharField(max_length=12)),
-                ('note', models.TextField(blank=True)),
-                ('departure', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='migrations_app.departure')),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inventory.team')),
-                ('whose', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='inventory.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("said", models.CharField(max_length=12)),
+                ("note", models.TextField(blank=True)),
+                (
+                    "departure",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="answers",
+                        to="migrations_app.departure",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inventory.team",
+                    ),
+                ),
+                (
+                    "whose",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="inventory.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
+                "ordering": ["-at"],
             },
         ),
         migrations.CreateModel(
-            name='Hit',
+            name="Hit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('hit', 'Hit'), ('knock', 'Knock')], max_length=5)),
-                ('source', models.CharField(max_length=12)),
-                ('what', models.CharField(max_length=200)),
-                ('first_at', models.DateTimeField()),
-                ('last_at', models.DateTimeField()),
-                ('count', models.PositiveIntegerField(default=1)),
-                ('details', models.JSONField(blank=True, default=dict)),
-                ('noticed_at', models.DateTimeField()),
-                ('closed', models.CharField(blank=True, choices=[('', 'Open'), ('dismissed', 'Dismissed'), ('fixed', 'Caller fixed'), ('restored', 'Restored')], max_length=10)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_reason', models.TextField(blank=True)),
-                ('closed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('departure', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hits', to='migrations_app.departure')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(choices=[("hit", "Hit"), ("knock", "Knock")], max_length=5),
+                ),
+                ("source", models.CharField(max_length=12)),
+                ("what", models.CharField(max_length=200)),
+                ("first_at", models.DateTimeField()),
+                ("last_at", models.DateTimeField()),
+                ("count", models.PositiveIntegerField(default=1)),
+                ("details", models.JSONField(blank=True, default=dict)),
+                ("noticed_at", models.DateTimeField()),
+                (
+                    "closed",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Open"),
+                            ("dismissed", "Dismissed"),
+                            ("fixed", "Caller fixed"),
+                            ("restored", "Restored"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_reason", models.TextField(blank=True)),
+                (
+                    "closed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "departure",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="hits",
+                        to="migrations_app.departure",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-last_at'],
+                "ordering": ["-last_at"],
             },
         ),
         migrations.CreateModel(
-            name='Holdings',
+            name="Holdings",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('taken_at', models.DateTimeField()),
-                ('document', models.JSONField()),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holdings', to='migrations_app.change')),
-                ('departure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holdings', to='migrations_app.departure')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("taken_at", models.DateTimeField()),
+                ("document", models.JSONField()),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holdings",
+                        to="migrations_app.change",
+                    ),
+                ),
+                (
+                    "departure",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holdings",
+                        to="migrations_app.departure",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'holdings',
-                'ordering': ['-taken_at'],
+                "verbose_name_plural": "holdings",
+                "ordering": ["-taken_at"],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(blank=True, max_length=10)),
-                ('channel', models.CharField(default='inbox', max_length=10)),
-                ('kind', models.CharField(max_length=20)),
-                ('key', models.CharField(max_length=200, unique=True)),
-                ('title', models.CharField(max_length=200)),
-                ('text', models.TextField(blank=True)),
-                ('url', models.CharField(blank=True, max_length=300)),
-                ('at', models.DateTimeField()),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('accepted', 'Accepted by the channel'), ('parked', 'Could not be delivered')], default='queued', max_length=10)),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('reached_at', models.DateTimeField(blank=True, null=True)),
-                ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='migrations_app.batch')),
-                ('departures', models.ManyToManyField(blank=True, related_name='notices', to='migrations_app.departure')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='inventory.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("role", models.CharField(blank=True, max_length=10)),
+                ("channel", models.CharField(default="inbox", max_length=10)),
+                ("kind", models.CharField(max_length=20)),
+                ("key", models.CharField(max_length=200, unique=True)),
+                ("title", models.CharField(max_length=200)),
+                ("text", models.TextField(blank=True)),
+                ("url", models.CharField(blank=True, max_length=300)),
+                ("at", models.DateTimeField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("accepted", "Accepted by the channel"),
+                            ("parked", "Could not be delivered"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("accepted_at", models.DateTimeField(blank=True, null=True)),
+                ("reached_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notices",
+                        to="migrations_app.batch",
+                    ),
+                ),
+                (
+                    "departures",
+                    models.ManyToManyField(
+                        blank=True, related_name="notices", to="migrations_app.departure"
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notices",
+                        to="inventory.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
+                "ordering": ["-at"],
             },
         ),
         migrations.CreateModel(
-            name='Opening',
+            name="Opening",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='openings', to='migrations_app.notice')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="openings",
+                        to="migrations_app.notice",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PendingDeclaration',
+            name="PendingDeclaration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('asked_by', models.CharField(max_length=150)),
-                ('asked_at', models.DateTimeField()),
-                ('document', models.TextField()),
-                ('loosens', models.JSONField(default=list)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('confirmed', models.BooleanField(null=True)),
-                ('asked_by_person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("asked_by", models.CharField(max_length=150)),
+                ("asked_at", models.DateTimeField()),
+                ("document", models.TextField()),
+                ("loosens", models.JSONField(default=list)),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("confirmed", models.BooleanField(null=True)),
+                (
+                    "asked_by_person",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-asked_at'],
+                "ordering": ["-asked_at"],
             },
         ),
         migrations.CreateModel(
-            name='Plan',
+            name="Plan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('target', models.CharField(choices=[('identity-center', 'Identity Center'), ('github-oidc', 'GitHub OIDC'), ('eks', 'EKS'), ('instance-profile', 'EC2 instance profile'), ('cross-account-role', 'Cross-account role'), ('secrets-manager', 'Secrets Manager rotation'), ('other', 'Other')], max_length=20)),
-                ('reason', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('confirmed', 'Confirmed')], default='draft', max_length=10)),
-                ('drafted_at', models.DateTimeField()),
-                ('confirmed_at', models.DateTimeField(blank=True, null=True)),
-                ('note', models.TextField(blank=True)),
-                ('confirmed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('departure', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='plan', to='migrations_app.departure')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "target",
+                    models.CharField(
+                        choices=[
+                            ("identity-center", "Identity Center"),
+                            ("github-oidc", "GitHub OIDC"),
+                            ("eks", "EKS"),
+                            ("instance-profile", "EC2 instance profile"),
+                            ("cross-account-role", "Cross-account role"),
+                            ("secrets-manager", "Secrets Manager rotation"),
+                            ("other", "Other"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("confirmed", "Confirmed")],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("drafted_at", models.DateTimeField()),
+                ("confirmed_at", models.DateTimeField(blank=True, null=True)),
+                ("note", models.TextField(blank=True)),
+                (
+                    "confirmed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "departure",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="plan",
+                        to="migrations_app.departure",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Viewed',
+            name="Viewed",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64)),
-                ('at', models.DateTimeField()),
-                ('change', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='viewed', to='migrations_app.change')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("at", models.DateTimeField()),
+                (
+                    "change",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="viewed",
+                        to="migrations_app.change",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'viewed',
+                "verbose_name_plural": "viewed",
             },
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', None), ('asked_by', None), models.Q(('approved_by', models.F('asked_by')), _negated=True), _connector='OR'), name='batch_four_eyes'),
+            model_name="batch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("approved_by", None),
+                    ("asked_by", None),
+                    models.Q(("approved_by", models.F("asked_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="batch_four_eyes",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['approved', 'running', 'done']), _negated=True), models.Q(('approved_by__isnull', False), models.Q(('approved_digest', ''), _negated=True)), _connector='OR'), name='batch_runs_only_approved'),
+            model_name="batch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", ["approved", "running", "done"]), _negated=True),
+                    models.Q(
+                        ("approved_by__isnull", False),
+                        models.Q(("approved_digest", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="batch_runs_only_approved",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='call',
-            constraint=models.UniqueConstraint(fields=('change', 'seq'), name='journal_without_gaps'),
+            model_name="call",
+            constraint=models.UniqueConstraint(
+                fields=("change", "seq"), name="journal_without_gaps"
+            ),
         ),
         migrations.AddIndex(
-            model_name='departure',
-            index=models.Index(fields=['state'], name='departure_by_state'),
+            model_name="departure",
+            index=models.Index(fields=["state"], name="departure_by_state"),
         ),
         migrations.AddConstraint(
-            model_name='departure',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['discovered', 'owner-assigned', 'disabled', 'soaking', 'deleted'])), name='departure_state_is_known'),
+            model_name="departure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        ["discovered", "owner-assigned", "disabled", "soaking", "deleted"],
+                    )
+                ),
+                name="departure_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='departure',
-            constraint=models.CheckConstraint(condition=models.Q(('state', migrations_app.lifecycle.State['DISCOVERED']), ('owner__isnull', False), models.Q(('deleted_outside', True), ('state', migrations_app.lifecycle.State['DELETED'])), _connector='OR'), name='departure_has_an_owner'),
+            model_name="departure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state", migrations_app.lifecycle.State["DISCOVERED"]),
+                    ("owner__isnull", False),
+                    models.Q(
+                        ("deleted_outside", True),
+                        ("state", migrations_app.lifecycle.State["DELETED"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="departure_has_an_owner",
+            ),
         ),
         migrations.AddIndex(
-            model_name='change',
-            index=models.Index(fields=['status', 'move'], name='change_queue'),
+            model_name="change",
+            index=models.Index(fields=["status", "move"], name="change_queue"),
         ),
         migrations.AddConstraint(
-            model_name='change',
-            constraint=models.UniqueConstraint(condition=models.Q(('move__in', ['delete', 'disable', 'soak']), ('status__in', ['asked', 'queued', 'running', 'failed'])), fields=('departure',), name='one_open_forward_change_per_user'),
+            model_name="change",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("move__in", ["delete", "disable", "soak"]),
+                    ("status__in", ["asked", "queued", "running", "failed"]),
+                ),
+                fields=("departure",),
+                name="one_open_forward_change_per_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='change',
-            constraint=models.UniqueConstraint(condition=models.Q(('move', 'restore'), ('status__in', ['queued', 'running', 'failed'])), fields=('departure',), name='one_open_restore_per_user'),
+            model_name="change",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("move", "restore"), ("status__in", ["queued", "running", "failed"])
+                ),
+                fields=("departure",),
+                name="one_open_restore_per_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='change',
-            constraint=models.UniqueConstraint(condition=models.Q(('batch__isnull', False), ('follows', None), ('move__in', ['disable', 'delete'])), fields=('batch', 'departure'), name='user_once_per_batch'),
+            model_name="change",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("batch__isnull", False), ("follows", None), ("move__in", ["disable", "delete"])
+                ),
+                fields=("batch", "departure"),
+                name="user_once_per_batch",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='emergencystop',
-            constraint=models.UniqueConstraint(models.Value(1), condition=models.Q(('lifted_at', None)), name='one_emergency_stop'),
+            model_name="emergencystop",
+            constraint=models.UniqueConstraint(
+                models.Value(1), condition=models.Q(("lifted_at", None)), name="one_emergency_stop"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='emergencystop',
-            constraint=models.CheckConstraint(condition=models.Q(('lifted_by', None), models.Q(('lifted_by', models.F('pulled_by')), _negated=True), _connector='OR'), name='stop_lifted_by_another'),
+            model_name="emergencystop",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("lifted_by", None),
+                    models.Q(("lifted_by", models.F("pulled_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="stop_lifted_by_another",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hit',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed', ''), ('kind', 'hit')), fields=('departure',), name='one_open_hit_per_user'),
+            model_name="hit",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("closed", ""), ("kind", "hit")),
+                fields=("departure",),
+                name="one_open_hit_per_user",
+            ),
         ),
         migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['team', '-at'], name='notice_by_team'),
+            model_name="notice",
+            index=models.Index(fields=["team", "-at"], name="notice_by_team"),
         ),
         migrations.AddConstraint(
-            model_name='opening',
-            constraint=models.UniqueConstraint(fields=('notice', 'person'), name='opened_once_per_person'),
+            model_name="opening",
+            constraint=models.UniqueConstraint(
+                fields=("notice", "person"), name="opened_once_per_person"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='viewed',
-            constraint=models.UniqueConstraint(fields=('change', 'person'), name='viewed_once'),
+            model_name="viewed",
+            constraint=models.UniqueConstraint(fields=("change", "person"), name="viewed_once"),
         ),
     ]
