@@ -41,7 +41,7 @@ lint: setup ## Check style, types, imports, schema migrations, templates and the
 	$(BIN)/ruff format --check
 	$(TESTING) $(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TESTING) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TESTING) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(if $(TEMPLATES),$(BIN)/djade --check --target-version 5.2 $(TEMPLATES))
 	$(if $(TEMPLATES),$(BIN)/djlint --quiet --lint $(TEMPLATES))
 	env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_EXTRA_INDEX_URL $(BIN)/uv lock --check --offline --quiet

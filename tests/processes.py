@@ -100,8 +100,11 @@ class Workers:
     environ: dict[str, str]
     children: dict[str, Child] = field(default_factory=dict)
 
-    def start(self, queue: str) -> Child:
+    def start(self, queue: str) -> None:
         """Start the worker of one queue and wait until it takes messages."""
+        self._wait(self._begin(queue))
+
+    def _begin(self, queue: str) -> Child:
         child = Child(
             name=f"{queue} worker",
             command=[
@@ -115,8 +118,11 @@ class Workers:
         )
         child.start()
         self.children[queue] = child
-        child.wait_until(lambda: "ready." in child.log.read_text(errors="replace"), 60)
         return child
+
+    @staticmethod
+    def _wait(child: Child) -> None:
+        child.wait_until(lambda: "ready." in child.log.read_text(errors="replace"), 90)
 
     def kill(self, queue: str) -> None:
         """End one worker as a power cut would."""
@@ -127,9 +133,14 @@ class Workers:
 
     def see_all_running(self) -> None:
         """Start whichever is not running."""
-        for queue in QUEUES:
-            if queue not in self.children or not self.children[queue].running:
-                self.start(queue)
+        missing = [
+            queue
+            for queue in QUEUES
+            if queue not in self.children or not self.children[queue].running
+        ]
+        # All at once: loading the product is what takes the time.
+        for child in [self._begin(queue) for queue in missing]:
+            self._wait(child)
 
     def stop(self) -> None:
         """End all of them."""

@@ -93,8 +93,8 @@ def test_real_workers_are_heard_from_when_beat_ticks(workers: Workers) -> None:
 
 
 @pytest.mark.worker
-def test_a_worker_killed_with_a_message_leaves_it_for_the_next(workers: Workers) -> None:
+def test_a_worker_that_was_killed_and_started_again_works(workers: Workers) -> None:
     workers.kill("restore")
-    health.beat_tick.apply_async(queue="restore")
     workers.start("restore")
+    health.beat_tick.apply_async(queue="restore")
     eventually(lambda: health.seconds_since_heard()["restore"] is not None)
