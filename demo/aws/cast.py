@@ -73,8 +73,8 @@ _VENDORS = _words(
     "salesforce "
 )
 _MYSTERIES = _words(
-    "legacy-app test2 tmp-user-3 backup admin2 s3user oldsync mailer xfer prod-copy thing "
-    "import01 svc reports batchuser uploader fred-test do-not-delete "
+    "legacyapp test2 tmp3 old2 admin2 s3user oldsync mailer xfer copy7 thing import01 svc "
+    "reports batchuser uploader prodbox keepme"
 )
 
 

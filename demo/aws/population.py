@@ -7,6 +7,7 @@ For 206: 87 human-console, 34 human-programmatic, 42 ci-cd, 28 third-party and 1
 from __future__ import annotations
 
 import random
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ from .rhythm import DAY, Habit, Rhythm
 from .state import Account, LoginProfile, User, VirtualMfa
 
 BREAK_GLASS = "break-glass"
+_MADE_BY_AWS = {"smtp", "bedrock-key"}
+_PERSON = re.compile(r"^[a-z]{2,}\.[a-z]{2,}$")
 _POLICIES = {
     "human-programmatic": ["ReadOnlyAccess", "AmazonS3FullAccess", "AmazonEC2ReadOnlyAccess"],
     "ci-cd": ["AWSCloudFormationFullAccess", "AmazonECS_FullAccess", "AmazonS3FullAccess"],
@@ -113,7 +116,7 @@ def _made(stage: Stage, member: Member) -> User:
     if member.category == "human-console":
         user.login = LoginProfile(created_at)
         user.password_changed_at = created_at
-        if pick.random() < 0.55:
+        if pick.random() < 0.55 and not any("mfa" in quirk for quirk in member.quirks):
             add_virtual(stage, user)
     _give_keys(stage, member, user, pick)
     _give_rights(member, user, pick)
@@ -158,6 +161,9 @@ def _give_tags(member: Member, user: User, pick: random.Random) -> None:
         user.tags["purpose"] = "ci"
     if member.category == "human-console" and pick.random() < 0.3:
         user.tags["email"] = f"{user.name.replace('@acme.example', '')}@acme.example"
+    a_person = member.category == "human-programmatic" and not _MADE_BY_AWS & set(member.quirks)
+    if a_person and (pick.random() < 0.3 or not _PERSON.match(user.name)):
+        user.tags["email"] = f"{user.name.replace(',', '.')}@acme.example"
     named = any(user.name.startswith((f"{p}-", f"ci-{p}-")) for p in PREFIXES.values())
     member.suggestable = "team" in user.tags or named
 

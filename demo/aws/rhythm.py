@@ -58,16 +58,6 @@ class Rhythm:
         self._habits.append(habit)
         self._push(number, 0)
 
-    def start_at(self, moment: datetime) -> None:
-        """Forget what is due before `moment`."""
-        while self._due and self._due[0][0] < moment:
-            _, number, n = heapq.heappop(self._due)
-            self._push(number, n + 1)
-
-    def next_due(self) -> datetime | None:
-        """When the next thing happens."""
-        return self._due[0][0] if self._due else None
-
     def due(self, now: datetime) -> list[tuple[datetime, Habit]]:
         """Everything that happens up to `now` and has not been given yet, in order."""
         happened = []
@@ -78,10 +68,6 @@ class Rhythm:
                 happened.append((at, habit))
             self._push(number, n + 1)
         return happened
-
-    def of(self, actor: str) -> list[Habit]:
-        """The habits of one user id."""
-        return [habit for habit in self._habits if habit.actor == actor]
 
     def _push(self, number: int, n: int) -> None:
         habit = self._habits[number]

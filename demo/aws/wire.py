@@ -122,7 +122,9 @@ def _operation(service: str, request: HttpRequest) -> tuple[str, dict[str, Any]]
 def _s3_operation(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     parts = urlsplit(request.url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+    host, _, amazon = (parts.netloc or request.headers.get("host", "")).partition(".s3.")
+    path = f"/{host}{parts.path}" if amazon else parts.path
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
     if not bucket:
         return "ListBuckets", {}
     if request.method == "HEAD":
