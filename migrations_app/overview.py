@@ -221,8 +221,8 @@ def syncs(account_id: str) -> list[SyncLine]:
     accounts = Account.objects.filter(active=True)
     if account_id:
         accounts = accounts.filter(account_id=account_id)
-    ended = Sync.objects.exclude(status__in=Sync.OPEN).order_by("account", "-asked_at")
-    last = {sync.account_id: sync for sync in ended.distinct("account")}
+    ended = Sync.objects.exclude(status__in=Sync.OPEN).order_by("account_id", "-asked_at")
+    last = {sync.account_id: sync for sync in ended.distinct("account_id")}
     running = {sync.account_id: sync for sync in Sync.objects.filter(status__in=Sync.OPEN)}
     return [SyncLine(row, last.get(row.pk), running.get(row.pk)) for row in accounts]
 

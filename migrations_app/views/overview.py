@@ -16,7 +16,7 @@ from inventory.timelines import burn_down
 from migrations_app import needs
 from migrations_app import overview as questions
 from migrations_app.shell import chosen_account_id
-from migrations_app.views.answers import done, person_of, rendered
+from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/overview.html"
 PARTS = ("needs", "lifecycle")
@@ -28,7 +28,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(person, Action.SEE)
     now, account = clock.now(), chosen_account_id(request)
-    part = request.GET.get("part", "")
+    part = request.GET.get("part", "") if is_fragment(request) else ""
     context: dict[str, Any] = {
         "may_sync": may(person, Action.SYNC),
         "may_operate": may(person, Action.OPERATE),
