@@ -90,21 +90,7 @@ def _try(session: AwsSession, user_name: str, limiter: Limiter) -> UserCredentia
 def _read(session: AwsSession, user_name: str, limiter: Limiter) -> UserCredentials:
     iam = session.client("iam")
     limiter.wait()
-    keys = holdings.access_keys(iam, user_name)
-    uses = []
-    for key in keys:
-        limiter.wait()
-        used = ask(iam.get_access_key_last_used, "GetAccessKeyLastUsed", AccessKeyId=key.id).get(
-            "AccessKeyLastUsed", {}
-        )
-        uses.append(
-            KeyUse(
-                key,
-                used.get("LastUsedDate"),
-                _said(used.get("ServiceName")),
-                _said(used.get("Region")),
-            )
-        )
+    uses = key_uses(session, holdings.access_keys(iam, user_name), limiter)
     limiter.wait()
     has_password = holdings.has_login_profile(iam, user_name)
     limiter.wait()
@@ -113,8 +99,23 @@ def _read(session: AwsSession, user_name: str, limiter: Limiter) -> UserCredenti
     ssh = holdings.ssh_keys(iam, user_name)
     limiter.wait()
     return UserCredentials(
-        user_name, tuple(uses), has_password, devices, ssh, holdings.certificates(iam, user_name)
+        user_name, uses, has_password, devices, ssh, holdings.certificates(iam, user_name)
     )
+
+
+def key_uses(
+    session: AwsSession, keys: Iterable[AccessKey], limiter: Limiter
+) -> tuple[KeyUse, ...]:
+    """These keys with their last use, one call each. Raises AwsFailure."""
+    iam = session.client("iam")
+    uses = []
+    for key in keys:
+        limiter.wait()
+        told = ask(iam.get_access_key_last_used, "GetAccessKeyLastUsed", AccessKeyId=key.id)
+        used = told.get("AccessKeyLastUsed", {})
+        service, region = _said(used.get("ServiceName")), _said(used.get("Region"))
+        uses.append(KeyUse(key, used.get("LastUsedDate"), service, region))
+    return tuple(uses)
 
 
 def _said(value: str | None) -> str:

@@ -20,7 +20,7 @@ from inventory import clock
 from inventory.aws.session import Identity, own_identity
 
 _KEY = "iamcleanup:identities"
-_KEPT = timedelta(days=7)
+_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)

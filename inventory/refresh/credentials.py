@@ -94,7 +94,7 @@ def _save(
         else:
             user.has_console_password = answer.has_console_password
             user.mfa = [{"serial": one.serial, "kind": one.kind} for one in answer.mfa]
-            rows += _rows(user, answer, sweep.found.get(name, []))
+            rows += rows_of(user, answer, sweep.found.get(name, []))
         user.coverage["credentials_sync"] = run.sync.pk
         if gaps:
             user.coverage["gaps"] = user.coverage.get("gaps", {}) | {"credentials": " ".join(gaps)}
@@ -102,24 +102,28 @@ def _save(
             user.coverage["credentials_at"] = now.isoformat()
     IamUser.objects.bulk_update(chunk.values(), ["has_console_password", "mfa", "coverage"])
     read = [user for name, user in chunk.items() if isinstance(told[name], UserCredentials)]
-    _write(run, rows, read, now, services_known=not sweep.gaps)
+    new, reactivated = save_credentials(rows, read, services_known=not sweep.gaps)
+    fresh = set(run.sync.changes.get("new_users", []))
+    known = {row.pk for row in rows if row.user_id not in fresh}
+    changes = run.sync.changes
+    changes["new_keys"] = [*changes.get("new_keys", []), *(pk for pk in new if pk in known)]
+    changes["reactivated"] = [*changes.get("reactivated", []), *reactivated]
 
 
-def _write(
-    run: Run, rows: list[Credential], read: list[IamUser], now: datetime, *, services_known: bool
-) -> None:
+def save_credentials(
+    rows: list[Credential], owners: Iterable[IamUser], *, services_known: bool
+) -> tuple[list[int], list[int]]:
+    """Make the credentials of `owners` what `rows` say; pks of new and of re-activated ones.
+
+    What is there no more is marked gone, service-specific ones only if they were all listed.
+    """
     before = {
         (row.user_id, row.kind, row.credential_id): row
-        for row in Credential.objects.filter(user__in=read)
+        for row in Credential.objects.filter(user__in=list(owners))
     }
     for row in rows:
         old = before.get((row.user_id, row.kind, row.credential_id))
-        if (
-            old
-            and old.last_used_at
-            and (not row.last_used_at or row.last_used_at < old.last_used_at)
-        ):
-            # AWS forgets; what was seen stays seen.
+        if old and old.last_used_at and _forgot(row, old.last_used_at):
             row.last_used_at = old.last_used_at
             row.last_used_service = old.last_used_service
             row.last_used_region = old.last_used_region
@@ -129,7 +133,6 @@ def _write(
         unique_fields=["user", "kind", "credential_id"],
         update_fields=list(_COLUMNS),
     )
-    _note_changes(run, rows, before)
     there = {(row.user_id, row.kind, row.credential_id) for row in rows}
     gone = [
         row.pk
@@ -138,28 +141,26 @@ def _write(
         and row.gone_at is None
         and (services_known or row.kind != Credential.Kind.SERVICE_SPECIFIC)
     ]
-    Credential.objects.filter(pk__in=gone).update(gone_at=now)
-
-
-def _note_changes(
-    run: Run, rows: Iterable[Credential], before: dict[tuple[int, str, str], Credential]
-) -> None:
-    """New and re-activated credentials of users that were known before this sync."""
-    fresh = set(run.sync.changes.get("new_users", []))
-    changes = run.sync.changes
+    Credential.objects.filter(pk__in=gone).update(gone_at=clock.now())
+    new, reactivated = [], []
     for row in rows:
-        if row.user_id in fresh:
-            continue
         old = before.get((row.user_id, row.kind, row.credential_id))
         if old is None:
-            changes.setdefault("new_keys", []).append(row.pk)
+            new.append(row.pk)
         elif old.status != "Active" and row.status == "Active":
-            changes.setdefault("reactivated", []).append(row.pk)
+            reactivated.append(row.pk)
+    return new, reactivated
 
 
-def _rows(
-    user: IamUser, told: UserCredentials, services: list[ServiceCredential]
+def _forgot(row: Credential, seen_at: datetime) -> bool:
+    """AWS forgets, as when a user is re-created around its key; what was seen stays seen."""
+    return row.last_used_at is None or row.last_used_at < seen_at
+
+
+def rows_of(
+    user: IamUser, told: UserCredentials, services: Iterable[ServiceCredential]
 ) -> list[Credential]:
+    """What AWS told about one user's credentials, as rows that are not saved yet."""
     kinds = Credential.Kind
 
     def row(kind: str, credential_id: str, status: str, **more: Any) -> Credential:

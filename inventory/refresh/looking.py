@@ -1,43 +1,61 @@
-"""One user looked at again, live: before somebody decides, and right before a worker acts."""
+"""Looking at one user again, live: right before somebody decides, or while it is listened to."""
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from inventory import clock
-from inventory.aws import credentials as live
-from inventory.aws.credentials import UserCredentials
+from inventory.aws.credentials import UserCredentials, key_uses
 from inventory.aws.holdings import UserHoldings
 from inventory.aws.limiter import Limiter
-from inventory.aws.session import AwsSession
+from inventory.aws.session import AwsFailure, AwsSession
 from inventory.models import Credential, IamUser
+from inventory.refresh.credentials import rows_of, save_credentials
 from inventory.refresh.judging import judge
 from inventory.refresh.listening import listen_user, listened_to
 
 
-def look_at_user(user: IamUser, session: AwsSession, holdings: UserHoldings) -> bool:
-    """Bring the evidence about one user up to now and judge it; whether every source was read.
+def read_last_used(
+    user: IamUser, session: AwsSession, holdings: UserHoldings
+) -> list[Credential] | None:
+    """Save the user's credentials as held now; its access keys with their last use as AWS tells it.
 
-    `holdings` were read just now. Not for a fenced or shut user: its events belong to whoever
-    listens to it, and are new only once.
+    `holdings` is what `read_user` gave a moment ago. None where a last use could not be read: that
+    is not "unused", and nothing is changed but the gap that says so.
+    """
+    user.refresh_from_db()
+    try:
+        uses = key_uses(session, holdings.access_keys, Limiter.for_reads(user.account))
+    except AwsFailure as failed:
+        gaps = user.coverage.get("gaps", {}) | {"credentials": f"Credentials: {failed}"}
+        user.coverage = user.coverage | {"gaps": gaps}
+        user.save(update_fields=["coverage"])
+        return None
+    told = UserCredentials(
+        user.user_name,
+        uses,
+        holdings.has_login_profile,
+        holdings.mfa,
+        holdings.ssh_keys,
+        holdings.certificates,
+    )
+    rows = rows_of(user, told, holdings.service_credentials)
+    with transaction.atomic():
+        save_credentials(rows, [user], services_known=True)
+        _save_holdings(user, holdings)
+    return [row for row in rows if row.kind == Credential.Kind.ACCESS_KEY]
+
+
+def look_at_user(user: IamUser, session: AwsSession, holdings: UserHoldings) -> bool:
+    """Bring all evidence about one user up to now and judge it; whether every source was read.
+
+    Event history is read on from the last look in every Region, credentials anew; service last
+    accessed keeps what the last sync read. Never raises for AWS: what failed is a gap, and a gap
+    leaves the verdict unknown. Not for a fenced or shut user: its events are new only once, and
+    belong to whoever listens to it.
     """
     now = clock.now()
-    read = read_last_used(user, session, holdings)
-    user.refresh_from_db()
-    user.has_console_password = holdings.has_login_profile
-    user.password_last_used_at = holdings.password_last_used_at
-    user.mfa = [{"serial": one.serial, "kind": one.kind} for one in holdings.mfa]
-    user.groups = list(holdings.groups)
-    user.attached_policies = list(holdings.attached_policies)
-    user.inline_policies = holdings.inline_policies
-    user.boundary_arn = holdings.boundary
-    user.tags = holdings.tags
-    gaps = dict(user.coverage.get("gaps", {}))
-    if read is None:
-        gaps["credentials"] = "The last-used dates could not be read."
-    else:
-        gaps.pop("credentials", None)
-        user.coverage["credentials_at"] = now.isoformat()
-    user.coverage["gaps"] = gaps
-    user.save()
+    read_last_used(user, session, holdings)
     listen_user(user, session, now)
     judge([user])
     user.refresh_from_db()
@@ -45,37 +63,34 @@ def look_at_user(user: IamUser, session: AwsSession, holdings: UserHoldings) -> 
     return user.coverage_whole and heard is not None and heard >= now
 
 
-def read_last_used(
-    user: IamUser, session: AwsSession, holdings: UserHoldings
-) -> list[Credential] | None:
-    """The user's access keys with their last-used dates as AWS tells them now, saved.
-
-    None when one of them could not be read: that is not "unused".
-    """
-    limiter = Limiter.for_reads(user.account)
-    told = dict(live.read_many(session, [holdings.user_name], limiter))[holdings.user_name]
-    if not isinstance(told, UserCredentials):
-        return None
-    rows = []
-    for use in told.keys:
-        row, _ = Credential.objects.update_or_create(
-            user=user,
-            kind=Credential.Kind.ACCESS_KEY,
-            credential_id=use.key.id,
-            defaults={
-                "status": use.key.status,
-                "created_at": use.key.created_at,
-                "gone_at": None,
-                **(
-                    {
-                        "last_used_at": use.last_used_at,
-                        "last_used_service": use.service,
-                        "last_used_region": use.region,
-                    }
-                    if use.last_used_at
-                    else {}
-                ),
-            },
-        )
-        rows.append(row)
-    return rows
+def _save_holdings(user: IamUser, holdings: UserHoldings) -> None:
+    user.user_name, user.arn, user.path = holdings.user_name, holdings.arn, holdings.path
+    user.tags = holdings.tags
+    user.groups = list(holdings.groups)
+    user.attached_policies = list(holdings.attached_policies)
+    user.inline_policies = holdings.inline_policies
+    user.boundary_arn = holdings.boundary
+    user.mfa = [{"serial": one.serial, "kind": one.kind} for one in holdings.mfa]
+    user.has_console_password = holdings.has_login_profile
+    # What AWS forgets once a password is gone stays known here.
+    user.password_last_used_at = holdings.password_last_used_at or user.password_last_used_at
+    gaps = {
+        key: text for key, text in user.coverage.get("gaps", {}).items() if key != "credentials"
+    }
+    user.coverage = user.coverage | {"gaps": gaps, "credentials_at": clock.now().isoformat()}
+    user.save(
+        update_fields=[
+            "user_name",
+            "arn",
+            "path",
+            "tags",
+            "groups",
+            "attached_policies",
+            "inline_policies",
+            "boundary_arn",
+            "mfa",
+            "has_console_password",
+            "password_last_used_at",
+            "coverage",
+        ]
+    )

@@ -1,0 +1,241 @@
+"""The verdict says what the evidence says, and what was not looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from inventory.verdict import (
+    CredentialFact,
+    Evidence,
+    Happening,
+    RegionLook,
+    ServiceUse,
+    Verdict,
+    VerdictValue,
+    sentences,
+    verdict,
+)
+
+NOW = datetime(2025, 3, 6, 14, 22, tzinfo=UTC)
+DORMANT_AFTER = timedelta(days=90)
+REGIONS = ("eu-west-1", "us-east-1")
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def looks(read_from: datetime | None = None, error: str = "") -> tuple[RegionLook, ...]:
+    return tuple(
+        RegionLook(region, read_from or ago(90), ago(0), error if region == "eu-west-1" else "")
+        for region in REGIONS
+    )
+
+
+def key(last_used_at: datetime | None = None, made: float = 800, **more: object) -> CredentialFact:
+    fact = CredentialFact("access-key", "AKIA1", True, ago(made), last_used_at)
+    return replace(fact, **more)  # type: ignore[arg-type]
+
+
+def call(at: datetime, outcome: str = "ok", action: str = "ListBuckets") -> Happening:
+    return Happening(at, at, "s3", action, outcome, region="us-east-1")
+
+
+QUIET = Evidence(
+    created_at=ago(1000),
+    regions=REGIONS,
+    credentials=(key(),),
+    looks=looks(),
+    services=(),
+    credentials_read_at=ago(0),
+    services_read_at=ago(0),
+)
+
+
+def judged(facts: Evidence, now: datetime = NOW) -> Verdict:
+    return verdict(facts, DORMANT_AFTER, now)
+
+
+def test_a_user_without_any_sign_of_use_was_never_used() -> None:
+    found = judged(QUIET)
+    assert (found.value, found.confidence) == (VerdictValue.NEVER_USED, "high")
+    assert found.last_activity_at is None
+
+
+def test_a_key_used_longer_ago_than_the_window_makes_dormant() -> None:
+    found = judged(replace(QUIET, credentials=(key(ago(412)),)))
+    assert found.value is VerdictValue.DORMANT
+    assert found.last_activity_at == ago(412)
+    assert found.last_activity_source == "Access key last used"
+
+
+@pytest.mark.parametrize(
+    ("days", "value"), [(89.9, VerdictValue.ACTIVE), (90.1, VerdictValue.DORMANT)]
+)
+def test_the_window_ends_to_the_hour(days: float, value: VerdictValue) -> None:
+    assert judged(replace(QUIET, credentials=(key(ago(days)),))).value is value
+
+
+def test_the_latest_use_over_all_credentials_counts() -> None:
+    password = CredentialFact("console-password", "", True, ago(900), ago(3))
+    found = judged(replace(QUIET, credentials=(key(ago(412)), password)))
+    assert found.value is VerdictValue.ACTIVE
+    assert found.last_activity_source == "Password last used"
+
+
+def test_a_third_key_counts_like_the_first() -> None:
+    keys = tuple(key(at, id=f"AKIA{n}") for n, at in enumerate((None, ago(300), ago(2))))
+    assert judged(replace(QUIET, credentials=keys)).value is VerdictValue.ACTIVE
+
+
+def test_use_of_a_key_that_is_inactive_now_is_use() -> None:
+    assert judged(replace(QUIET, credentials=(key(ago(5), active=False),))).value is (
+        VerdictValue.ACTIVE
+    )
+
+
+def test_a_denied_call_is_use() -> None:
+    found = judged(replace(QUIET, happenings=(call(ago(2), "denied"),)))
+    assert found.value is VerdictValue.ACTIVE
+
+
+def test_a_failed_sign_in_is_no_use() -> None:
+    failed = call(ago(2), "failed-sign-in", "ConsoleLogin")
+    found = judged(replace(QUIET, happenings=(failed,)))
+    assert found.value is VerdictValue.NEVER_USED
+    assert any("failed sign-in" in reason.text for reason in found.reasons)
+
+
+def test_a_key_used_yesterday_without_any_event_is_active_on_the_data_plane() -> None:
+    found = judged(replace(QUIET, credentials=(key(ago(1), last_used_service="s3"),)))
+    assert found.value is VerdictValue.ACTIVE
+    assert any("data plane only" in reason.text for reason in found.reasons)
+
+
+def test_service_last_accessed_is_use() -> None:
+    found = judged(replace(QUIET, services=(ServiceUse("codecommit", ago(10)),)))
+    assert found.value is VerdictValue.ACTIVE
+    assert found.confidence == "medium"
+
+
+def test_a_region_that_refused_leaves_it_unknown_with_the_words_of_aws() -> None:
+    found = judged(replace(QUIET, looks=looks(error="LookupEvents: AccessDenied: no")))
+    assert found.value is VerdictValue.UNKNOWN
+    assert found.coverage.missing == ("CloudTrail in eu-west-1: LookupEvents: AccessDenied: no",)
+
+
+def test_a_region_that_was_not_looked_at_leaves_it_unknown() -> None:
+    found = judged(replace(QUIET, looks=looks()[:1]))
+    assert found.value is VerdictValue.UNKNOWN
+    assert "us-east-1" in found.coverage.missing[0]
+
+
+def test_a_region_read_back_half_way_leaves_it_unknown() -> None:
+    assert judged(replace(QUIET, looks=looks(ago(40)))).value is VerdictValue.UNKNOWN
+
+
+def test_no_known_region_leaves_it_unknown() -> None:
+    assert judged(replace(QUIET, regions=(), looks=())).value is VerdictValue.UNKNOWN
+
+
+def test_a_look_of_the_day_before_yesterday_does_not_speak_for_now() -> None:
+    assert judged(QUIET, NOW + timedelta(days=2)).value is VerdictValue.UNKNOWN
+
+
+def test_throttled_credentials_leave_it_unknown_and_say_so() -> None:
+    found = judged(replace(QUIET, missing=("Credentials: Throttling: Rate exceeded",)))
+    assert found.value is VerdictValue.UNKNOWN
+    assert found.reasons[0].text == "Credentials: Throttling: Rate exceeded"
+    assert not found.coverage.whole
+
+
+def test_what_was_seen_in_use_is_active_whatever_was_not_read() -> None:
+    facts = replace(QUIET, credentials=(key(ago(1)),), missing=("Access Advisor: denied",))
+    found = judged(facts)
+    assert (found.value, found.coverage.whole) == (VerdictValue.ACTIVE, False)
+
+
+def test_a_user_in_use_needs_no_look_further_back() -> None:
+    found = judged(replace(QUIET, happenings=(call(ago(1)),), looks=looks(ago(3))))
+    assert found.coverage.whole
+
+
+def test_a_young_user_is_never_dormant() -> None:
+    found = judged(replace(QUIET, created_at=ago(20)))
+    assert found.value is VerdictValue.UNKNOWN
+    assert found.blockers == ("Created 20 days ago, too young to judge.",)
+
+
+def test_a_young_user_that_was_used_is_active() -> None:
+    facts = replace(QUIET, created_at=ago(20), credentials=(key(ago(1)),))
+    assert judged(facts).value is VerdictValue.ACTIVE
+
+
+def test_a_key_made_last_week_has_had_no_time_to_be_used() -> None:
+    found = judged(replace(QUIET, credentials=(key(made=7),)))
+    assert found.value is VerdictValue.UNKNOWN
+    assert "AKIA1 was made 7 days ago" in found.blockers[0]
+
+
+def test_a_credential_that_aws_does_not_trace_needs_service_last_accessed() -> None:
+    git = CredentialFact("ssh-key", "APKA1", True, ago(400), traced=False)
+    facts = replace(QUIET, credentials=(git,))
+    assert judged(facts).value is VerdictValue.NEVER_USED
+    assert judged(replace(facts, services=None)).value is VerdictValue.UNKNOWN
+
+
+def test_without_service_last_accessed_the_confidence_is_medium() -> None:
+    assert judged(replace(QUIET, services=None)).confidence == "medium"
+
+
+def test_regions_left_out_by_the_declaration_are_said_and_lower_the_confidence() -> None:
+    found = judged(replace(QUIET, regions_left_out=("sa-east-1",)))
+    assert found.confidence == "medium"
+    assert any("sa-east-1" in text for text in found.coverage.blind)
+
+
+@pytest.mark.parametrize(
+    ("days", "rhythm"),
+    [
+        ((1, 2, 3, 4, 5, 6, 7), "daily"),
+        ((3, 10, 17, 24), "weekly"),
+        ((12, 42, 73), "monthly"),
+        ((3, 33), "monthly"),
+        ((4, 31, 40, 77), ""),
+    ],
+)
+def test_the_rhythm_is_told_from_the_days_of_use(days: tuple[int, ...], rhythm: str) -> None:
+    found = judged(replace(QUIET, happenings=tuple(call(ago(day)) for day in days)))
+    assert found.rhythm == rhythm
+
+
+def test_a_job_of_each_quarter_is_active_until_its_next_run_is_overdue() -> None:
+    runs = replace(QUIET, happenings=(call(ago(182)), call(ago(91))))
+    found = judged(runs)
+    assert (found.value, found.rhythm) == (VerdictValue.ACTIVE, "quarterly")
+    assert found.next_expected_at is not None
+    late = found.next_expected_at + timedelta(days=4)
+    renewed = replace(runs, looks=tuple(replace(look, read_to=late) for look in runs.looks))
+    assert judged(renewed, late).value is VerdictValue.DORMANT
+
+
+def test_every_reason_bears_its_source() -> None:
+    found = judged(replace(QUIET, credentials=(key(ago(412)),)))
+    assert found.reasons
+    assert all(reason.source and reason.text for reason in found.reasons)
+
+
+@pytest.mark.parametrize("value", list(VerdictValue))
+def test_every_verdict_has_its_sentence(value: VerdictValue) -> None:
+    headline, _ = sentences(value, NOW, ago(412))
+    assert headline.endswith(".")
+
+
+def test_a_dormant_user_is_told_in_days() -> None:
+    assert sentences("dormant", NOW, ago(412)) == (
+        "Dormant. Safe to disable now.",
+        "Nobody has signed in or used a key for 412 days.",
+    )
