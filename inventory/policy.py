@@ -46,8 +46,10 @@ class Window:
             raise ValueError("A window needs days of the week.")
 
     def __str__(self) -> str:
-        days = ", ".join(WEEKDAYS[day].capitalize() for day in sorted(self.days))
-        return f"{days} {self.start:%H:%M}–{self.end:%H:%M}"
+        days = [WEEKDAYS[day].capitalize() for day in sorted(self.days)]
+        in_a_row = max(self.days) - min(self.days) == len(days) - 1
+        named = f"{days[0]} to {days[-1]}" if in_a_row and len(days) > 2 else ", ".join(days)
+        return f"{named}, {self.start:%H:%M} to {self.end:%H:%M}"
 
 
 class Always:
@@ -281,7 +283,7 @@ def notice_over_at(told_at: datetime, policy: Policy, time_zone: str) -> datetim
 
 
 def claim_due_at(asked_at: datetime, policy: Policy, time_zone: str) -> datetime:
-    """When unclaimed users may be adopted, if owners were asked at `asked_at` (aware), aware UTC."""
+    """When unclaimed users may be adopted, if owners were asked at `asked_at`, aware UTC."""
     return _after(asked_at, policy.claim_deadline, time_zone)
 
 

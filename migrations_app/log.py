@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -11,7 +12,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person
 from migrations_app import exports
-from migrations_app.lifecycle import MoveName
+from migrations_app.lifecycle import MOVES, MoveName
 from migrations_app.models import Batch, Call, Change, Departure
 
 PAGE = 50
@@ -92,25 +93,33 @@ def lines(rows: Iterable[LedgerEntry], *, everything: bool) -> list[Line]:
 
 
 def words_of(kind: str) -> str:
-    """ "batch.sent-back" as "Batch sent back"."""
+    """ "batch.sent-back" as "Batch sent back", "move.soak" as "Shut"."""
+    move = kind.removeprefix("move.")
+    if move != kind and move in set(MoveName):
+        return MOVES[MoveName(move)].done.capitalize()
     return kind.replace(".", " ").replace("-", " ").replace("_", " ").capitalize()
 
 
 def details_of(data: Mapping[str, Any], everything: bool) -> Iterable[tuple[str, str]]:
-    """What an entry holds, key by key, without what is empty."""
+    """What an entry holds, key by key, without what is empty and the hashes of everybody."""
     for key, value in data.items():
-        if value in ("", None, [], {}) or (not everything and key not in _FOR_EVERYBODY):
+        if (
+            value in ("", None, [], {})
+            or key == "people"
+            or (not everything and key not in _FOR_EVERYBODY)
+        ):
             continue
-        yield key.replace("_", " "), exports_text(value)
+        yield key.replace("_", " "), one_line(value)
 
 
-def exports_text(value: Any) -> str:
-    """A value on one line: lists by commas, mappings by their pairs."""
+def one_line(value: Any) -> str:
+    """A value on one line: lists by commas, mappings by their pairs, fingerprints cut."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {exports_text(one)}" for key, one in value.items())
+        return ", ".join(f"{one_line(key)}: {one_line(one)}" for key, one in value.items())
     if isinstance(value, list):
-        return ", ".join(map(exports_text, value))
-    return str(value)
+        return ", ".join(map(one_line, value))
+    text = str(value)
+    return f"{text[:8]}…" if re.fullmatch(r"[0-9a-f]{64}", text) else text
 
 
 def kinds() -> list[str]:

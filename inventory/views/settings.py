@@ -23,6 +23,7 @@ from inventory.permissions import Action, may, require
 from inventory.refusals import Stale
 
 SEEN_LATELY = timedelta(hours=24)
+_LISTING = re.compile(r"\(listing ([0-9a-f]{64})\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class AccountRow:
     last: Sync | None
     running: bool
     line: int | None
+
+    @property
+    def hold_text(self) -> str:
+        """Why it is held, without the fingerprint of a listing, which only the form needs."""
+        return _LISTING.sub("", self.account.hold_reason).strip()
 
     @property
     def read_works(self) -> bool | None:
@@ -93,7 +99,7 @@ def account(request: HttpRequest, account: str) -> HttpResponse:
 
 def _held_listing(account: Account) -> dict[str, str]:
     """The digest of the listing that holds this account, as a form field; empty for other holds."""
-    match = re.search(r"\(listing ([0-9a-f]{64})\)", account.hold_reason)
+    match = _LISTING.search(account.hold_reason)
     return {"listing": match[1]} if match else {}
 
 

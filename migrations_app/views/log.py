@@ -81,6 +81,7 @@ def deletions(request: HttpRequest) -> HttpResponse:
         "deletions",
         page=page,
         deletions=log.deletions(page.start_index() - 1 if counts["deletions"] else 0),
+        opened=request.GET.get("open", ""),
     )
     return rendered(request, "migrations_app/log/deletions.html", context)
 
