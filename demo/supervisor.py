@@ -22,6 +22,7 @@ from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 from demo.aws.authentication import PRODUCT_CREDENTIALS
+from demo.aws.estate import EXTERNAL_ID
 from demo.processes import LINUX, Child, DidNotStart
 from demo.services import EmbeddedPostgres, EmbeddedRedis, NotAvailable, make_marked_database
 from iamcleanup.play import is_loopback
@@ -205,7 +206,7 @@ class Supervisor:
         environ = self.environ_of_services()
         aws_port = _free_port()
         environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{aws_port}"
-        workers = environ | PRODUCT_CREDENTIALS
+        workers = environ | PRODUCT_CREDENTIALS | {"DEMO_EXTERNAL_ID": EXTERNAL_ID}
         account = self._start_account(aws_port, environ)
         if LINUX:
             load_product(environ)

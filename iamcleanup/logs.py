@@ -51,8 +51,8 @@ def configure(settings: LogSettings) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": settings["level"]},
-            # botocore logs request bodies and signatures at DEBUG.
-            "loggers": {"botocore": {"level": "INFO"}, "urllib3": {"level": "INFO"}},
+            # At DEBUG botocore logs request bodies and signatures (rule 16).
+            "loggers": {"botocore": {"level": "WARNING"}, "urllib3": {"level": "WARNING"}},
         }
     )
     structlog.configure(

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.aws.authentication import PRODUCT_CREDENTIALS
+from demo.aws.estate import EXTERNAL_ID
 from demo.processes import Child
 from tests.services import TestDatabase
 
@@ -161,8 +163,10 @@ def _simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAc
 def simulated_account(
     _simulator: SimulatedAccount, monkeypatch: pytest.MonkeyPatch, _clock_at_zero: None
 ) -> SimulatedAccount:
-    """A fresh account of 206 users over HTTP; AWS_ENDPOINT_URL names it."""
+    """A fresh account of 206 users over HTTP; the environment leads boto3 there, as a worker."""
     _simulator.reset()
+    for name, value in (PRODUCT_CREDENTIALS | {"DEMO_EXTERNAL_ID": EXTERNAL_ID}).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", _simulator.url)
     return _simulator
 
@@ -176,6 +180,7 @@ def _worker_processes(
 ) -> Iterator[Workers]:
     environ = dict(os.environ)
     environ["DATABASE_URL"] = test_database.url
+    environ |= PRODUCT_CREDENTIALS | {"DEMO_EXTERNAL_ID": EXTERNAL_ID}
     environ["AWS_ENDPOINT_URL"] = _simulator.url
     workers = Workers(tmp_path_factory.mktemp("workers"), environ)
     yield workers

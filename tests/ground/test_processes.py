@@ -11,7 +11,6 @@ from pathlib import Path
 import boto3
 import pytest
 
-from demo.aws.authentication import PRODUCT_CREDENTIALS
 from demo.processes import Child, DidNotStart
 from tests.processes import SimulatedAccount, eventually, free_port, listens
 
@@ -95,10 +94,8 @@ def test_a_port_that_nobody_uses_is_not_taken_for_a_service() -> None:
     assert not listens(free_port())()
 
 
-def test_each_test_gets_the_simulated_account_as_its_seed_draws_it(
-    simulated_account: SimulatedAccount, monkeypatch: pytest.MonkeyPatch
+def test_a_test_reaches_the_simulated_account_as_a_worker_does(
+    simulated_account: SimulatedAccount,
 ) -> None:
-    for name, value in PRODUCT_CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    identity = boto3.client("sts", endpoint_url=simulated_account.url).get_caller_identity()
+    identity = boto3.client("sts").get_caller_identity()
     assert ":assumed-role/iam-cleanup/" in identity["Arn"]
