@@ -73,11 +73,11 @@ def _trust(principals: list[str], condition: dict[str, Any] | None = None) -> Do
     return _policy(statement | ({"Condition": condition} if condition else {}))
 
 
-def _federated() -> Document:
+def _federated(account: Account) -> Document:
     return _policy(
         {
             "Effect": "Allow",
-            "Principal": {"Federated": "arn:aws:iam::123456789012:saml-provider/AWSSSO"},
+            "Principal": {"Federated": account.arn("saml-provider/AWSSSO")},
             "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
         }
     )
@@ -136,7 +136,7 @@ def _roles(account: Account, seed: int, made_at: datetime) -> list[Role]:
         each.inline["iam-cleanup"] = _policy(*statements)
         made.append(each)
     for name, policy in ((ADMIN_ROLE, ADMINISTRATOR), (SSO_READ_ROLE, "ReadOnlyAccess")):
-        each = role(name, _federated(), SSO_PATH)
+        each = role(name, _federated(account), SSO_PATH)
         each.attached = [
             policy if policy.startswith("arn:") else f"arn:aws:iam::aws:policy/{policy}"
         ]

@@ -58,6 +58,15 @@ class Happenings:
     def __init__(self, simulator: Simulator, account: Account) -> None:
         self._simulator = simulator
         self._account = account
+        self._kinds = {
+            "api": self._api,
+            "data": self._data,
+            "console": self._console,
+            "knock": self._knock,
+            "federation": self._federation,
+            "git": self._git,
+            "token": self._token,
+        }
 
     def happen(self, at: datetime, habit: Habit) -> bool:
         """Let it happen at `at`; False when AWS refused it at the door and nothing shows."""
@@ -68,15 +77,7 @@ class Happenings:
         user = self._account.by_user_id.get(habit.actor)
         if user is None:
             return False
-        return {
-            "api": self._api,
-            "data": self._data,
-            "console": self._console,
-            "knock": self._knock,
-            "federation": self._federation,
-            "git": self._git,
-            "token": self._token,
-        }[habit.kind](at, habit, user)
+        return self._kinds[habit.kind](at, habit, user)
 
     def _active_key(self, habit: Habit, user: User) -> AccessKey | None:
         key = user.keys.get(habit.key)

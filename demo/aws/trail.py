@@ -40,8 +40,9 @@ class RegionTrail:
 
     def add(self, event: Event) -> None:
         self.events.append(event)
-        for attribute in _INDEXED:
-            self._index[attribute, _value(event, attribute)].append(event)
+        self._index["Username", event.username].append(event)
+        self._index["EventName", event.name].append(event)
+        self._index["AccessKeyId", event.access_key_id].append(event)
 
     def candidates(self, attribute: str, value: str) -> list[Event]:
         """The events to look at for one attribute: exact where indexed, all where not."""
@@ -104,24 +105,14 @@ class Trail:
             raise AwsError("ThrottlingException", "Rate exceeded", 400)
 
 
-def _value(event: Event, attribute: str) -> str:
-    values = {
-        "EventId": event.id if attribute == "EventId" else "",
-        "EventName": event.name,
-        "ReadOnly": "true" if event.read_only else "false",
-        "Username": event.username,
-        "EventSource": event.source,
-        "AccessKeyId": event.access_key_id,
-    }
-    return values.get(attribute, "")
-
-
 def _matches(event: Event, attribute: str, value: str) -> bool:
     if attribute == "ResourceName":
         return any(name == value for _, name in event.resources)
     if attribute == "ResourceType":
         return any(kind == value for kind, _ in event.resources)
-    return _value(event, attribute) == value
+    if attribute == "ReadOnly":
+        return event.read_only == (value == "true")
+    return value == (event.id if attribute == "EventId" else event.source)
 
 
 def _time(value: Any) -> datetime | None:
