@@ -47,6 +47,7 @@ def person_hash(person: Person) -> str:
 
 def append(
     kind: str,
+    /,
     *,
     actor: Person | None = None,
     user: IamUser | None = None,

@@ -17,6 +17,8 @@ TRAIL_LAG = timedelta(hours=1)
 ADMIN_SEEN_WITHIN = timedelta(days=30)
 BREAK_GLASS_SEEN_WITHIN = timedelta(hours=24)
 URGENT_USERS = 5
+# Blockers that end by themselves with the next round of listening; they hold, never leave out.
+PASSING = frozenset({"listening", "last-used"})
 QUIET_VERDICTS = frozenset({"dormant", "never-used"})
 
 

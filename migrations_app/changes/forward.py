@@ -30,6 +30,10 @@ class LeftOut(Exception):
     """This user is not touched; the message says why. Never raised after its first write."""
 
 
+class NotYet(Exception):
+    """Nothing speaks against it, but something must be read first; it is tried again shortly."""
+
+
 def apply_forward(change: Change, worker: str) -> str:
     """Bring one change to its end; what was done, in words.
 
@@ -142,8 +146,10 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     found = guards.blockers(
         situation(departure, besides=[change]), name, clock.now(), urgent=urgent
     )
+    if found and all(one.code in guards.PASSING for one in found):
+        raise NotYet(found[0].text)
     if found:
-        raise LeftOut(found[0].text)
+        raise LeftOut(next(one.text for one in found if one.code not in guards.PASSING))
     if urgent:
         return
     _no_later_activity(change)

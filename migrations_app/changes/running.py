@@ -19,7 +19,7 @@ from inventory.aws.failure import AwsFailure
 from inventory.policy import is_open
 from migrations_app import notices
 from migrations_app.changes import approval, nudge, restoring
-from migrations_app.changes.forward import LeftOut, apply_forward
+from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
@@ -28,6 +28,7 @@ from migrations_app.models import Batch, Change, EmergencyStop
 SLICE = 45.0
 ATTEMPTS = 3
 RETRY_AFTER = timedelta(seconds=15)
+GIVEN_BACK = timedelta(seconds=5)
 # Nothing else in the account will succeed either.
 _PAUSE_AT_ONCE = frozenset(
     {"WrongAccount", "NoCredentials", "NoExternalId", "InvalidClientTokenId", "NamesakeFound"}
@@ -60,7 +61,7 @@ def run_change(change_pk: int) -> None:
         return
     except Superseded:
         _end(change, worker, Change.Status.SUPERSEDED, "A restore was asked for.")
-    except Halted as why:
+    except (Halted, NotYet) as why:
         _give_back(change, worker, str(why))
     except LeftOut as why:
         _end(change, worker, Change.Status.LEFT_OUT, str(why))
@@ -229,6 +230,7 @@ def _give_back(change: Change, worker: str, why: str) -> None:
         claimed_by="",
         lease_until=None,
         result=why,
+        try_after=clock.real_now() + GIVEN_BACK,
         attempts=F("attempts") - 1,
     )
 

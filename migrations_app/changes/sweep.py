@@ -11,7 +11,7 @@ from inventory.models import Account, Organization
 from inventory.policy import is_open, policy_for
 from migrations_app import guards, notices
 from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running
-from migrations_app.changes.situation import account_blockers, situation
+from migrations_app.changes.situation import account_blockers, blockers_for, situation
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure
 
@@ -53,6 +53,8 @@ def waits_for(batch: Batch) -> list[str]:
             reasons.append(f"The notice to the owners ends on {over:%a %d %b, %H:%M} UTC.")
     if batch.move == MoveName.DISABLE:
         reasons += _settling(batch, policy.settle)
+    else:
+        reasons += _listening(batch)
     window = policy.delete_window if batch.move == MoveName.DELETE else policy.disable_window
     if not is_open(window, policy.freezes, account.time_zone, now):
         reasons.append("The change window is closed.")
@@ -140,6 +142,20 @@ def _settling(batch: Batch, settle: timedelta) -> list[str]:
     if clock.now() < ends:
         return [f"Batch {earlier} settles until {ends:%a %d %b, %H:%M} UTC."]
     return []
+
+
+def _listening(batch: Batch) -> list[str]:
+    """A delete waits until CloudTrail and last-used dates were read up to now for all its users."""
+    changes = list(
+        batch.changes.filter(status=Change.Status.QUEUED).select_related(
+            "departure__user__account", "departure__owner"
+        )
+    )
+    found = blockers_for([one.departure for one in changes], batch.move, besides=changes)
+    waiting = sum(any(one.code in guards.PASSING for one in reasons) for reasons in found.values())
+    if not waiting:
+        return []
+    return [f"CloudTrail is being read up to now for {waiting} of {len(changes)} users."]
 
 
 def _lapse(batch: Batch) -> None:
