@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import TruncWeek
 from django.http import QueryDict
 
 from inventory.models import Account, Activity, Credential, Team
@@ -259,21 +258,24 @@ def rows_of(departures: Iterable[Departure], now: datetime) -> list[Row]:
 
 def weeks_of(users: Iterable[int], today: date) -> dict[int, tuple[int, ...]]:
     """Calls per week of each user for 13 weeks, oldest first; failed sign-ins are nobody's use."""
-    monday = today - timedelta(days=today.weekday())
-    first = monday - timedelta(weeks=WEEKS - 1)
     sums = (
-        Activity.objects.filter(user__in=list(users), day__gte=first)
+        Activity.objects.filter(user__in=list(users), day__gt=today - timedelta(weeks=WEEKS))
         .exclude(outcome="failed-sign-in")
-        .annotate(week=TruncWeek("day"))
-        .values_list("user", "week")
+        .order_by()
+        .values_list("user", "day")
         .annotate(Sum("count"))
     )
     weeks: dict[int, list[int]] = {}
-    for user, week, calls in sums:
-        place = (week - first).days // 7
-        if 0 <= place < WEEKS:
+    for user, day, calls in sums:
+        if (place := week_of(day, today)) is not None:
             weeks.setdefault(user, [0] * WEEKS)[place] += calls
     return {user: tuple(counts) for user, counts in weeks.items()}
+
+
+def week_of(day: date, today: date) -> int | None:
+    """Which of the 13 weeks that end today holds `day`, 0 the oldest; None outside them."""
+    place = WEEKS - 1 - (today - day).days // 7
+    return place if 0 <= place < WEEKS else None
 
 
 def mfa_of(departure: Departure) -> str:

@@ -168,7 +168,7 @@ def _own_teams(person: Person, now: datetime) -> list[Need]:
             found.append(
                 Need(
                     "user-question",
-                    f"Say which of {_of(open_cards, 'user')} are {team}'s",
+                    f"Claim {_of(open_cards, 'user')} for {team}, or not",
                     "It takes about two minutes",
                     reverse("claim", args=[team.key]),
                 )

@@ -154,8 +154,12 @@ class DayCount:
     with_access: int
 
 
-def burn_down(account_id: str, today: date) -> list[DayCount]:
-    """One row per day since the first user was seen; empty before that. `today` is in UTC."""
+def burn_down(account_id: str, today: date, now: Situation) -> list[DayCount]:
+    """One row per day since the first user was seen; empty before that. `today` is in UTC.
+
+    Today's row is what the lifecycle card says: a state that no finished change explains (a user
+    that vanished and came back) would otherwise make the two disagree.
+    """
     users = _departures(account_id).filter(protection=Protection.NONE).order_by()
     done = Change.objects.filter(
         status=Change.Status.DONE, departure__in=users.values("pk"), finished_at__isnull=False
@@ -175,6 +179,7 @@ def burn_down(account_id: str, today: date) -> list[DayCount]:
         access += found[day] - lost[day] + restored[day]
         rows.append(DayCount(day, left, max(0, min(access, left))))
         day += timedelta(days=1)
+    rows[-1] = DayCount(today, now.left, now.with_access)
     return rows
 
 

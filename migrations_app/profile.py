@@ -244,13 +244,10 @@ def told(entry: LedgerEntry) -> str:
 
 
 def _service(name: str, rows: list[tuple[str, date, int, datetime]], today: date) -> Service:
-    monday = today - timedelta(days=today.weekday())
-    first = monday - timedelta(weeks=listing.WEEKS - 1)
     weeks, actions = [0] * listing.WEEKS, Counter[str]()
     for action, day, calls, _ in rows:
         actions[action] += calls
-        place = (day - first).days // 7
-        if 0 <= place < listing.WEEKS:
+        if (place := listing.week_of(day, today)) is not None:
             weeks[place] += calls
     last_at = max(at for *_, at in rows)
     return Service(name, tuple(weeks), actions.total(), actions.most_common(1)[0][0], last_at)

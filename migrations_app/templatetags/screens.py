@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from inventory import clock
 from inventory.templatetags.icons import CATEGORIES, STATES, VERDICTS, Look, icon, plain_look
 from migrations_app.listing import Choice
 from migrations_app.profile import RARE
@@ -32,6 +36,20 @@ def lifecycle_name(state: str, plain: bool = False) -> SafeString:
 def state_icon(state: str) -> SafeString:
     """The icon of a state alone; its words stand beside it."""
     return icon((STATES.get(state) or plain_look(state)).icon)
+
+
+@register.simple_tag
+def stacked_day(at: datetime, zone: str = "UTC") -> SafeString:
+    """ "Thu" over "13 Mar", in the account's zone, for a narrow column of dates."""
+    local = at.astimezone(ZoneInfo(zone))
+    year = "" if local.year == clock.now().year else f" {local.year}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}<br>{}</time>',
+        at.isoformat(timespec="seconds"),
+        f"{at:%a %-d %b %Y %H:%M} UTC",
+        f"{local:%a}",
+        f"{local:%-d %b}{year}",
+    )
 
 
 @register.simple_tag

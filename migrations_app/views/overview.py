@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from inventory import clock, refresh
 from inventory.models import Account, Sync
 from inventory.permissions import Action, may, require
-from inventory.timelines import burn_down
+from inventory.timelines import BurnDown, burn_down
 from migrations_app import needs
 from migrations_app import overview as questions
 from migrations_app.shell import chosen_account_id
@@ -44,7 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "syncs": lines,
             "first_syncs": [line for line in lines if line.first],
             "risks": questions.risks(account, now),
-            "burn_down": _chart(questions.burn_down(account, now.date()), now.date()),
+            "burn_down": _chart(account, now.date(), context["situation"]),
             "as_table": request.GET.get("as") == "table",
         }
     return rendered(request, TEMPLATE, context, part=part if part in PARTS else "")
@@ -87,21 +88,20 @@ def sync_status(request: HttpRequest, account: str) -> HttpResponse:
     return answer
 
 
-def _chart(days: list[questions.DayCount], today: Any) -> Any:
-    """The burn-down's points: a day for each change of a count; None before the first user."""
+def _chart(account: str, today: date, now: questions.Situation) -> BurnDown | None:
+    """The burn-down, a point for each day on which a count changed; None before the first user."""
+    days = questions.burn_down(account, today, now)
     if not days:
         return None
-    left = [
-        (row.day, row.left)
-        for at, row in enumerate(days)
-        if at == 0 or row.left != days[at - 1].left
-    ]
-    access = [
-        (row.day, row.with_access)
-        for at, row in enumerate(days)
-        if at == 0 or row.with_access != days[at - 1].with_access
-    ]
-    return burn_down(left, access, today)
+    left = [(row.day, row.left) for row in days]
+    access = [(row.day, row.with_access) for row in days]
+    return burn_down(_steps(left), _steps(access), today)
+
+
+def _steps(points: list[tuple[date, int]]) -> list[tuple[date, int]]:
+    """Only the first point and those where the count changed."""
+    before = [None, *(count for _, count in points)]
+    return [point for point, was in zip(points, before, strict=False) if point[1] != was]
 
 
 def _role_line(roles: list[str]) -> str:
