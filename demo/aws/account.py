@@ -70,15 +70,33 @@ class Simulator:
         self._lock = threading.RLock()
         self._remembered: dict[str, dict[str, Any]] = {}
         self._log = Log(log_path)
+        self._drawn_from = (account_id, seed, size)
+        self._lookup_rate = lookup_rate
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the account from its seed and replay what was kept."""
+        account_id, seed, size = self._drawn_from
         lines = list(self._log.lines())
         self.born_at = _born_at(lines, self._log, seed, size, self.now())
         account = Account(account_id, "acme-production")
         self.accounts = {account_id: account}
-        self._trails = {account_id: trail.Trail(lookup_rate)}
+        self._trails = {account_id: trail.Trail(self._lookup_rate)}
         self._rhythm = Rhythm(seed)
         self._happenings = Happenings(self, account)
         self.truth: list[Truth] = populate(account, self._rhythm, seed, size, self.born_at)
         self._replay(lines[1:])
+
+    def start_over(self) -> None:
+        """Forget what was kept, faults and calls; the account as its seed draws it now."""
+        with self._lock:
+            self._log.empty()
+            self.faults.clear()
+            self.calls.clear()
+            self.counts.clear()
+            self._remembered.clear()
+            self.page_limit = 1000
+            self._draw()
 
     def now(self) -> datetime:
         """The account's time, aware UTC in whole seconds; during replay the time of the line."""

@@ -31,11 +31,14 @@ def act(simulator: Simulator, body: dict[str, Any]) -> dict[str, Any]:
     `{"act": "call", "user": NAME, "service", "event", "region", "ip", "agent", "key"}` and the
     other names of `_DEFAULTS` let a user (or an outsider who knows its name) do something;
     `{"act": "api", "operation": "CreateAccessKey", "params": {…}}` is an administrator's call;
-    `{"act": "session", "role": NAME, "session": NAME, …}` a call by a role session.
+    `{"act": "session", "role": NAME, "session": NAME, …}` a call by a role session;
+    `{"act": "delete-in-console", "user": NAME}` what the IAM console does behind one click.
     Gives `happened`: False when AWS refused at the door and nothing shows anywhere. KeyError for
     an unknown act, NoSuchEntity for an unknown user.
     """
     kind = str(body["act"])
+    if kind == "delete-in-console":
+        return {"happened": True, "calls": _delete_in_console(simulator, str(body["user"]))}
     if kind == "api":
         return {"happened": True, "result": _as_administrator(simulator, body)}
     return {"happened": simulator.act(_habit(simulator, kind, body))}
@@ -53,6 +56,29 @@ def _as_administrator(simulator: Simulator, body: dict[str, Any]) -> dict[str, A
             source_ip=str(body.get("ip", "203.0.113.250")),
         )
     )
+
+
+def _delete_in_console(simulator: Simulator, name: str) -> int:
+    """Everything of a user and the user itself, by an administrator; how many calls it took."""
+    user = simulator.account.user(name)
+    calls: list[tuple[str, dict[str, str]]] = []
+    calls += [("DeleteAccessKey", {"AccessKeyId": key}) for key in user.keys]
+    calls += [("DeleteLoginProfile", {})] if user.login else []
+    calls += [
+        ("DeleteServiceSpecificCredential", {"ServiceSpecificCredentialId": each})
+        for each in user.service_credentials
+    ]
+    calls += [("DeleteSSHPublicKey", {"SSHPublicKeyId": key}) for key in user.ssh_keys]
+    calls += [("DeleteSigningCertificate", {"CertificateId": each}) for each in user.certificates]
+    calls += [("DeactivateMFADevice", {"SerialNumber": serial}) for serial in user.mfa]
+    calls += [("RemoveUserFromGroup", {"GroupName": group}) for group in user.groups]
+    calls += [("DeleteUserPolicy", {"PolicyName": policy}) for policy in user.inline]
+    calls += [("DetachUserPolicy", {"PolicyArn": policy}) for policy in user.attached]
+    calls.append(("DeleteUser", {}))
+    for operation, params in calls:
+        named = {"UserName": user.name, **params}
+        _as_administrator(simulator, {"operation": operation, "params": named})
+    return len(calls)
 
 
 def _habit(simulator: Simulator, kind: str, body: dict[str, Any]) -> Habit:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from .errors import invalid
 from .state import Account, Role, User
 
 if TYPE_CHECKING:
@@ -67,11 +68,16 @@ class Context:
         return self.simulator.ids.new(prefix, length)
 
     def user(self) -> User:
-        """The user named by `UserName`, or the calling one when none is named; NoSuchEntity."""
+        """The user named by `UserName`, or the calling one when none is named.
+
+        NoSuchEntity; ValidationError when a role session names none.
+        """
         name = self.params.get("UserName")
-        if name is None and self.caller.user is not None:
-            return self.caller.user
-        return self.account.user(str(name))
+        if name is not None:
+            return self.account.user(str(name))
+        if self.caller.user is None:
+            raise invalid("Must specify userName when calling with non-User credentials")
+        return self.caller.user
 
 
 Handler = Callable[[Context], dict[str, Any] | None]

@@ -39,6 +39,10 @@ class Control:
         """Let somebody do something now; see `acts.act`."""
         return dict(self._ask("act", {"act": act, **how}))
 
+    def start_over(self) -> None:
+        """The account as its seed draws it, without faults, calls or anything that was done."""
+        self._ask("start-over", {})
+
     def truth(self) -> list[dict[str, Any]]:
         """What is true about each user the account was drawn with."""
         return list(self._ask("truth", {}))

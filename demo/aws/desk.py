@@ -48,6 +48,11 @@ def _health(simulator: Simulator, body: dict[str, Any]) -> Any:
     }
 
 
+def _start_over(simulator: Simulator, body: dict[str, Any]) -> Any:
+    simulator.start_over()
+    return _health(simulator, body)
+
+
 _PAGES: dict[str, Callable[[Simulator, dict[str, Any]], Any]] = {
     "faults": _set_fault,
     "clear": _clear,
@@ -55,6 +60,7 @@ _PAGES: dict[str, Callable[[Simulator, dict[str, Any]], Any]] = {
     "calls": _calls,
     "counts": lambda simulator, body: dict(simulator.counts),
     "act": act,
+    "start-over": _start_over,
     "truth": lambda simulator, body: simulator.truth,
     "health": _health,
 }

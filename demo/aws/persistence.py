@@ -34,6 +34,11 @@ class Log:
         for line in whole.splitlines():
             yield json.loads(line)
 
+    def empty(self) -> None:
+        """Forget everything that was kept."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
     def append(self, line: Line) -> None:
         """Write one line before the answer goes out."""
         if self._path is None or self.replaying:

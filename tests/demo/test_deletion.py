@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo.aws.account import Simulator
+from demo.aws.acts import act
 from tests.demo.cast import client, code
 
 HOLDER = "full.house"
@@ -97,6 +98,18 @@ def test_a_boundary_and_tags_do_not_stand_in_the_way(simulator: Simulator) -> No
     )
     iam.delete_user(UserName="plain")
     assert "plain" not in simulator.account.users
+
+
+def test_the_console_deletes_a_user_behind_one_click(holder: str, simulator: Simulator) -> None:
+    done = act(simulator, {"act": "delete-in-console", "user": holder})
+    assert done["calls"] > 20
+    assert holder not in simulator.account.users
+
+
+def test_a_role_session_has_to_name_the_user(simulator: Simulator) -> None:
+    with pytest.raises(ClientError) as refusal:
+        client("iam").get_user()
+    assert code(refusal.value) == "ValidationError"
 
 
 def test_a_virtual_device_in_use_cannot_be_deleted(simulator: Simulator) -> None:

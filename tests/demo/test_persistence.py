@@ -97,6 +97,17 @@ def test_another_seed_on_kept_state_is_refused(tmp_path: Path) -> None:
         Simulator(4, SIZE, clock, log_path=path)
 
 
+def test_starting_over_forgets_everything(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "account.jsonl"
+    with simulated(started(path, clock)) as running:
+        before = whole(running)
+        live_a_little(running, clock)
+        clock.at = Clock().at
+        running.start_over()
+        assert whole(running) == before
+    assert whole(started(path, clock)) == before
+
+
 def test_no_password_is_kept(tmp_path: Path) -> None:
     clock, path = Clock(), tmp_path / "account.jsonl"
     with simulated(started(path, clock)) as running:
