@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -129,6 +129,16 @@ def _listens(port: int) -> Callable[[], bool]:
     return ask
 
 
+def without_accounts(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables the demo's processes may have.
+
+    What a person has in the shell to reach a real account, or to set up another installation of
+    the product, must not reach the demo.
+    """
+    theirs = ("AWS_", "IAMCLEANUP_", "DJANGO_", "CELERY_")
+    return {name: value for name, value in environ.items() if not name.startswith(theirs)}
+
+
 def load_product(environ: dict[str, str]) -> None:
     """Load settings, apps, tasks and pages into this process, for its forks to share.
 
@@ -220,14 +230,8 @@ class Supervisor:
         self.greet(self.address)
 
     def environ_of_services(self) -> dict[str, str]:
-        """Start PostgreSQL and Redis, unless others are given; the variables of every process.
-
-        Nothing that begins with AWS_ is handed on: what a person has in the shell to reach a real
-        account must not reach the demo.
-        """
-        ours = ("AWS_", "IAMCLEANUP_", "DJANGO_", "CELERY_")
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        environ |= {
+        """Start PostgreSQL and Redis, unless others are given; the variables of every process."""
+        environ = without_accounts(os.environ) | {
             "IAMCLEANUP_DEMO": "1",
             "IAMCLEANUP_BIND": f"127.0.0.1:{self.port}",
             "IAMCLEANUP_CLOCK_FILE": str(self.home / "clock"),
