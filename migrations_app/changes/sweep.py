@@ -22,9 +22,9 @@ def sweep() -> None:
     """Once a minute: start approved batches, shut what was watched, wake what was lost."""
     protecting.end_exemptions()
     for account in Account.objects.filter(active=True):
-        enrolled = account.users.present().filter(departure=None).exists()
-        if enrolled:
-            enrolling.enroll(account)
+        if enrolling.enroll(account):
+            # Not after the sync: nobody may act on a protected user in between.
+            protecting.bind_protection(account)
     for batch in Batch.objects.filter(status=Batch.Status.APPROVED).select_related(
         "account", "approved_by"
     ):
