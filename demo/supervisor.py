@@ -29,7 +29,8 @@ from iamcleanup.play import is_loopback
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "iamcleanup_demo"
-STOP_SECONDS = 20
+# A running task gets this long to end. Ended the hard way, it goes on after the next start.
+STOP_SECONDS = 10
 # A child that dies this often within a minute will not come up by being started again.
 MOST_STARTS_A_MINUTE = 5
 
@@ -376,7 +377,7 @@ class Supervisor:
         self.stopping = True
         running = [child for child in self.children if child.running]
         if running:
-            self.say("Stopping")
+            self.say(f"Stopping; what runs gets up to {STOP_SECONDS} s to end")
         services = ("simulated account", "broker", "database")
         product = [child for child in self.children if child.name not in services]
         for child in reversed(product):
