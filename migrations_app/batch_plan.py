@@ -67,7 +67,7 @@ class PlannedCall:
     @property
     def what(self) -> str:
         """The thing the call is about, as short as it can be told."""
-        name = self.target.rsplit("policy/", 1)[-1] if ":policy/" in self.target else self.target
+        name = short_name(self.target)
         if self.operation in _FENCE_CALLS and name == "AWSDenyAll":
             return f"{name}, the fence"
         status = " Status=Inactive"
@@ -108,7 +108,14 @@ def arguments_of(params: Mapping[str, Any]) -> str:
     The user's name stands above the list; it is repeated only where nothing else is said.
     """
     told = {name: value for name, value in params.items() if name != "UserName"} or params
-    return " ".join(f"{name}={cut_keys(str(value))}" for name, value in told.items())
+    # JSON columns keep no order: the thing first, then what it becomes.
+    ordered = sorted(told.items(), key=lambda pair: pair[0] == "Status")
+    return " ".join(f"{name}={cut_keys(str(value))}" for name, value in ordered)
+
+
+def short_name(target: str) -> str:
+    """A policy by its name instead of its ARN; anything else as it is, access keys cut."""
+    return cut_keys(target.rsplit("policy/", 1)[-1] if ":policy/" in target else target)
 
 
 def watch_days(facts: Mapping[str, Any]) -> int:

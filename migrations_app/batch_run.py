@@ -8,6 +8,7 @@ brings the same mark is answered with nothing.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +16,13 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Max, Min, Q
 
 from inventory.models import TrailCoverage
-from migrations_app.batch_plan import arguments_of, cut_keys
+from migrations_app.batch_plan import arguments_of, cut_keys, short_name
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Hit
 
 SHOWN_CALLS = 200
 READ_BACK = "read back"
+_USER_ID = re.compile(r"\b(AIDA)[A-Z0-9]{8,120}([A-Z0-9]{4})\b")
 _ORDER = {"running": 0, "failed": 1, "done": 2, "queued": 3}
 
 
@@ -295,9 +297,10 @@ def _said(call: Call) -> str:
     if call.kind != Call.Kind.WRITE:
         seen = call.target.partition(": ")[2]
         parts = ": " if call.operation == READ_BACK else ", "
+        seen = _USER_ID.sub(r"\1…\2", seen)
         return f"{call.operation}{parts}{seen}" if seen else call.operation
-    params = {name: value for name, value in call.params.items() if name != "UserName"}
-    return f"{call.operation} {arguments_of(params) if params else ''}".strip()
+    status = str(call.params.get("Status", ""))
+    return f"{call.operation} {short_name(call.target)} {status}".strip()
 
 
 def _answer(call: Call) -> tuple[str, str]:

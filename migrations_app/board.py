@@ -117,10 +117,15 @@ class Board:
     soaking: int
     panels: tuple[HitPanel, ...]
     columns: tuple[Column, ...]
+    extended: Column | None
     cards: tuple[Card, ...]
     partly: tuple[Card, ...]
     knocks: int
     next_batch: Batch | None = None
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        return (*self.columns, self.extended) if self.extended else self.columns
 
     @property
     def total(self) -> int:
@@ -157,6 +162,7 @@ def board_for(person: Person, teams: Sequence[Team], now: datetime) -> Board:
         soaking=sum(1 for row in departures if row.state == State.SOAKING),
         panels=tuple(panels),
         columns=tuple(columns_of(on_board, now, reach.operates)),
+        extended=extended_column(on_board),
         cards=tuple(sorted(cards, key=_by_due)),
         partly=partly,
         knocks=_knocks(departures),
@@ -253,7 +259,7 @@ def _card(  # noqa: PLR0917
         hit=hit,
         flag=flag,
         batch=batches.get(departure.pk),
-        may_restore=reach.may_restore(departure) and not departure.partly_deleted,
+        may_restore=reach.may_restore(departure) and flag not in ("partly-deleted", "restoring"),
     )
 
 
@@ -275,13 +281,13 @@ def _by_due(card: Card) -> tuple[bool, datetime | None, int]:
 
 
 def columns_of(cards: Sequence[Card], now: datetime, operates: bool) -> list[Column]:
-    """Watch, each soak end from the farthest to the nearest, ready to delete, extended."""
-    watch, ready, extended = [], [], []
+    """Watch, each soak end from the farthest to the nearest, ready to delete."""
+    watch, ready = [], []
     by_day: dict[date, list[Card]] = defaultdict(list)
     for card in cards:
         if card.flag == "extended":
-            extended.append(card)
-        elif card.departure.state == State.DISABLED:
+            continue
+        if card.departure.state == State.DISABLED:
             watch.append(card)
         elif card.ready:
             ready.append(card)
@@ -291,10 +297,17 @@ def columns_of(cards: Sequence[Card], now: datetime, operates: bool) -> list[Col
     found += [_soak_column(day, by_day[day], now, operates) for day in sorted(by_day, reverse=True)]
     if ready:
         found.append(_ready_column(ready, operates))
-    if extended:
-        sub = "Held until a date that somebody set"
-        found.append(Column("extended", "Extended", None, sub, _first_hits(extended)))
     return found
+
+
+def extended_column(cards: Sequence[Card]) -> Column | None:
+    """Those that somebody asked to keep longer."""
+    held = [card for card in cards if card.flag == "extended"]
+    if not held:
+        return None
+    return Column(
+        "extended", "Extended", None, "Held until the day that was set", _first_hits(held)
+    )
 
 
 def soak_end(departure: Departure) -> date:

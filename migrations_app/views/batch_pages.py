@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django_htmx.http import HttpResponseClientRefresh, trigger_client_event
+from django_htmx.http import HttpResponseClientRefresh
 
 from inventory import clock
 from inventory.models import Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
-from migrations_app import batch_plan, batch_run, changes, notices
+from migrations_app import batch_plan, batch_run, changes
 from migrations_app.changes.batches import DRY_RUN_HOLDS
+from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import MoveName
-from migrations_app.models import Batch, Change, Comment, Departure, Notice, Viewed
+from migrations_app.models import Batch, Change, Comment, Departure, Viewed
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 NO_CHANGE = 204
 STOP_POLLING = 286
 MOST_CANDIDATES = 60
+# Blockers that the dry run mends by looking again.
+MENDED = frozenset({"evidence-age"})
 
 
 def batch_by(number: int) -> Batch:
@@ -75,20 +78,25 @@ def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     policy = policy_for(Organization.get(), batch.account)
     may_edit = may(person, Action.OPERATE)
     fresh = batch.dry_run_at is not None and now - batch.dry_run_at <= DRY_RUN_HOLDS
+    size = URGENT_USERS if batch.urgent else policy.batch_size
+    room = max(size - len(rows), 0)
+    spare = candidates(batch, rows) if may_edit and room and not looking else []
     context = {
         "batch": batch,
         "items": [Item(row, batch_plan.planned_calls(row)) for row in kept],
         "left_out": left_out,
         "plan": batch_plan.plan_of(batch, kept, now),
         "comments": [row for row in comments_of(batch) if row.change_id is None],
-        "size": policy.batch_size,
-        "room": max(policy.batch_size - len(rows), 0),
+        "size": size,
+        "room": room,
+        "to_add": spare[:room],
         "looking": looking,
         "looked": looked,
+        "total": len(rows),
         "mark": mark,
         "fresh": fresh and not looking,
         "may_edit": may_edit,
-        "candidates": candidates(batch, rows) if may_edit and not is_fragment(request) else [],
+        "candidates": spare,
         "approvers": approvers_but(person),
         "teams": len({row.departure.owner_id for row in kept}),
         "oob": is_fragment(request),
@@ -106,7 +114,9 @@ def candidates(batch: Batch, rows: Sequence[Change]) -> list[Departure]:
     """Users that may still be added, in the suggested order."""
     taken = [row.departure_id for row in rows]
     eligible = changes.eligible(batch.account, MoveName(batch.move)).exclude(pk__in=taken)
-    return list(suggested_order(eligible)[:MOST_CANDIDATES])
+    found = list(suggested_order(eligible)[:MOST_CANDIDATES])
+    blocked = changes.blockers_for(found, batch.move, urgent=batch.urgent)
+    return [row for row in found if all(one.code in MENDED for one in blocked[row.pk])]
 
 
 def suggested_order(departures: QuerySet[Departure]) -> QuerySet[Departure]:
@@ -152,7 +162,8 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "not_ready": unmet[0].text if unmet else "",
         "words": changes.words_for(batch) if asked and batch.move == MoveName.DELETE else "",
         "comments": [row for row in comments_of(batch) if row.change_id is None],
-        "waits": waits_for(batch, now) if batch.status == Batch.Status.APPROVED else [],
+        "waits": changes.waits_for(batch) if batch.status == Batch.Status.APPROVED else [],
+        "may_take_over": may_take_over(batch, person),
     }
     return rendered(request, "migrations_app/batch_review.html", context)
 
@@ -190,35 +201,12 @@ def may_withdraw(batch: Batch, person: Person) -> bool:
     return may(person, Action.WITHDRAW) and person.pk in (batch.asked_by_id, batch.approved_by_id)
 
 
-def waits_for(batch: Batch, now: datetime) -> list[str]:
-    """What an approved batch still waits for, in sentences."""
-    reasons = []
-    if changes.current() is not None:
-        reasons.append("The emergency stop is pulled. Another person lifts it.")
-    if batch.resume_needed:
-        reasons.append("The emergency stop halted it. It goes on when somebody resumes it by hand.")
-    if batch.account.hold_reason:
-        reasons.append(batch.account.hold_reason)
-    if not batch.urgent:
-        reasons += notice_lines(batch, now)
-    return reasons
-
-
-def notice_lines(batch: Batch, now: datetime) -> list[str]:
-    """Which owners were not reached yet (rule 13), and until when the notice of the others runs."""
-    told = Notice.objects.filter(batch=batch, kind="announce", team__isnull=False)
-    if batch.asked_at:
-        told = told.filter(at__gte=batch.asked_at)
-    unreached = [str(row.team) for row in told.filter(reached_at=None).select_related("team")]
-    if unreached:
-        return [
-            f"Waits until a lead of {name} has opened its notice while signed in."
-            for name in unreached
-        ]
-    over = notices.notice_over(batch, policy_for(Organization.get(), batch.account))
-    if over is not None and over > now:
-        return [f"The owners' notice runs until {over:%a %-d %b %H:%M} UTC."]
-    return []
+def may_take_over(batch: Batch, person: Person) -> bool:
+    """Whether the approver has lost the role meanwhile, so that this one may answer for it."""
+    by = batch.approved_by
+    if by is None or by.has_role(Role.APPROVER) or batch.asked_by_id == person.pk:
+        return False
+    return may(person, Action.APPROVE)
 
 
 def approvers_but(person: Person) -> list[Person]:
@@ -247,6 +235,7 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "may_operate": operates,
         "may_restore": operates or may(person, Action.APPROVE),
         **_restore_words(batch, sum(1 for row in rows if row.restorable)),
+        "may_take_over": may_take_over(batch, person),
         "may_see_script": may(person, Action.SEE_SENSITIVE),
         "is_delete": batch.move == MoveName.DELETE,
         "actions_changed": request.GET.get("status") != batch.status,
@@ -255,7 +244,7 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     status = STOP_POLLING if polled and progress.ended else 200
     answer = rendered(request, "migrations_app/batch_run.html", context, part="live", status=status)
     if polled and (line := milestone(request.GET.get("was", ""), batch, progress)):
-        trigger_client_event(answer, "announce", line)
+        answer["HX-Trigger"] = json.dumps({"announce": line})
     return answer
 
 

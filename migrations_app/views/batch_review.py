@@ -87,3 +87,13 @@ def withdraw(request: HttpRequest, number: int) -> HttpResponse:
     batch = batch_by(number)
     changes.withdraw(batch, person)
     return done(request, address(batch), f"Batch #{number} is withdrawn. Nothing was changed.")
+
+
+@require_POST
+def take_over(request: HttpRequest, number: int) -> HttpResponse:
+    """Answer for a batch whose approver has lost the role."""
+    person = person_of(request)
+    require(person, Action.APPROVE)
+    batch = batch_by(number)
+    changes.take_over(batch, person)
+    return done(request, address(batch), f"You answer for batch #{number} now.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db.models import Count, Q
@@ -16,11 +17,13 @@ from inventory.policy import policy_for
 from inventory.refusals import Refused
 from migrations_app import changes
 from migrations_app.forms_batches import ComposeForm, MessageForm, MethodForm
+from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Departure
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 from migrations_app.views.batch_pages import (
+    MENDED,
     address,
     batch_by,
     draft_page,
@@ -30,8 +33,6 @@ from migrations_app.views.batch_pages import (
 
 PAGE_SIZE = 50
 CONSIDERED = 200
-# What the dry run mends by looking again.
-MENDED = frozenset({"evidence-age"})
 
 
 @require_GET
@@ -53,15 +54,39 @@ def batches(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     if before.isdecimal() and len(before) < 10:
         rows = rows.filter(number__lt=int(before))
-    found = list(rows[: PAGE_SIZE + 1])
+    found = list(rows.order_by("-number")[: PAGE_SIZE + 1])
     more = f"?view={view}&before={found[PAGE_SIZE - 1].number}" if len(found) > PAGE_SIZE else ""
     context = {
         "batches": found[:PAGE_SIZE],
         "view": view,
         "next_url": more,
+        "sentence": _sentence(),
         "may_compose": may(request.user, Action.OPERATE),
     }
     return rendered(request, "migrations_app/batches.html", context)
+
+
+def _sentence() -> str:
+    """What the batches are about to do: "Batch #10 is running. One waits for approval." """
+    rows = Batch.objects.filter(status__in=Batch.OPEN).values_list("number", "status")
+    by_status: dict[str, list[int]] = defaultdict(list)
+    for number, status in rows.order_by("number"):
+        by_status[status].append(number)
+    words = {
+        Batch.Status.RUNNING: ("is running", "are running"),
+        Batch.Status.PAUSED: ("is paused", "are paused"),
+        Batch.Status.ASKED: ("waits for approval", "wait for approval"),
+        Batch.Status.APPROVED: ("is approved and waits", "are approved and wait"),
+        Batch.Status.DRAFT: ("is a draft", "are drafts"),
+    }
+    parts = []
+    for status, (one, many) in words.items():
+        numbers = by_status.get(status, [])
+        if len(numbers) == 1:
+            parts.append(f"Batch #{numbers[0]} {one}.")
+        elif numbers:
+            parts.append(f"{len(numbers)} {many}.")
+    return " ".join(parts[:2]) or "No batch is open."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,6 +130,7 @@ def compose_page(request: HttpRequest, form: ComposeForm, status: int = 200) -> 
     free = [row for row in considered if not blocked.get(row.pk)]
     asked_for = [row for row in free if row.user.user_id in wanted or row.user.user_name in wanted]
     size = policy_for(Organization.get(), account).batch_size if account else 0
+    size = min(size, URGENT_USERS) if chosen.get("urgent") else size
     context = {
         "form": form,
         "accounts": Account.objects.filter(active=True),

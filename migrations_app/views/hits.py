@@ -54,6 +54,6 @@ def fixed(request: HttpRequest, pk: int) -> HttpResponse:
     person = person_of(request)
     row = _hit(pk)
     require(person, Action.RESTORE, row.departure.owner)
-    changes.caller_fixed(row, person, note=cleaned(NoteForm(request.POST))["reason"])
+    changes.caller_fixed(row, person, cleaned(NoteForm(request.POST))["reason"])
     said = f"Thank you. The clock of {row.departure.user} starts again now."
     return done(request, reverse("soak"), said)

@@ -77,6 +77,6 @@ def _mark(board: Board) -> str:
             (c.departure.pk, c.departure.state, c.days_left, c.flag, c.ready, c.hit and c.hit.count)
             for c in column.cards
         ]
-        for column in board.columns
+        for column in board.all_columns
     ]
     return hashlib.sha256(repr((seen, len(board.partly))).encode()).hexdigest()[:16]
