@@ -1,0 +1,302 @@
+"""One hit and its three ways out; restoring and extending one user."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from inventory import clock
+from inventory.models import Person
+from migrations_app.models import Change, Departure, Hit
+from tests import cast
+from tests.migrations_app import batch_rows as rows
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+@pytest.fixture
+def called(everybody: cast.Cast) -> Hit:
+    """An open hit on a watched user of Payments."""
+    return cast.hit(cast.departure("called", "disabled", everybody.payments))
+
+
+def browser(person: Person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def address(departure: Departure, action: str) -> str:
+    return f"/users/{cast.ACCOUNT_ID}/{departure.user.user_id}/{action}/"
+
+
+def text_of(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+# ── Hits ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_engineer_is_offered_all_three_ways(everybody: cast.Cast, called: Hit) -> None:
+    text = text_of(browser(everybody.jonas).get(f"/hits/{called.pk}/"))
+
+    assert f"/hits/{called.pk}/dismiss/" in text
+    assert f"/hits/{called.pk}/fixed/" in text
+    assert address(called.departure, "restore") in text
+
+
+def test_a_lead_of_the_owner_may_restore_and_fix_but_not_dismiss(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    text = text_of(browser(everybody.sara).get(f"/hits/{called.pk}/"))
+
+    assert f"/hits/{called.pk}/fixed/" in text
+    assert f"/hits/{called.pk}/dismiss/" not in text
+
+
+def test_a_lead_of_another_team_may_do_nothing(everybody: cast.Cast, called: Hit) -> None:
+    client = browser(everybody.priya)
+
+    assert f"/hits/{called.pk}/fixed/" not in text_of(client.get(f"/hits/{called.pk}/"))
+    assert client.post(f"/hits/{called.pk}/fixed/").status_code == 403
+    assert client.post(f"/hits/{called.pk}/dismiss/", {"reason": "x"}).status_code == 403
+    called.refresh_from_db()
+    assert called.closed == ""
+
+
+def test_dismissing_needs_a_reason(everybody: cast.Cast, called: Hit) -> None:
+    answer = browser(everybody.jonas).post(f"/hits/{called.pk}/dismiss/")
+
+    assert answer.status_code == 422
+    assert "Say why" in text_of(answer)
+    called.refresh_from_db()
+    assert called.closed == ""
+
+
+def test_dismissing_leaves_the_clock_alone(everybody: cast.Cast, called: Hit) -> None:
+    before = called.departure.clock_started_at
+
+    answer = browser(everybody.jonas).post(f"/hits/{called.pk}/dismiss/", {"reason": "a scanner"})
+
+    assert answer["Location"] == "/soak/"
+    called.refresh_from_db()
+    assert (called.closed, called.closed_reason) == ("dismissed", "a scanner")
+    assert Departure.objects.get().clock_started_at == before
+
+
+def test_a_fixed_caller_starts_the_clock_again(everybody: cast.Cast, called: Hit) -> None:
+    browser(everybody.sara).post(f"/hits/{called.pk}/fixed/", {"reason": "new role"})
+
+    called.refresh_from_db()
+    assert called.closed == "fixed"
+    started = Departure.objects.get().clock_started_at
+    assert started is not None
+    assert clock.now() - started < timedelta(minutes=1)
+
+
+def test_a_hit_that_was_closed_meanwhile_is_stale(everybody: cast.Cast, called: Hit) -> None:
+    client = browser(everybody.jonas)
+    client.post(f"/hits/{called.pk}/dismiss/", {"reason": "a scanner"})
+
+    assert client.post(f"/hits/{called.pk}/dismiss/", {"reason": "again"}).status_code == 409
+    called.refresh_from_db()
+    assert called.closed_reason == "a scanner"
+
+
+def test_a_knock_offers_nothing_to_decide(everybody: cast.Cast) -> None:
+    knock = cast.hit(cast.departure("called", "disabled"), kind=Hit.Kind.KNOCK)
+
+    text = text_of(browser(everybody.jonas).get(f"/hits/{knock.pk}/"))
+
+    assert "It holds nothing." in text
+    assert "/dismiss/" not in text
+
+
+def test_an_unknown_hit_is_not_found(everybody: cast.Cast) -> None:
+    client = browser(everybody.jonas)
+    assert client.get("/hits/999/").status_code == 404
+    assert client.post("/hits/999/dismiss/", {"reason": "x"}).status_code == 404
+
+
+# ── Restore ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_restore_page_says_what_comes_back_before_the_click(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    batch = rows.started(everybody, called.departure)
+    rows.call(batch.changes.get(), params={"PolicyArn": cast.FENCE})
+
+    text = text_of(browser(everybody.sara).get(address(called.departure, "restore")))
+
+    assert "The deny is taken off." in text
+    assert "Nothing was lost" in text
+    assert not Change.objects.filter(move="restore").exists()
+
+
+def test_what_cannot_come_back_is_said_with_the_command(everybody: cast.Cast, called: Hit) -> None:
+    batch = rows.started(everybody, called.departure)
+    rows.call(batch.changes.get(), "DeleteLoginProfile", target="called")
+
+    text = text_of(browser(everybody.sara).get(address(called.departure, "restore")))
+
+    assert "The old password cannot come back." in text
+    assert "aws iam create-login-profile" in text
+
+
+def test_restoring_asks_for_one_restore_however_often_it_is_clicked(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    client, path = browser(everybody.sara), address(called.departure, "restore")
+
+    client.post(path, {"reason": "monthly report"})
+    answer = client.post(path, {"reason": "monthly report"})
+
+    assert answer["Location"] == path
+    restore = Change.objects.get(move="restore")
+    assert (restore.requested_by, restore.reason) == (everybody.sara, "monthly report")
+
+
+def test_a_running_restore_is_polled_until_it_ends(everybody: cast.Cast, called: Hit) -> None:
+    client, path = browser(everybody.sara), address(called.departure, "restore")
+    client.post(path)
+    assert 'hx-trigger="every 2s"' in text_of(client.get(path))
+
+    Change.objects.update(status="done", finished_at=clock.now())
+    Departure.objects.update(state="owner-assigned")
+
+    answer = client.get(path, headers=HTMX)
+    assert answer.status_code == 286
+    assert "<html" not in text_of(answer)
+    assert "Restored, " in text_of(answer)
+
+
+def test_a_failed_restore_can_be_tried_again(everybody: cast.Cast, called: Hit) -> None:
+    client, path = browser(everybody.jonas), address(called.departure, "restore")
+    client.post(path)
+    Change.objects.update(status="failed", error="AWS refused DetachUserPolicy.")
+
+    text = text_of(client.get(path))
+    client.post(path)
+
+    assert "Not restored." in text
+    assert "Try again" in text
+    assert Change.objects.get().status == "queued"
+
+
+def test_only_its_lead_or_security_may_restore(everybody: cast.Cast, called: Hit) -> None:
+    path = address(called.departure, "restore")
+
+    assert browser(everybody.vera).post(path).status_code == 403
+    answer = browser(everybody.priya).post(path)
+
+    assert answer.status_code == 403
+    assert "This belongs to another team. Ask Sara Lindqvist for access." in text_of(answer)
+    assert not Change.objects.exists()
+
+
+def test_a_user_with_access_has_nothing_to_restore(everybody: cast.Cast) -> None:
+    path = address(cast.departure("fine", "owner-assigned"), "restore")
+    client = browser(everybody.jonas)
+
+    assert "There is nothing to restore" in text_of(client.get(path))
+    assert client.post(path).status_code == 422
+
+
+def test_a_user_that_is_none_is_not_found(everybody: cast.Cast) -> None:
+    client = browser(everybody.jonas)
+    for action in ("restore", "extend", "finish-deleting", "stop-and-rebuild"):
+        assert client.get(f"/users/{cast.ACCOUNT_ID}/AIDANOBODY/{action}/").status_code == 404
+
+
+# ── Extend ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_extending_holds_a_user_until_that_day(everybody: cast.Cast, called: Hit) -> None:
+    until = (clock.now() + 20 * DAY).date()
+
+    answer = browser(everybody.sara).post(
+        address(called.departure, "extend"), {"until": until, "reason": "quarter close"}
+    )
+
+    assert answer.status_code == 302
+    row = Departure.objects.get()
+    assert row.not_before is not None
+    assert (row.not_before.date(), row.not_before_reason) == (until, "quarter close")
+
+
+def test_a_date_that_is_none_comes_back_beside_its_field(everybody: cast.Cast, called: Hit) -> None:
+    answer = browser(everybody.sara).post(
+        address(called.departure, "extend"), {"until": "soon", "reason": "quarter close"}
+    )
+
+    assert answer.status_code == 422
+    text = text_of(answer)
+    assert "Write the date as 2025-04-02." in text
+    assert 'value="quarter close"' in text
+
+
+def test_ninety_days_from_disabling_is_the_end(everybody: cast.Cast, called: Hit) -> None:
+    far = (clock.now() + 100 * DAY).date()
+
+    answer = browser(everybody.sara).post(
+        address(called.departure, "extend"), {"until": far, "reason": "quarter close"}
+    )
+
+    assert answer.status_code == 422
+    assert Departure.objects.get().not_before is None
+
+
+# ── After the point of no return ─────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def half(everybody: cast.Cast) -> Departure:
+    """A delete that broke off after its first final call."""
+    row = cast.departure("half", "soaking", irreversible_at=clock.now())
+    batch = rows.started(everybody, row, move="delete")
+    batch.changes.update(status="failed", irreversible_at=clock.now(), error="AWS refused it.")
+    return row
+
+
+def test_a_partly_deleted_user_is_finished_by_an_engineer(
+    everybody: cast.Cast, half: Departure
+) -> None:
+    client, path = browser(everybody.jonas), address(half, "finish-deleting")
+    assert "AWS refused it." in text_of(client.get(path))
+
+    client.post(path)
+
+    assert Change.objects.get().status == "queued"
+
+
+def test_a_lead_may_not_finish_a_delete(everybody: cast.Cast, half: Departure) -> None:
+    client = browser(everybody.sara)
+    assert client.post(address(half, "finish-deleting")).status_code == 403
+    assert client.post(address(half, "stop-and-rebuild")).status_code == 403
+    assert Change.objects.get().status == "failed"
+
+
+def test_stopping_leaves_it_fenced(everybody: cast.Cast, half: Departure) -> None:
+    change = Change.objects.get()
+    change.holdings.create(departure=half, taken_at=clock.now(), document={})
+
+    browser(everybody.jonas).post(address(half, "stop-and-rebuild"))
+
+    assert Change.objects.get().status == "withdrawn"
+    assert Departure.objects.get().state == "soaking"
+
+
+def test_a_whole_user_has_nothing_to_finish(everybody: cast.Cast, called: Hit) -> None:
+    answer = browser(everybody.jonas).get(address(called.departure, "finish-deleting"))
+    assert answer.status_code == 422

@@ -1,0 +1,97 @@
+"""The emergency stop in the browser: one person pulls it, another lifts it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from inventory.models import Person
+from migrations_app.models import Batch, EmergencyStop
+from tests import cast
+from tests.migrations_app import batch_rows as rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def browser(person: Person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def pulled(everybody: cast.Cast) -> Any:
+    return browser(everybody.jonas).post("/stop/", {"reason": "alarm in production"})
+
+
+def test_looking_at_the_page_pulls_nothing(everybody: cast.Cast) -> None:
+    assert b"Stop all writing to AWS?" in browser(everybody.jonas).get("/stop/").content
+    assert not EmergencyStop.objects.exists()
+
+
+def test_pulling_halts_what_runs_and_says_so_on_every_page(everybody: cast.Cast) -> None:
+    rows.started(everybody, cast.departure("quiet", "owner-assigned"))
+
+    assert pulled(everybody).status_code == 302
+
+    assert Batch.objects.get().status == "paused"
+    text = browser(everybody.vera).get("/soak/").content.decode()
+    assert "Emergency stop." in text
+    assert "alarm in production" in text
+
+
+def test_pulling_without_a_reason_comes_back(everybody: cast.Cast) -> None:
+    assert browser(everybody.jonas).post("/stop/").status_code == 422
+    assert not EmergencyStop.objects.exists()
+
+
+def test_pulling_twice_is_one_stop(everybody: cast.Cast) -> None:
+    pulled(everybody)
+    pulled(everybody)
+    assert EmergencyStop.objects.count() == 1
+
+
+def test_a_lead_may_not_pull_it(everybody: cast.Cast) -> None:
+    client = browser(everybody.sara)
+    assert b'<form method="post" action="/stop/"' not in client.get("/stop/").content
+    assert client.post("/stop/", {"reason": "x"}).status_code == 403
+    assert not EmergencyStop.objects.exists()
+
+
+def test_whoever_pulled_it_does_not_lift_it(everybody: cast.Cast) -> None:
+    pulled(everybody)
+    client = browser(everybody.jonas)
+
+    assert b"You pulled it, so somebody else lifts it." in client.get("/stop/").content
+    assert client.post("/stop/lift/", {"reason": "mended"}).status_code == 403
+    assert EmergencyStop.objects.get().lifted_at is None
+
+
+def test_another_person_lifts_it_and_the_batch_waits_for_a_hand(everybody: cast.Cast) -> None:
+    rows.started(everybody, cast.departure("quiet", "owner-assigned"))
+    pulled(everybody)
+
+    browser(everybody.mei).post("/stop/lift/", {"reason": "mended"})
+
+    stop = EmergencyStop.objects.get()
+    assert (stop.lifted_by, stop.lift_reason) == (everybody.mei, "mended")
+    assert Batch.objects.get().status == "paused"
+
+
+def test_lifting_what_is_not_pulled_is_stale(everybody: cast.Cast) -> None:
+    assert browser(everybody.mei).post("/stop/lift/", {"reason": "mended"}).status_code == 409
+
+
+def test_a_reason_stays_text(everybody: cast.Cast) -> None:
+    browser(everybody.jonas).post("/stop/", {"reason": "<script>alert(1)</script>"})
+
+    text = browser(everybody.mei).get("/stop/").content.decode()
+
+    assert "<script>alert(1)</script>" not in text
+    assert "&lt;script&gt;alert(1)" in text
