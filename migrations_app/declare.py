@@ -199,7 +199,20 @@ def _write(
             from_command_line=actor is None,
         )
     for account in Account.objects.filter(active=True):
+        _bind_anew(account)
         changes.bind_protection(account)
+
+
+def _bind_anew(account: Account) -> None:
+    """Applying the file says that its names are right: an entry means who bears its name now.
+
+    Whoever it meant before stays protected until an admin ends that.
+    """
+    for entry in account.protected_entries.exclude(bound_user_id=""):
+        namesake = account.users.present().filter(user_name__iexact=entry.user_name).first()
+        if namesake and namesake.user_id != entry.bound_user_id:
+            entry.bound_user_id, entry.bound_at = namesake.user_id, clock.now()
+            entry.save()
 
 
 def _impersonal(sentences: tuple[str, ...], found: Difference) -> list[str]:

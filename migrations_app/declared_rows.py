@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from inventory import clock
@@ -17,7 +20,7 @@ from inventory.organization import (
     DeclaredTeam,
 )
 from migrations_app.changes import state
-from migrations_app.lifecycle import Protection
+from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure
 
 _ACCOUNT_COLUMNS = (
@@ -164,29 +167,38 @@ def _write_account(declared: DeclaredAccount, teams: dict[str, Team]) -> None:
 
 def _write_protection(account: Account, entry: DeclaredProtection, teams: dict[str, Team]) -> None:
     row = account.protected_entries.filter(user_name__iexact=entry.user).first()
-    row = row or ProtectedEntry(account=account)
+    row = row or ProtectedEntry(account=account, kind=entry.kind)
+    protected = [*_protected_by(row)] if row.pk else []
     row.user_name, row.kind, row.reason = entry.user, entry.kind, entry.reason
     row.owner, row.until = teams.get(entry.owner), entry.until
     row.save()
+    for departure in protected:
+        now = (departure.protection, departure.protection_reason, departure.protection_until)
+        if now != (entry.kind, entry.reason, entry.until):
+            _protect(departure, entry.kind, entry.reason, entry.until)
 
 
 def _lift_protection(entry: ProtectedEntry) -> None:
     """Whom a removed entry protected is no longer protected; `self` stays, nobody declared that."""
-    matches = Departure.objects.filter(
-        user__account=entry.account, protection=entry.kind, user__user_name__iexact=entry.user_name
-    )
+    for departure in _protected_by(entry):
+        _protect(departure, Protection.NONE.value, "", None)
+
+
+def _protected_by(entry: ProtectedEntry) -> Iterator[Departure]:
+    """Whoever is protected as the row says it, by name or by the id it was bound to."""
+    matches = Q(user__user_name__iexact=entry.user_name)
     if entry.bound_user_id:
-        matches |= Departure.objects.filter(
-            user__account=entry.account,
-            protection=entry.kind,
-            user__user_id=entry.bound_user_id,
-        )
-    for departure in matches.distinct().select_related("user__account", "owner"):
-        state.note(
-            departure,
-            "unprotected",
-            data={"declared": True},
-            protection=Protection.NONE.value,
-            protection_reason="",
-            protection_until=None,
-        )
+        matches |= Q(user__user_id=entry.bound_user_id)
+    rows = Departure.objects.filter(matches, user__account=entry.account, protection=entry.kind)
+    yield from rows.exclude(state=State.DELETED).select_related("user__account", "owner")
+
+
+def _protect(departure: Departure, kind: str, reason: str, until: date | None) -> None:
+    state.note(
+        departure,
+        "protection.declared" if kind else "protection.ended",
+        data={"reason": reason or "no longer declared"},
+        protection=kind,
+        protection_reason=reason,
+        protection_until=until,
+    )

@@ -18,7 +18,16 @@ from django.views.decorators.http import require_POST, require_safe
 from inventory import clock, refresh
 from inventory.answers import done, person_of, rendered
 from inventory.declared_lines import lines
-from inventory.models import Account, Alert, IamUser, Organization, Person, Sync, Team
+from inventory.models import (
+    Account,
+    Alert,
+    IamUser,
+    Organization,
+    Person,
+    ProtectedEntry,
+    Sync,
+    Team,
+)
 from inventory.permissions import Action, may, require
 from inventory.refusals import Stale
 
@@ -88,13 +97,35 @@ def account(request: HttpRequest, account: str) -> HttpResponse:
         "page": "accounts",
         "row": _row(row, line),
         "account": row,
-        "protected": row.protected_entries.select_related("owner"),
+        "protected": _protected(row),
         "syncs": row.syncs.select_related("asked_by")[:10],
         "may_sync": may(person, Action.SYNC),
         "may_operate": may(person, Action.OPERATE),
         "held_listing": _held_listing(row),
     }
     return rendered(request, "inventory/settings/account.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedRow:
+    """A declared protection, and whether somebody has to say whom it means (rule 3)."""
+
+    entry: ProtectedEntry
+    unclear: str
+
+
+def _protected(account: Account) -> list[ProtectedRow]:
+    found = []
+    for entry in account.protected_entries.select_related("owner"):
+        named = account.users.present().filter(user_name__iexact=entry.user_name).first()
+        bound = account.users.present().filter(user_id=entry.bound_user_id).exists()
+        unclear = ""
+        if named and entry.bound_user_id and named.user_id != entry.bound_user_id:
+            unclear = f"The name belongs to another user now, {named.user_id}."
+        elif not named and not bound and account.last_whole_at:
+            unclear = "Nobody in AWS matches."
+        found.append(ProtectedRow(entry, unclear))
+    return found
 
 
 def _held_listing(account: Account) -> dict[str, str]:

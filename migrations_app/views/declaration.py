@@ -13,11 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from inventory.answers import done, person_of, rendered
 from inventory.declared_lines import lines
-from inventory.models import Account, Organization, Person
+from inventory.models import Account, Organization, Person, ProtectedEntry
 from inventory.organization.policy_section import CATEGORIES
 from inventory.permissions import Action, may, require
 from inventory.policy import TIMES, WINDOWS, Policy, in_words, policy_for
-from migrations_app import declare
+from inventory.refusals import Refused
+from migrations_app import changes, declare
 from migrations_app.models import PendingDeclaration
 
 LABELS = {
@@ -111,6 +112,23 @@ def _is_own(waiting: PendingDeclaration, person: Person) -> bool:
 
 def _may_confirm(waiting: PendingDeclaration, person: Person) -> bool:
     return may(person, Action.CONFIRM_LOOSENING) and not _is_own(waiting, person)
+
+
+@require_POST
+def bind(request: HttpRequest, account: str, pk: int) -> HttpResponse:
+    """An engineer says which IAM user a declared protection means (rule 3)."""
+    entry = get_object_or_404(ProtectedEntry, pk=pk, account__account_id=account)
+    person = person_of(request)
+    require(person, Action.OPERATE)
+    wanted = request.POST.get("user", "").strip()
+    seen = entry.account.users.present()
+    user = seen.filter(user_id=wanted).first() or seen.filter(user_name__iexact=wanted).first()
+    if user is None:
+        raise Refused(f"“{wanted}” was not seen in {entry.account}. Sync it, then try again.")
+    changes.bind_entry(entry, user, person)
+    return done(
+        request, reverse("settings-account", args=[account]), f"{entry.user_name} means {user} now."
+    )
 
 
 @require_POST
