@@ -81,7 +81,7 @@ def usual(member: Member, user: User, born_at: datetime, pick: random.Random) ->
         habits.append(sign_in(member, user, born_at, every))
         member.rhythm = rhythm_name(every)
     if keys and (user.login is None or pick.random() < 0.5):
-        faster = {"ci-cd": [8 * HOUR, 12 * HOUR, DAY], "third-party": [12 * HOUR, DAY]}
+        faster = {"ci-cd": [12 * HOUR, DAY, DAY, 7 * DAY], "third-party": [DAY, DAY, 3 * DAY]}
         every = pick.choice(faster.get(member.category, [DAY, 2 * DAY, 7 * DAY]))
         habits.append(calls(member, user, keys[0], born_at, every))
         member.rhythm = member.rhythm or rhythm_name(every)

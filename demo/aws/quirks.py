@@ -279,7 +279,7 @@ def _twin(stage: Stage, member: Member, user: User) -> list[Habit]:
     return [
         Habit(
             kind="session", actor=RUNNER_ROLE, key=user.name, service="ec2",
-            event="DescribeInstances", region="us-east-1", every=6 * HOUR,
+            event="DescribeInstances", region="us-east-1", every=12 * HOUR,
             first=stage.born_at - timedelta(days=80), ip=address("runner", "ci-cd"),
             agent="Terraform/1.9.5 terraform-provider-aws/5.70.0",
         )
@@ -299,8 +299,8 @@ def _ghost(stage: Stage, member: Member, user: User) -> list[Habit]:
 
 
 RHYTHMS: dict[str, Callable[[Stage, Member, User], list[Habit]]] = {
-    "data-plane-only": _other("data", "s3", "GetObject", 6 * HOUR),
-    "smtp": _other("data", "ses", "SendRawEmail", 4 * HOUR),
+    "data-plane-only": _other("data", "s3", "GetObject", 12 * HOUR),
+    "smtp": _other("data", "ses", "SendRawEmail", 12 * HOUR),
     "git-only": _other("git", "codecommit", "GitPull", DAY, "eu-west-1"),
     "bedrock-key": _other("token", "bedrock", "ListFoundationModels", DAY, "us-west-2"),
     "federation": _other("federation", "s3", "ListBuckets", 12 * HOUR),

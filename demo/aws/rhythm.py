@@ -8,7 +8,6 @@ ones go on.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +41,14 @@ class Habit:
     spread: float = 0.6
     workdays: bool = False
     read_only: bool = True
+
+
+def _mixed(seed: int, number: int, n: int) -> int:
+    """32 bits that look random and belong to these three; Murmur's finalizer."""
+    bits = (seed * 0x9E3779B1 + number * 0x85EBCA6B + n * 0xC2B2AE35) & 0xFFFFFFFF
+    bits = ((bits ^ bits >> 16) * 0x85EBCA6B) & 0xFFFFFFFF
+    bits = ((bits ^ bits >> 13) * 0xC2B2AE35) & 0xFFFFFFFF
+    return bits ^ bits >> 16
 
 
 class Rhythm:
@@ -78,8 +85,7 @@ class Rhythm:
     def time_of(self, number: int, n: int) -> datetime:
         """The n-th time of a habit: `first`, n periods, and a part of one drawn from the seed."""
         habit = self._habits[number]
-        digest = hashlib.blake2b(f"{self._seed}/{number}/{n}".encode(), digest_size=4).digest()
-        part = int.from_bytes(digest, "big") / 2**32
+        part = _mixed(self._seed, number, n) / 2**32
         seconds = n * habit.every + int(part * habit.spread * habit.every)
         return habit.first + timedelta(seconds=seconds)
 
