@@ -22,7 +22,7 @@ from migrations_app.changes.batches import words_for
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import MoveName
-from migrations_app.models import Batch, Change, Viewed
+from migrations_app.models import Batch, Call, Change, Viewed
 
 APPROVAL_HOLDS = timedelta(days=7)
 
@@ -252,6 +252,8 @@ def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change
 def skip(change: Change, person: Person) -> Change:
     """Leave one queued or failed user out of the run."""
     require(person, Action.OPERATE)
+    if change.calls.filter(kind=Call.Kind.WRITE).exists():
+        raise Refused(f"Calls were made for {change.departure.user}. Try it again, or restore it.")
     with transaction.atomic():
         skippable = (Change.Status.QUEUED, Change.Status.ASKED, Change.Status.FAILED)
         changed = Change.objects.filter(
@@ -284,6 +286,10 @@ def retry(change: Change, person: Person) -> Change:
             raise Stale(f"{change.departure.user} did not fail; there is nothing to try again.")
         change.refresh_from_db()
         ledger.append("change.retried", actor=person, user=change.departure.user)
+        # A batch that ended with this failure runs again for it.
+        Batch.objects.filter(changes=change, status=Batch.Status.DONE).update(
+            status=Batch.Status.RUNNING, finished_at=None
+        )
         if change.move == MoveName.RESTORE:
             nudge.restore(change.pk)
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, QuerySet
@@ -19,7 +18,7 @@ from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence, nudge, ownership
-from migrations_app.changes.facts import batch_digest, facts_of, planned
+from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
 from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Comment, Departure
@@ -322,17 +321,13 @@ def _freeze(batch: Batch) -> list[Change]:
             asked.pop()
             change.status, change.finished_at = Change.Status.LEFT_OUT, clock.now()
             change.result = f"{change.departure.user} is in another batch already."
+            change.blockers = [_as_values("busy", change.result)]
             change.save()
     return asked
 
 
 def _redigest(batch: Batch) -> None:
-    wanted = [Change.Status.ASKED] if batch.status != Batch.Status.DRAFT else Change.UNCLAIMED
-    items: list[Any] = list(
-        batch.changes.filter(status__in=wanted, blockers=[])
-        .exclude(digest="")
-        .values_list("digest", flat=True)
-    )
+    items = frozen_items(batch)
     batch.digest = batch_digest(batch, items) if items else ""
     batch.save()
 

@@ -105,6 +105,15 @@ def batch_digest(batch: Batch, items: list[str]) -> str:
     )
 
 
+def frozen_items(batch: Batch) -> list[str]:
+    """The digests of the items that were asked for, whatever became of each since."""
+    return list(
+        batch.changes.filter(follows=None, blockers=[])
+        .exclude(digest="")
+        .values_list("digest", flat=True)
+    )
+
+
 def without_our_fence(holdings: UserHoldings, by: str) -> UserHoldings:
     """The holdings as they would be without the fence we put on; `by` as in Departure.fence."""
     if by != "policy":

@@ -14,11 +14,17 @@ from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import UserHoldings, list_users, read_user
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session
-from inventory.models import IamUser
+from inventory.models import IamUser, Role
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence
-from migrations_app.changes.facts import differences, held, without_our_fence
-from migrations_app.changes.journal import RowJournal
+from migrations_app.changes.facts import (
+    batch_digest,
+    differences,
+    frozen_items,
+    held,
+    without_our_fence,
+)
+from migrations_app.changes.journal import Halted, RowJournal
 from migrations_app.changes.restoring import made_by_us, raise_alert
 from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.changes.state import move
@@ -137,7 +143,9 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     urgent = bool(batch and batch.urgent)
     refused = account_blockers(departure.user.account, name, urgent=True)
     if refused:
-        raise LeftOut(refused[0].text)
+        raise Halted(refused[0].text)
+    if batch is not None:
+        _approval_holds(change, batch)
     # Who is fenced already is listened to: the guards ask how far. Its events are new only once.
     if name is MoveName.DISABLE and not urgent and not evidence.look(departure, reader, live):
         raise LeftOut("A source could not be read, and unknown is never unused.")
@@ -155,6 +163,16 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     _no_later_activity(change)
     if change.follows_id is None and not notices.reached_in_time(change):
         raise LeftOut(f"{departure.owner} was not reached in time.")
+
+
+def _approval_holds(change: Change, batch: Batch) -> None:
+    """Rule 4: the approver still has the role, the window is not over, the batch is unchanged."""
+    if batch.approved_by is None or not batch.approved_by.has_role(Role.APPROVER):
+        raise Halted(f"{batch.approved_by} is no approver any more.")
+    if change.follows_id is None and batch.window_to and clock.now() > batch.window_to:
+        raise LeftOut("Its approval lapsed; it needs a new one.")
+    if batch_digest(batch, frozen_items(batch)) != batch.approved_digest:
+        raise LeftOut("The batch is not the one that was approved.")
 
 
 def _same_as_approved(change: Change, live: UserHoldings) -> None:

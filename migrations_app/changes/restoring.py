@@ -159,6 +159,12 @@ def apply_restore(change: Change, worker: str) -> None:
     departure = Departure.objects.select_related("user__account", "owner").get(
         pk=change.departure_id
     )
+    if made_by_us(departure, change) == aws.Made() and departure.state not in SWITCHED_OFF:
+        # The forward change was stopped before its first call.
+        with transaction.atomic():
+            RowJournal(change, worker).hold()
+            _record_restore(departure, change, None)
+        return
     holdings = _restored_in_aws(departure, change, worker)
     with transaction.atomic():
         RowJournal(change, worker).hold()
@@ -319,7 +325,7 @@ def _named(departure: Departure, made: aws.Made) -> UserHoldings:
     return replace(holdings, boundary=made.boundary_before)
 
 
-def _record_restore(departure: Departure, change: Change, holdings: UserHoldings) -> None:
+def _record_restore(departure: Departure, change: Change, holdings: UserHoldings | None) -> None:
     now = clock.now()
     cleared: dict[str, Any] = {
         "fence": "",
@@ -337,9 +343,11 @@ def _record_restore(departure: Departure, change: Change, holdings: UserHoldings
         "overruled_note": "",
         "compromised": False,
     }
-    lost = (
-        "its old password does not come back" if made_by_us(departure, change).login_profile else ""
-    )
+    lost = ""
+    if made_by_us(departure, change).login_profile:
+        lost = "; its old password does not come back"
+    if holdings is not None and aws.fenced(holdings):
+        lost += "; a deny that somebody else put on is still there"
     if departure.state in SWITCHED_OFF:
         move(departure, MoveName.RESTORE, actor=change.requested_by, note=change.reason, **cleared)
     else:
@@ -350,14 +358,14 @@ def _record_restore(departure: Departure, change: Change, holdings: UserHoldings
     Change.objects.filter(pk=change.pk).update(
         status=Change.Status.DONE,
         finished_at=now,
-        result=f"Restored and read back{'; ' + lost if lost else ''}.",
-        check_at=now + CHECKS[0],
-        proof={"user_id": holdings.user_id},
+        result=f"Restored and read back{lost}." if holdings else "Nothing had been changed yet.",
+        check_at=now + CHECKS[0] if holdings else None,
+        proof={"user_id": holdings.user_id} if holdings else {},
         claimed_by="",
         lease_until=None,
     )
     notices.tell_owner(
-        departure, "restored", f"restore:{change.pk}:done", f"{departure.user} is restored", lost
+        departure, "restored", f"restore:{change.pk}:done", f"{departure.user} is restored{lost}"
     )
 
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 
 from inventory import clock, ledger
-from inventory.models import Account, Organization
+from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
 from migrations_app import guards, notices
 from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running
 from migrations_app.changes.situation import account_blockers, blockers_for, situation
 from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Departure
+from migrations_app.models import Batch, Change, Departure, Notice
 
 SHUT_TOLD_BEFORE = timedelta(days=1)
 
@@ -30,6 +30,7 @@ def sweep() -> None:
     ):
         start_if_due(batch)
     tell_of_shuts()
+    tell_the_head()
     shut_what_is_due()
     running.nudge_running()
 
@@ -124,6 +125,22 @@ def tell_of_shuts() -> None:
                 "Its keys become inactive and its console password goes. Say so if you need it.",
                 security=False,
             )
+
+
+def tell_the_head() -> None:
+    """Rule 15: once a day the head of the ledger goes out, so that a cut tail shows."""
+    today = clock.now().date()
+    if Notice.objects.filter(key=f"ledger:{today}").exists():
+        return
+    last = LedgerEntry.objects.order_by("-seq").first()
+    if last is not None:
+        notices.tell(
+            "ledger",
+            f"ledger:{today}",
+            f"The ledger has {last.seq} entries",
+            role=Role.ADMIN,
+            text=f"Check it any day with: manage.py ledger verify --head {last.seq}:{last.hash}",
+        )
 
 
 def _settling(batch: Batch, settle: timedelta) -> list[str]:
