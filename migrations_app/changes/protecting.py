@@ -67,7 +67,6 @@ def bind_protection(account: Account) -> list[str]:
     write in the account until an engineer binds it or the file is applied anew.
     """
     problems = []
-    matched: set[int] = set()
     for entry in account.protected_entries.all():
         users = _matching(entry)
         if not users:
@@ -84,10 +83,8 @@ def bind_protection(account: Account) -> list[str]:
                 bound_user_id=users[0].user_id, bound_at=clock.now()
             )
         for user in users:
-            matched.add(user.pk)
             _protect_seen(user, Protection(entry.kind), entry.reason, entry.until)
-    for user in account.users.present().filter(user_id__in=own_user_ids()):
-        matched.add(user.pk)
+    for user in _ourselves(account):
         _protect_seen(user, Protection.SELF, "The product itself runs as this user.", None)
     _hold(account, problems)
     return problems
@@ -110,6 +107,22 @@ def own_user_ids() -> frozenset[str]:
         return frozenset(one.identity.user_id for one in identity.reported())
     except redis.RedisError:
         return frozenset()
+
+
+def _ourselves(account: Account) -> list[IamUser]:
+    """IAM users that workers' base credentials are, or that a declared role's trust policy names."""
+    roles = {
+        arn.rpartition("/")[2]
+        for arn in (account.reader_role, account.actor_role, account.deleter_role)
+        if arn
+    }
+    own = own_user_ids()
+    return [
+        user
+        for user in account.users.present()
+        if user.user_id in own
+        or any(one["kind"] == "role-trust" and one["name"] in roles for one in user.references)
+    ]
 
 
 def end_exemptions() -> int:
