@@ -110,7 +110,7 @@ def own_user_ids() -> frozenset[str]:
 
 
 def _ourselves(account: Account) -> list[IamUser]:
-    """IAM users that workers' base credentials are, or that a declared role's trust policy names."""
+    """IAM users that workers run as, or that the trust policy of a declared role names."""
     roles = {
         arn.rpartition("/")[2]
         for arn in (account.reader_role, account.actor_role, account.deleter_role)
