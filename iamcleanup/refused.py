@@ -19,6 +19,12 @@ class RefusedMiddleware(MiddlewareMixin):
     page with the same reasons. The status is the refusal's own: 403, 409 or 422.
     """
 
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        """PostgreSQL takes no NUL, and no name, id or search of ours holds one."""
+        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponse("That address is not one.", status=400, content_type="text/plain")
+        return None
+
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, Refused):
             return None

@@ -23,7 +23,7 @@ ANSWERS = (
 )
 
 
-class TeamField(forms.ModelChoiceField):
+class TeamField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
     """A team by its key."""
 
     def __init__(self, **options: Any) -> None:

@@ -57,19 +57,19 @@ class Filters:
     def read(cls, query: QueryDict, account: str = "") -> Filters:
         """Filters from a query string; what is unknown in it is left out, never an error."""
         chosen = {
-            name: tuple(value for value in query.getlist(name) if value)
+            name: values
             for name in FACETS
-            if any(query.getlist(name))
+            if (values := tuple(filter(None, map(_plain, query.getlist(name)))))
         }
         view = query.get("view", "")
-        page = query.get("page", "1")
+        page, sort = query.get("page", "1"), query.get("sort", "")
         return cls(
             # A state was asked for by name: no view may hide it.
             view=view if view in VIEWS else "everything" if "state" in chosen else "left",
-            q=query.get("q", "").strip().replace("\x00", "")[:200],
-            account=query.get("account", account),
-            sort=query["sort"] if query.get("sort") in SORTS else "suggested",
-            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+            q=_plain(query.get("q", "")),
+            account=_plain(query.get("account", account)),
+            sort=sort if sort in SORTS else "suggested",
+            page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
             chosen=chosen,
         )
 
@@ -250,7 +250,7 @@ def rows_of(departures: Iterable[Departure], now: datetime) -> list[Row]:
             oldest_key=now - made if (made := keys.get(row.user_id)) else None,
             mfa=mfa_of(row),
             fact=telling_fact(row),
-            flags=flags(row, now, has_hit=row.has_hit),
+            flags=flags(row, now, has_hit=has_hit(row)),
         )
         for row in page
     ]
@@ -310,6 +310,16 @@ def flags(departure: Departure, now: datetime, has_hit: bool) -> tuple[str, ...]
         ),
     )
     return tuple(name for name, holds in shown if holds)
+
+
+def _plain(text: str) -> str:
+    """Typed text as the database takes it: no NUL, no blanks around, not endless."""
+    return text.replace("\x00", "").strip()[:200]
+
+
+def has_hit(departure: Departure) -> bool:
+    """Whether a hit is open on a departure that `departures` gave."""
+    return bool(departure.has_hit)  # type: ignore[attr-defined]  # annotated there
 
 
 def open_hits() -> QuerySet[Hit]:

@@ -89,7 +89,9 @@ class Risk:
 def situation(account_id: str, now: datetime) -> Situation:
     """Counts per state and category of one account, or of all with an empty id."""
     rows = _departures(account_id)
-    groups = rows.order_by().values_list("category", "shown_state").annotate(Count("pk"))
+    # `shown` annotates both columns; the type checker cannot follow that far.
+    columns = ("category", "shown_state")
+    groups = rows.order_by().values_list(*columns).annotate(Count("pk"))
     by_state: Counter[str] = Counter()
     by_category: dict[str, Counter[str]] = {name: Counter() for name in CATEGORIES}
     for category, state, number in groups:

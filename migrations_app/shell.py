@@ -56,7 +56,7 @@ class Stopped:
 
 
 def chosen_account_id(request: HttpRequest) -> str:
-    """The account the reader looks at, empty for all: chosen by `?account=`, kept in the session."""
+    """The account looked at, empty for all: chosen by `?account=`, kept in the session."""
     if CHOSEN in request.GET:
         chosen = request.GET[CHOSEN]
         if request.session.get(CHOSEN, "") != chosen:
@@ -186,10 +186,11 @@ def context(request: HttpRequest) -> dict[str, Shell | None]:
 
 def _counted(name: str, rows: QuerySet) -> QuerySet:  # type: ignore[type-arg]
     """(name, number of rows) as a query that can stand in a union; no row where nothing is."""
-    return (
+    counted: QuerySet = (  # type: ignore[type-arg]
         rows.order_by()
         .annotate(question=Value(name))
         .values("question")
         .annotate(number=Count(F("pk"), distinct=True))
         .values_list("question", "number")
     )
+    return counted

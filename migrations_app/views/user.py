@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
@@ -38,7 +39,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "now": now,
         "steps": profile.steps(row, ahead),
         "judged": profile.judged(one, row, now),
-        "flags": listing.flags(row, now, row.has_hit),
+        "flags": listing.flags(row, now, listing.has_hit(row)),
         "credentials": credentials,
         "seen": profile.seen(one, credentials, now),
         "sensitive": sensitive,
@@ -97,6 +98,11 @@ def departure_of(account: str, user_id: str) -> Departure:
     return row
 
 
+def _other_teams(row: Departure) -> QuerySet[Team]:
+    teams = Team.objects.filter(active=True)
+    return teams.exclude(pk=row.owner_id) if row.owner_id is not None else teams
+
+
 def _open_change(row: Departure) -> Change | None:
     return (
         row.changes.filter(status__in=[*Change.OPEN, Change.Status.DRAFT])
@@ -136,5 +142,5 @@ def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
         and row.owner is not None
         and may(person, Action.CLAIM, row.owner),
         "dispute_until": now.date() + timedelta(days=DISPUTE_DAYS),
-        "teams": Team.objects.filter(active=True).exclude(pk=row.owner_id) if claims else [],
+        "teams": _other_teams(row) if claims else [],
     }

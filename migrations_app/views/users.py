@@ -125,7 +125,7 @@ def _export(request: HttpRequest, form: Format) -> HttpResponseBase:
 def _ticked(request: HttpRequest) -> DepartureQuerySet:
     if request.POST.get("all"):
         return _filtered(request, QueryDict(request.POST.get("query", "")), clock.now())
-    wanted = request.POST.getlist("users")
+    wanted = [user_id.replace("\x00", "") for user_id in request.POST.getlist("users")]
     return listing.departures().filter(user__user_id__in=wanted).order_by("user__user_name")
 
 

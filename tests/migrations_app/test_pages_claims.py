@@ -1,0 +1,269 @@
+"""The claim page of a team, and what Security sees of claims."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from inventory import clock
+from migrations_app import changes, claiming
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure, GivenAnswer
+from tests import cast
+from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def suggested(everybody: cast.Cast, name: str = "pay-deploy", **columns: Any) -> Departure:
+    """A discovered user that looks like Payments'."""
+    return cast.departure(cast.iam_user(name, suggested_team=everybody.payments, **columns))
+
+
+def answered(everybody: cast.Cast, row: Departure, said: str, **sent: Any) -> Any:
+    row.refresh_from_db()
+    sent = {"said": said, "version": row.version, **sent}
+    answer = browser(everybody.sara).post(f"/claim/payments/{row.pk}/", sent)
+    row.refresh_from_db()
+    return answer
+
+
+def cards(everybody: cast.Cast) -> dict[str, str]:
+    page = claiming.page_of(everybody.payments, clock.now())
+    return {card.departure.user.user_name: card.status for card in page.cards}
+
+
+def test_a_lead_of_one_team_is_sent_to_its_page(everybody: cast.Cast) -> None:
+    assert browser(everybody.sara).get("/claim/")["Location"] == "/claim/payments/"
+
+
+def test_a_lead_of_two_teams_chooses(everybody: cast.Cast) -> None:
+    everybody.sara.teams.add(everybody.platform)
+
+    text = text_of(browser(everybody.sara).get("/claim/"))
+
+    assert 'href="/claim/payments/"' in text
+    assert 'href="/claim/platform/"' in text
+
+
+def test_the_page_shows_what_was_suggested_and_why(everybody: cast.Cast) -> None:
+    suggested(everybody, suggestion_reasons=["Tagged team=payments"])
+    cast.departure(cast.iam_user("other", suggested_team=everybody.platform))
+
+    text = text_of(browser(everybody.sara).get("/claim/payments/"))
+
+    assert "This IAM user looks like it belongs to Payments" in text
+    assert "Tagged team=payments" in text
+    assert "other" not in cards(everybody)
+
+
+def test_protected_and_deleted_users_are_not_asked_about(everybody: cast.Cast) -> None:
+    user = cast.iam_user("sealed", suggested_team=everybody.payments)
+    cast.departure(user, protection="break-glass")
+    cast.departure("gone", State.DELETED, everybody.payments)
+
+    assert cards(everybody) == {}
+
+
+def test_what_is_still_used_comes_before_the_dormant(everybody: cast.Cast) -> None:
+    suggested(everybody, "quiet", verdict="dormant")
+    suggested(everybody, "busy", verdict="active")
+
+    assert list(cards(everybody)) == ["busy", "quiet"]
+
+
+def test_it_is_ours_asks_whether_it_is_still_needed(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+
+    answered(everybody, row, "ours")
+
+    assert (row.owner, row.state) == (everybody.payments, State.OWNER_ASSIGNED)
+    assert cards(everybody) == {"pay-deploy": "question"}
+
+
+@pytest.mark.parametrize("said", ["needed", "can-go", "unsure"])
+def test_the_second_answer_folds_the_card(everybody: cast.Cast, said: str) -> None:
+    row = suggested(everybody)
+    answered(everybody, row, "ours")
+
+    answered(everybody, row, said)
+
+    assert row.answer == said
+    assert cards(everybody) == {"pay-deploy": "answered"}
+
+
+def test_not_ours_may_name_the_team_that_is_asked_next(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+
+    answered(everybody, row, "not-ours", whose="platform")
+
+    page = claiming.page_of(everybody.payments, clock.now())
+    assert row.owner is None
+    assert page.cards[0].answer == "Not yours. We will ask Platform."
+    assert claiming.open_cards(everybody.platform, clock.now()) == 1
+
+
+def test_an_answer_can_be_undone(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    answered(everybody, row, "ours")
+
+    answered(everybody, row, "undo")
+
+    assert (row.owner, row.state) == (None, State.DISCOVERED)
+    assert cards(everybody) == {"pay-deploy": "open"}
+
+
+def test_a_dispute_needs_a_reason_and_a_date(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    until = clock.now().date() + timedelta(days=9)
+
+    answered(everybody, row, "dispute")
+    assert row.disputed_until is None
+
+    answered(everybody, row, "dispute", reason="It feeds the PCI audit.", until=until.isoformat())
+    assert row.disputed_until == until
+    assert cards(everybody) == {"pay-deploy": "answered"}
+
+
+def test_a_hand_over_waits_for_the_other_team(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    answered(everybody, row, "ours")
+
+    answered(everybody, row, "hand-over", whose="platform")
+
+    (card,) = claiming.page_of(everybody.platform, clock.now()).cards
+    assert (row.owner, card.status) == (everybody.payments, "offered")
+
+
+def test_the_other_team_takes_it(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    answered(everybody, row, "ours")
+    answered(everybody, row, "hand-over", whose="platform")
+
+    sent = {"said": "accept", "version": row.version}
+    browser(everybody.priya).post(f"/claim/platform/{row.pk}/", sent)
+
+    row.refresh_from_db()
+    assert row.owner == everybody.platform
+
+
+def test_an_admin_user_waits_for_an_engineer(everybody: cast.Cast) -> None:
+    row = suggested(everybody, privilege="admin")
+
+    answered(everybody, row, "can-go")
+
+    (card,) = claiming.page_of(everybody.payments, clock.now()).cards
+    assert row.owner is None
+    assert card.answer == "Yours, once Security confirms it."
+
+
+def test_a_stale_card_saves_nothing(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    changes.assign(row, everybody.platform, everybody.jonas)
+
+    sent = {"said": "ours", "version": 0}
+    browser(everybody.sara).post(f"/claim/payments/{row.pk}/", sent)
+
+    row.refresh_from_db()
+    assert row.owner == everybody.platform
+
+
+def test_a_replayed_answer_is_kept_once(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    sent = {"said": "ours", "version": row.version}
+
+    for _ in range(2):
+        browser(everybody.sara).post(f"/claim/payments/{row.pk}/", sent)
+
+    assert GivenAnswer.objects.filter(departure=row, said="ours").count() == 1
+
+
+def test_htmx_gets_the_card_and_the_progress(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    sent = {"said": "not-ours", "version": row.version}
+
+    answer = browser(everybody.sara).post(f"/claim/payments/{row.pk}/", sent, headers=HTMX)
+
+    text = text_of(answer)
+    assert answer.status_code == 200
+    assert f'id="card-{row.pk}"' in text
+    assert "1 of 1 answered" in text
+    assert "<html" not in text
+
+
+def test_htmx_gets_a_stale_card_anew_with_the_reason(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    changes.not_ours(row, everybody.payments, everybody.sara)
+    sent = {"said": "ours", "version": 0}
+
+    answer = browser(everybody.sara).post(f"/claim/payments/{row.pk}/", sent, headers=HTMX)
+
+    assert answer.status_code == 409
+    assert "changed meanwhile" in text_of(answer)
+
+
+@pytest.mark.parametrize("said", ["", "delete", "ours' OR 1=1"])
+def test_an_answer_that_is_none_changes_nothing(everybody: cast.Cast, said: str) -> None:
+    row = suggested(everybody)
+
+    answered(everybody, row, said)
+
+    assert (row.owner, row.answer) == (None, "")
+
+
+@pytest.mark.parametrize("who", ["priya", "vera", "ada"])
+def test_another_team_is_told_whom_to_ask(everybody: cast.Cast, who: str) -> None:
+    row = suggested(everybody)
+    someone = browser(getattr(everybody, who))
+
+    page = someone.get("/claim/payments/")
+    posted = someone.post(f"/claim/payments/{row.pk}/", {"said": "ours"})
+
+    assert (page.status_code, posted.status_code) == (403, 403)
+    assert "This link was for Payments." in text_of(page)
+
+
+def test_a_team_or_user_that_is_not_there_is_not_found(everybody: cast.Cast) -> None:
+    sara = browser(everybody.sara)
+
+    assert sara.get("/claim/nobody/").status_code == 404
+    assert sara.post("/claim/payments/999999/", {"said": "ours"}).status_code == 404
+
+
+def test_the_page_costs_no_query_per_card(everybody: cast.Cast) -> None:
+    for number in range(20):
+        suggested(everybody, f"u{number}")
+    sara = browser(everybody.sara)
+
+    with at_most(18):
+        sara.get("/claim/payments/")
+
+
+def test_security_sees_what_waits(everybody: cast.Cast) -> None:
+    row = suggested(everybody, privilege="admin")
+    changes.claim(row, everybody.payments, everybody.sara, "needed")
+    cast.departure("alone")
+
+    text = text_of(browser(everybody.jonas).get("/claims/"))
+
+    assert "1 user has nobody who answers for it" in text
+    assert "Claims to confirm" in text
+
+
+@pytest.mark.parametrize(("act", "owned"), [("confirm-claim", True), ("decline-claim", False)])
+def test_security_decides_a_claim(everybody: cast.Cast, act: str, owned: bool) -> None:
+    row = suggested(everybody, privilege="admin")
+    changes.claim(row, everybody.payments, everybody.sara, "needed")
+
+    browser(everybody.jonas).post(f"/users/{cast.ACCOUNT_ID}/{row.user.user_id}/{act}/")
+
+    row.refresh_from_db()
+    assert (row.owner == everybody.payments) is owned
+    assert row.claim_pending_team is None

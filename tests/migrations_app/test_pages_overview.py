@@ -1,0 +1,233 @@
+"""The Overview: its sentence, its counts, what it says needs whom, and syncs started from it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from inventory import clock
+from inventory.models import Account, Alert, Role, Sync
+from migrations_app import needs, overview
+from migrations_app.lifecycle import State
+from tests import cast
+from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def titles(person: Any) -> list[str]:
+    return [need.title for need in needs.needs_of(person, clock.now())]
+
+
+def test_the_title_counts_who_has_access_and_who_is_left(everybody: cast.Cast) -> None:
+    for name, state in [("a", State.DISCOVERED), ("b", State.OWNER_ASSIGNED), ("c", State.SOAKING)]:
+        cast.departure(name, state)
+    cast.departure("gone", State.DELETED)
+    cast.departure("break-glass", State.OWNER_ASSIGNED, protection="break-glass")
+
+    text = text_of(browser(everybody.vera).get("/"))
+
+    assert "2 users still have access. 3 are left to delete." in text
+
+
+def test_the_title_says_that_all_are_gone_when_only_break_glass_is_left(
+    everybody: cast.Cast,
+) -> None:
+    cast.departure("gone", State.DELETED)
+    cast.departure("break-glass", State.OWNER_ASSIGNED, protection="break-glass")
+
+    assert "All gone. 1 user is left, protected." in text_of(browser(everybody.vera).get("/"))
+
+
+def test_the_states_and_the_categories_add_up_to_the_same_number(everybody: cast.Cast) -> None:
+    for number, state in enumerate([*State, *State]):
+        user = cast.iam_user(f"u{number}", category="mystery" if number % 2 else "ci-cd")
+        cast.departure(user, state)
+
+    found = overview.situation("", clock.now())
+
+    assert sum(stage.count for stage in found.stages) == 10
+    assert sum(row.total for row in found.categories) == 10
+    assert sum(row.left for row in found.categories) == found.left == 8
+
+
+def test_an_overridden_category_is_the_one_that_counts(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("a", category="mystery", category_override="third-party"))
+
+    rows = {row.category: row.total for row in overview.situation("", clock.now()).categories}
+
+    assert (rows["third-party"], rows["mystery"]) == (1, 0)
+
+
+def test_a_soaking_user_is_ready_only_after_its_soak_and_without_a_hit(
+    everybody: cast.Cast,
+) -> None:
+    long_ago = clock.now() - timedelta(days=20)
+    cast.departure("ready", State.SOAKING, clock_started_at=long_ago)
+    cast.departure("fresh", State.SOAKING)
+    cast.departure(
+        "extended",
+        State.SOAKING,
+        clock_started_at=long_ago,
+        not_before=clock.now() + timedelta(days=3),
+    )
+    cast.hit(cast.departure("called", State.SOAKING, clock_started_at=long_ago))
+
+    stages = {stage.state: stage.fact for stage in overview.situation("", clock.now()).stages}
+
+    assert stages["soaking"] == "1 ready to delete"
+
+
+def test_the_burn_down_ends_with_the_numbers_of_the_title(everybody: cast.Cast) -> None:
+    now = clock.now()
+    user = cast.iam_user("a", first_seen_at=now - timedelta(days=10))
+    cast.departure(user, State.DELETED, deleted_at=now - timedelta(days=4), fenced_at=now)
+    cast.departure(cast.iam_user("b", first_seen_at=now - timedelta(days=10)))
+
+    days = overview.burn_down("", now.date(), overview.situation("", now))
+
+    assert (days[0].left, days[-1].left, days[-1].with_access) == (2, 1, 1)
+    assert len(days) == 11
+
+
+def test_no_account_says_how_to_connect_one() -> None:
+    vera = cast.person("vera", "Vera Nowak", [Role.VIEWER])
+
+    assert "Connect your first AWS account" in text_of(browser(vera).get("/"))
+
+
+def test_the_engineer_is_told_of_hits_disputes_and_users_without_owner(
+    everybody: cast.Cast,
+) -> None:
+    cast.hit(cast.departure("fenced", State.DISABLED, everybody.platform))
+    cast.departure("alone")
+    until = clock.now().date() + timedelta(days=3)
+    cast.departure("disputed", State.OWNER_ASSIGNED, everybody.platform, disputed_until=until)
+
+    assert titles(everybody.jonas) == [
+        "A disabled user was called",
+        "Answer 1 dispute",
+        "Find an owner for 1 user",
+    ]
+
+
+def test_nobody_is_asked_to_approve_an_own_batch(everybody: cast.Cast) -> None:
+    now = clock.now()
+    cast.batch(
+        everybody.account, everybody.mei, status="asked", asked_by=everybody.mei, asked_at=now
+    )
+
+    assert titles(everybody.jonas) == ["Approve batch #1, disable 0 users"]
+    assert titles(everybody.mei) == []
+
+
+def test_a_lead_is_asked_for_answers_and_sees_what_is_off(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("a", suggested_team=everybody.payments))
+    cast.departure("b", State.SOAKING, everybody.payments)
+    cast.departure(cast.iam_user("c", suggested_team=everybody.platform))
+
+    assert titles(everybody.sara) == [
+        "Claim 1 user for Payments, or not",
+        "1 user of Payments is off",
+    ]
+
+
+def test_a_viewer_sees_the_week_instead_of_tasks(everybody: cast.Cast) -> None:
+    cast.hit(cast.departure("fenced", State.DISABLED))
+    Alert.objects.create(key="k", kind="sync", title="Short listing", raised_at=clock.now())
+
+    text = text_of(browser(everybody.vera).get("/"))
+
+    assert "This week" in text
+    assert "Needs you" not in text
+
+
+def test_the_lifecycle_card_refreshes_itself_alone(everybody: cast.Cast) -> None:
+    cast.departure("a")
+
+    answer = browser(everybody.vera).get("/?part=lifecycle", headers=HTMX)
+
+    assert 'id="lifecycle"' in text_of(answer)
+    assert "<html" not in text_of(answer)
+    assert answer["Vary"].split(", ").count("HX-Request") == 1
+
+
+def test_a_part_is_the_whole_page_for_who_has_no_script(everybody: cast.Cast) -> None:
+    cast.departure("a")
+
+    text = text_of(browser(everybody.vera).get("/?part=lifecycle"))
+
+    assert "<html" in text
+    assert "What they are" in text
+
+
+def test_the_page_asks_no_more_for_many_users(everybody: cast.Cast) -> None:
+    for number in range(30):
+        cast.departure(f"u{number}", State.OWNER_ASSIGNED)
+
+    jonas = browser(everybody.jonas)
+
+    with at_most(30):
+        jonas.get("/")
+
+
+def test_an_engineer_asks_for_a_sync(everybody: cast.Cast) -> None:
+    answer = browser(everybody.jonas).post("/syncs/start/", {"account": cast.ACCOUNT_ID})
+
+    assert answer.status_code == 302
+    assert Sync.objects.get().asked_by == everybody.jonas
+
+
+def test_asking_twice_joins_the_sync_that_runs(everybody: cast.Cast) -> None:
+    for _ in range(2):
+        browser(everybody.jonas).post("/syncs/start/", {"account": cast.ACCOUNT_ID})
+
+    assert Sync.objects.count() == 1
+
+
+def test_a_viewer_cannot_ask_for_a_sync(everybody: cast.Cast) -> None:
+    answer = browser(everybody.vera).post("/syncs/start/", {"account": cast.ACCOUNT_ID})
+
+    assert answer.status_code == 403
+    assert not Sync.objects.exists()
+
+
+def running(account: Account) -> Sync:
+    steps = [
+        {"key": "report", "label": "Credential report", "status": "done", "detail": "206 users"},
+        {"key": "trail", "label": "CloudTrail", "status": "running", "done": 124, "total": 206},
+    ]
+    now = clock.now()
+    return Sync.objects.create(
+        account=account, asked_at=now, started_at=now, status="running", steps=steps
+    )
+
+
+def test_a_running_sync_shows_how_far_each_step_is(everybody: cast.Cast) -> None:
+    running(everybody.account)
+
+    answer = browser(everybody.vera).get(f"/syncs/{cast.ACCOUNT_ID}/", headers=HTMX)
+
+    assert answer.status_code == 200
+    assert "124 of 206" in text_of(answer)
+
+
+def test_polling_stops_when_the_sync_is_over(everybody: cast.Cast) -> None:
+    sync = running(everybody.account)
+    sync.status = Sync.Status.WHOLE
+    sync.save()
+
+    answer = browser(everybody.vera).get(f"/syncs/{cast.ACCOUNT_ID}/", headers=HTMX)
+
+    assert answer.status_code == 286
+
+
+def test_a_sync_of_an_account_that_is_not_there_is_not_found(everybody: cast.Cast) -> None:
+    assert browser(everybody.vera).get("/syncs/999999999999/").status_code == 404

@@ -1,0 +1,309 @@
+"""The Users page: views, filters, counts, exports, and what is done to many users at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+
+from inventory import clock
+from migrations_app import listing
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure
+from tests import cast
+from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def names(query: str, may_see_addresses: bool = True) -> list[str]:
+    filters = listing.Filters.read(QueryDict(query))
+    rows = listing.select(filters, clock.now(), may_see_addresses)
+    return sorted(row.user.user_name for row in rows)
+
+
+def test_all_left_hides_deleted_and_protected_users(everybody: cast.Cast) -> None:
+    cast.departure("here")
+    cast.departure("gone", State.DELETED)
+    cast.departure("sealed", State.OWNER_ASSIGNED, protection="break-glass")
+
+    assert names("") == ["here"]
+    assert names("view=everything") == ["gone", "here", "sealed"]
+
+
+def test_a_state_asked_for_by_name_is_not_hidden_by_the_view(everybody: cast.Cast) -> None:
+    cast.departure("gone", State.DELETED)
+
+    assert names("state=deleted") == ["gone"]
+
+
+def test_protected_users_are_filtered_like_a_state_of_their_own(everybody: cast.Cast) -> None:
+    cast.departure("plain", State.OWNER_ASSIGNED)
+    cast.departure("sealed", State.OWNER_ASSIGNED, protection="break-glass")
+
+    assert names("state=protected") == ["sealed"]
+    assert names("state=owner-assigned") == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        ("dormant", ["quiet"]),
+        ("no-owner", ["alone"]),
+        ("admin", ["admin"]),
+        ("no-mfa", ["console"]),
+        ("never-used", ["untouched"]),
+        ("ready", ["quiet"]),
+    ],
+)
+def test_a_view_shows_what_its_name_says(
+    everybody: cast.Cast, view: str, expected: list[str]
+) -> None:
+    cast.departure("quiet", State.OWNER_ASSIGNED)
+    for name, state, columns in [
+        ("alone", State.DISCOVERED, {"verdict": "active"}),
+        ("admin", State.OWNER_ASSIGNED, {"verdict": "active", "privilege": "admin"}),
+        ("console", State.OWNER_ASSIGNED, {"verdict": "active", "has_console_password": True}),
+    ]:
+        cast.departure(cast.iam_user(name, **columns), state)
+    never = cast.departure(cast.iam_user("untouched", verdict="never-used"), State.OWNER_ASSIGNED)
+    if view in ("dormant", "ready"):
+        never.delete()
+
+    assert names(f"view={view}") == expected
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"answer": "needed"},
+        {"disputed_until": clock.now().date() + timedelta(days=2)},
+        {"protection": "exempt"},
+    ],
+)
+def test_a_user_that_something_holds_is_not_ready_to_disable(
+    everybody: cast.Cast, columns: dict[str, Any]
+) -> None:
+    cast.departure("held", State.OWNER_ASSIGNED, **columns)
+
+    assert names("view=ready") == []
+
+
+def test_an_inactive_old_key_is_no_old_key(everybody: cast.Cast) -> None:
+    for name, status in [("used", "Active"), ("shut", "Inactive")]:
+        cast.access_key(cast.departure(name).user, status=status)
+
+    assert names("view=old-keys") == ["used"]
+
+
+@pytest.mark.parametrize("text", ["PAY-DEP", "AKIAEXAMPLE", "cost-center", "4410"])
+def test_typing_finds_names_keys_and_tags(everybody: cast.Cast, text: str) -> None:
+    user = cast.iam_user("pay-deploy", tags={"cost-center": "4410"})
+    cast.access_key(user, "AKIAEXAMPLE000000001")
+    cast.departure(user)
+    cast.departure("other")
+
+    assert names(f"q={text}") == ["pay-deploy"]
+
+
+def test_an_address_is_found_only_by_who_may_see_addresses(everybody: cast.Cast) -> None:
+    user = cast.iam_user("called")
+    cast.activity(user, clock.now().date(), source_address="203.0.113.4")
+    cast.departure(user)
+
+    assert names("q=203.0.113.4") == ["called"]
+    assert names("q=203.0.113.4", may_see_addresses=False) == []
+
+
+def test_a_facet_counts_what_the_other_facets_leave(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("a", category="ci-cd", verdict="active"))
+    cast.departure(cast.iam_user("b", category="ci-cd", verdict="dormant"))
+    cast.departure(cast.iam_user("c", category="mystery", verdict="dormant"))
+
+    filters = listing.Filters.read(QueryDict("verdict=dormant"))
+    facets = listing.facets(filters, clock.now(), may_see_addresses=False)
+
+    assert {choice.value: choice.count for choice in facets["category"]} == {
+        "ci-cd": 1,
+        "mystery": 1,
+    }
+    assert {choice.value: choice.count for choice in facets["verdict"]} == {
+        "active": 1,
+        "dormant": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=-1",
+        "page=0",
+        "page=²",
+        "page=99999999999",
+        "view=nope",
+        "sort=x",
+        "state=,",
+        "q=%27%22",
+    ],
+)
+def test_a_query_that_makes_no_sense_still_shows_a_list(everybody: cast.Cast, query: str) -> None:
+    cast.departure("here")
+
+    assert browser(everybody.vera).get(f"/users/?{query}").status_code == 200
+
+
+def test_hostile_names_and_tags_stay_text(everybody: cast.Cast) -> None:
+    evil = "<script>alert(1)</script>"
+    cast.departure(cast.iam_user("a+b=c,d.e@f-g_h", path=f"/{evil}/", tags={"x": evil}))
+
+    text = text_of(browser(everybody.vera).get("/users/"))
+
+    assert "a+b=c,d.e@f-g_h" in text
+    assert evil not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_fifty_rows_make_a_page_and_cost_no_query_each(everybody: cast.Cast) -> None:
+    for number in range(60):
+        user = cast.iam_user(f"u{number:02}")
+        cast.access_key(user)
+        cast.departure(user, State.OWNER_ASSIGNED)
+
+    jonas = browser(everybody.jonas)
+
+    with at_most(14):
+        text = text_of(jonas.get("/users/?sort=name"))
+
+    assert "1 to 50 of 60" in text
+    assert "u49" in text
+    assert "u50" not in text
+    assert "51 to 60 of 60" in text_of(browser(everybody.vera).get("/users/?sort=name&page=2"))
+
+
+def test_htmx_gets_the_list_without_the_page(everybody: cast.Cast) -> None:
+    cast.departure("here")
+
+    answer = browser(everybody.vera).get("/users/?q=her", headers=HTMX)
+
+    assert "<html" not in text_of(answer)
+    assert "here" in text_of(answer)
+    assert "HX-Request" in answer["Vary"]
+
+
+def test_a_viewer_gets_no_checkboxes(everybody: cast.Cast) -> None:
+    cast.departure("here")
+
+    assert 'name="users"' not in text_of(browser(everybody.vera).get("/users/"))
+    assert 'name="users"' in text_of(browser(everybody.jonas).get("/users/"))
+
+
+def test_a_name_without_regard_to_case_leads_to_its_only_user(everybody: cast.Cast) -> None:
+    row = cast.departure("Break-Glass")
+
+    answer = browser(everybody.vera).get(f"/users/?account={cast.ACCOUNT_ID}&name=break-glass")
+
+    assert answer["Location"] == f"/users/{cast.ACCOUNT_ID}/{row.user.user_id}/"
+
+
+def test_the_csv_bears_the_declared_fields_and_obeys_the_filter(everybody: cast.Cast) -> None:
+    cast.departure("quiet", State.OWNER_ASSIGNED)
+    cast.departure(cast.iam_user("busy", verdict="active"))
+
+    text = text_of(browser(everybody.vera).get("/users.csv?verdict=dormant"))
+
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["user_name"], row["state"], row["owner"]) == ("quiet", "owner-assigned", "security")
+    assert list(row)[:4] == ["account_id", "user_name", "user_id", "arn"]
+
+
+def test_the_json_holds_whole_key_ids_only_for_security(everybody: cast.Cast) -> None:
+    cast.access_key(cast.departure("a").user, "AKIAIOSFODNN7EXAMPLE")
+
+    def keys(person: Any) -> str:
+        (row,) = json.loads(text_of(browser(person).get("/users.json")))
+        return str(row["access_keys"])
+
+    assert "AKIAIOSFODNN7EXAMPLE" in keys(everybody.jonas)
+    assert "AKIAIOSFODNN7EXAMPLE" not in keys(everybody.vera)
+
+
+def bulk(person: Any, **sent: Any) -> Any:
+    return browser(person).post("/users/bulk/", sent)
+
+
+def test_ticked_users_are_adopted_for_the_custodian(everybody: cast.Cast) -> None:
+    rows = [cast.departure("a"), cast.departure("b")]
+    cast.departure("c")
+
+    bulk(everybody.jonas, act="adopt", users=[row.user.user_id for row in rows])
+
+    owned = Departure.objects.filter(owner=everybody.security)
+    assert sorted(row.user.user_name for row in owned) == ["a", "b"]
+
+
+def test_all_that_match_means_the_filter_and_nobody_else(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("a", category="mystery"))
+    cast.departure(cast.iam_user("b", category="ci-cd"))
+
+    bulk(everybody.jonas, act="adopt", all="1", query="category=mystery")
+
+    assert [row.user.user_name for row in Departure.objects.filter(owner=everybody.security)] == [
+        "a"
+    ]
+
+
+def test_ticked_users_are_given_to_a_team(everybody: cast.Cast) -> None:
+    row = cast.departure("a")
+
+    bulk(everybody.jonas, act="assign", team="payments", users=[row.user.user_id])
+
+    row.refresh_from_db()
+    assert row.owner == everybody.payments
+
+
+def test_adding_to_a_batch_leads_to_the_compose_page_with_them(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED)
+
+    answer = bulk(everybody.jonas, act="compose", users=[row.user.user_id])
+
+    assert answer["Location"] == (
+        f"/batches/new/?account={cast.ACCOUNT_ID}&users={row.user.user_id}"
+    )
+
+
+@pytest.mark.parametrize(
+    "sent", [{"act": "adopt"}, {"act": "fly", "users": ["X"]}, {"act": "assign", "team": "nobody"}]
+)
+def test_a_bulk_action_without_users_team_or_sense_changes_nothing(
+    everybody: cast.Cast, sent: dict[str, Any]
+) -> None:
+    row = cast.departure("a")
+    if "users" not in sent and sent["act"] == "assign":
+        sent = {**sent, "users": [row.user.user_id]}
+
+    answer = bulk(everybody.jonas, **sent)
+
+    row.refresh_from_db()
+    assert answer.status_code == 422
+    assert row.owner is None
+
+
+@pytest.mark.parametrize("who", ["vera", "sara", "ada"])
+def test_only_engineers_act_on_many_users(everybody: cast.Cast, who: str) -> None:
+    row = cast.departure("a")
+
+    answer = bulk(getattr(everybody, who), act="adopt", users=[row.user.user_id])
+
+    row.refresh_from_db()
+    assert answer.status_code == 403
+    assert row.owner is None
