@@ -13,6 +13,14 @@ from itertools import count
 from typing import Any
 
 from inventory import clock
+from inventory.aws.holdings import (
+    AccessKey,
+    Certificate,
+    MfaDevice,
+    ServiceCredential,
+    SshKey,
+    UserHoldings,
+)
 from inventory.models import (
     Account,
     Activity,
@@ -220,3 +228,40 @@ def notice(to: Team | None, title: str = "7 IAM users look like yours", **column
     columns.setdefault("key", f"notice-{next(_numbers)}")
     columns.setdefault("at", clock.now())
     return Notice.objects.create(team=to, title=title, **columns)
+
+
+def everything_held(name: str = "full.holder") -> UserHoldings:
+    """Holdings with one of every kind that AWS knows, as a live reading would give them."""
+    made = datetime(2024, 3, 1, tzinfo=UTC)
+    arn = f"arn:aws:iam::{ACCOUNT_ID}"
+    return UserHoldings(
+        account_id=ACCOUNT_ID,
+        user_id="AIDAEVERYTHINGHELD00",
+        user_name=name,
+        arn=f"{arn}:user/{name}",
+        path="/",
+        created_at=made,
+        password_last_used_at=None,
+        tags={"team": "payments"},
+        boundary="",
+        access_keys=(
+            AccessKey("AKIAACTIVE0000000000", "Active", made),
+            AccessKey("AKIAINACTIVE00000000", "Inactive", made),
+        ),
+        has_login_profile=True,
+        service_credentials=(
+            ServiceCredential(
+                "ACCABEDROCK000000000", "bedrock.amazonaws.com", "Active", made, None
+            ),
+        ),
+        ssh_keys=(SshKey("APKASSH0000000000000", "Active", "ssh-rsa AAAA", made),),
+        certificates=(Certificate("CERTIFICATE000000000", "Active", "-----BEGIN", made),),
+        mfa=(
+            MfaDevice(f"{arn}:mfa/{name}", "virtual", made),
+            MfaDevice(f"{arn}:u2f/user/{name}/key-1", "fido", made),
+            MfaDevice("GAHT12345678", "hardware", made),
+        ),
+        groups=("developers",),
+        inline_policies={"legacy": {"Version": "2012-10-17", "Statement": []}},
+        attached_policies=("arn:aws:iam::aws:policy/ReadOnlyAccess", FENCE),
+    )

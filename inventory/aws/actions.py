@@ -1,0 +1,35 @@
+"""The IAM actions that reading an account needs; the shipped reader policy is made of them.
+
+A test holds this list and the operations named in `inventory.aws` together, both ways.
+"""
+
+from __future__ import annotations
+
+# No resource type, or a listing of the whole account: these take Resource "*".
+ACCOUNT_WIDE = (
+    "cloudtrail:LookupEvents",
+    "ec2:DescribeRegions",
+    "iam:GenerateCredentialReport",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:GetCredentialReport",
+    "iam:GetServiceLastAccessedDetails",
+    "iam:ListUsers",
+)
+ON_USERS = (
+    "iam:GenerateServiceLastAccessedDetails",
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetLoginProfile",
+    "iam:GetSSHPublicKey",
+    "iam:GetUser",
+    "iam:GetUserPolicy",
+    "iam:ListAccessKeys",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListGroupsForUser",
+    "iam:ListMFADevices",
+    "iam:ListSSHPublicKeys",
+    "iam:ListServiceSpecificCredentials",
+    "iam:ListSigningCertificates",
+    "iam:ListUserPolicies",
+)
+# GetCallerIdentity needs no permission, and AssumeRole is the base credentials' own.
+NEED_NONE = ("sts:AssumeRole", "sts:GetCallerIdentity")

@@ -1,0 +1,109 @@
+"""The IAM policies that an account's three roles need, generated from the tables of calls.
+
+Reader, actor (fence, shut, restore) and deleter are apart, so that a stolen session of one cannot
+do what the others do. None of them can create a key, a password or a policy, or rename a user. What
+must never be touched is denied in every writing role: a deny on the user's ARN does not cover its
+groups and MFA devices (Service Authorization Reference), so those paths are denied as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from inventory.aws import actions
+from migrations_app import aws
+
+RoleName = Literal["reader", "actor", "deleter"]
+ROLES: tuple[RoleName, ...] = ("reader", "actor", "deleter")
+BREAK_GLASS_PATH = "breakglass"
+NEVER_TAG = "iam-cleanup"
+_FENCED = frozenset(
+    {"iam:AttachUserPolicy", "iam:DetachUserPolicy", "iam:PutUserPermissionsBoundary"}
+)
+
+
+def policy(
+    role: RoleName, account_id: str = "*", partition: str = "aws", protected: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The policy document of one role. `protected` names users it must never write to."""
+    prefix = f"arn:{partition}:iam::{account_id}"
+    if role == "reader":
+        return _document(_reads(prefix))
+    steps = aws.DELETE if role == "deleter" else (*aws.FENCE, *aws.SHUT, *aws.RESTORE)
+    wanted = sorted({action for step in steps for action in step.actions})
+    statements = [*_look_again(prefix), *_writes(wanted, role, prefix, partition)]
+    return _document([*statements, *_denies(prefix, tuple(protected))])
+
+
+def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(sid: str, action: Iterable[str], resource: object, **more: Any) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": sorted(action),
+        "Resource": resource,
+        **more,
+    }
+
+
+def _reads(prefix: str) -> list[dict[str, Any]]:
+    return [
+        _allow("ReadTheAccount", actions.ACCOUNT_WIDE, "*"),
+        # ListServiceSpecificCredentials with AllUsers names no user.
+        _allow("SweepServiceCredentials", ["iam:ListServiceSpecificCredentials"], "*"),
+        _allow("ReadUsers", actions.ON_USERS, f"{prefix}:user/*"),
+    ]
+
+
+def _look_again(prefix: str) -> list[dict[str, Any]]:
+    """A writer looks at the user before it writes, and reads a restore back."""
+    looks = [action for action in actions.ON_USERS if not action.startswith("iam:Generate")]
+    return [_allow("LookAgain", looks, f"{prefix}:user/*")]
+
+
+def _writes(wanted: list[str], role: RoleName, prefix: str, partition: str) -> list[dict[str, Any]]:
+    fence = f"arn:{partition}:iam::aws:policy/AWSDenyAll"
+    users = f"{prefix}:user/*"
+    elsewhere = {"iam:RemoveUserFromGroup": "group", "iam:DeleteVirtualMFADevice": "mfa"}
+    conditioned = _FENCED if role == "actor" else frozenset[str]()
+    plain = [action for action in wanted if action not in conditioned and action not in elsewhere]
+    made = [_allow("ChangeUsers", plain, users)]
+    attach = sorted({"iam:AttachUserPolicy", "iam:DetachUserPolicy"} & conditioned & set(wanted))
+    if attach:
+        only_fence = {"ArnEquals": {"iam:PolicyARN": fence}}
+        made.append(_allow("OnlyTheFence", attach, users, Condition=only_fence))
+    if "iam:PutUserPermissionsBoundary" in wanted:
+        # A restore puts the boundary back that the user had, which no condition can name ahead; the
+        # session policy of each change narrows it to AWSDenyAll or that very boundary.
+        made.append(_allow("BoundaryOnly", ["iam:PutUserPermissionsBoundary"], users))
+    made += [
+        _allow(f"Leave{kind.capitalize()}", [action], f"{prefix}:{kind}/*")
+        for action, kind in elsewhere.items()
+        if action in wanted
+    ]
+    return made
+
+
+def _denies(prefix: str, protected: tuple[str, ...]) -> list[dict[str, Any]]:
+    paths = [f"{prefix}:{kind}/{BREAK_GLASS_PATH}/*" for kind in ("user", "mfa", "group")]
+    names = [f"{prefix}:user/{name}" for name in sorted(protected)]
+    names += [f"{prefix}:user/*/{name}" for name in sorted(protected)]
+    return [
+        {
+            "Sid": "NeverTouchBreakGlass",
+            "Effect": "Deny",
+            "NotAction": ["iam:Get*", "iam:List*"],
+            "Resource": [*paths, *names],
+        },
+        {
+            "Sid": "NeverTouchTagged",
+            "Effect": "Deny",
+            "Action": ["iam:Delete*", "iam:Detach*", "iam:Attach*", "iam:Update*", "iam:Put*"],
+            "Resource": f"{prefix}:user/*",
+            "Condition": {"StringEquals": {f"aws:ResourceTag/{NEVER_TAG}": "never"}},
+        },
+    ]

@@ -1,0 +1,32 @@
+"""`manage.py iam_policy reader|actor|deleter [--account ID]`: the policy that a role needs."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from inventory.models import Account
+from migrations_app.iam_policies import ROLES, policy
+
+
+class Command(BaseCommand):
+    help = "Print the IAM policy of the reader, actor or deleter role, as JSON."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("role", choices=ROLES)
+        parser.add_argument("--account", help="12 digits; left out: any account")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        account_id = options["account"]
+        protected: list[str] = []
+        if account_id:
+            if not (account_id.isdigit() and len(account_id) == 12):
+                raise CommandError(f"{account_id} is no account id: it has 12 digits.")
+            account = Account.objects.filter(account_id=account_id).first()
+            if account is not None:
+                protected = list(account.protected_entries.values_list("user_name", flat=True))
+        document = policy(options["role"], account_id or "*", protected=protected)
+        self.stdout.write(json.dumps(document, indent=2))

@@ -1,0 +1,105 @@
+"""The shipped policies hold what the tables of calls need, and nothing that gives access."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from inventory.aws import actions
+from migrations_app import aws
+from migrations_app.iam_policies import ROLES, RoleName, policy
+from tests import cast
+
+ROOT = Path(__file__).resolve().parents[2]
+GIVES_ACCESS = {
+    "iam:CreateLoginProfile",
+    "iam:UpdateLoginProfile",
+    "iam:PutUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:AddUserToGroup",
+    "iam:UpdateUser",
+    "iam:CreateUser",
+}
+
+
+def allowed(role: RoleName) -> set[str]:
+    return {
+        action
+        for statement in policy(role)["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
+
+
+def test_the_reader_may_do_exactly_what_the_readers_call() -> None:
+    named = {
+        operation
+        for file in (ROOT / "inventory" / "aws").glob("*.py")
+        for operation in re.findall(
+            r'"((?:Get|List|Describe|Generate|Lookup)[A-Za-z]+)"', file.read_text()
+        )
+    } - {"GetCallerIdentity", "GeneratedTime", "LookupAttributes"}
+    assert {action.partition(":")[2] for action in allowed("reader")} == named
+
+
+def test_the_actor_may_do_every_step_of_fence_shut_and_restore() -> None:
+    steps = (*aws.FENCE, *aws.SHUT, *aws.RESTORE)
+    assert {action for step in steps for action in step.actions} <= allowed("actor")
+
+
+def test_the_deleter_may_do_every_step_of_a_deletion() -> None:
+    assert {action for step in aws.DELETE for action in step.actions} <= allowed("deleter")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_can_give_anybody_access(role: RoleName) -> None:
+    assert not allowed(role) & GIVES_ACCESS
+
+
+def test_the_actor_attaches_and_detaches_nothing_but_the_fence() -> None:
+    for statement in policy("actor")["Statement"]:
+        if {"iam:AttachUserPolicy", "iam:DetachUserPolicy"} & set(statement.get("Action", ())):
+            if statement["Effect"] == "Deny":
+                continue
+            arn = statement["Condition"]["ArnEquals"]["iam:PolicyARN"]
+            assert arn.endswith(":iam::aws:policy/AWSDenyAll")
+
+
+def test_every_writing_role_is_denied_the_break_glass_path_and_its_group_and_devices() -> None:
+    for role in ("actor", "deleter"):
+        deny = next(s for s in policy(role)["Statement"] if s["Sid"] == "NeverTouchBreakGlass")
+        assert {"user", "mfa", "group"} <= {
+            arn.split(":")[-1].split("/")[0] for arn in deny["Resource"]
+        }
+
+
+def test_the_tables_name_every_operation_that_their_calls_use() -> None:
+    held = cast.everything_held()
+    for steps in (aws.FENCE, aws.SHUT, aws.DELETE):
+        for step in steps:
+            for call in step.plan(held, aws.Made()):
+                assert f"iam:{call.operation}" in step.actions
+
+
+def test_needed_lists_do_not_overlap() -> None:
+    assert not set(actions.ACCOUNT_WIDE) & set(actions.ON_USERS)
+
+
+@pytest.mark.django_db
+def test_the_command_denies_the_declared_users_of_that_account() -> None:
+    everybody = cast.cast()
+    everybody.account.protected_entries.create(user_name="vendor-scanner", kind="exempt")
+    out = StringIO()
+    call_command("iam_policy", "deleter", account=everybody.account.account_id, stdout=out)
+    deny = json.loads(out.getvalue())["Statement"][-2]
+    assert f"arn:aws:iam::{everybody.account.account_id}:user/vendor-scanner" in deny["Resource"]
+
+
+def test_the_command_refuses_what_is_no_account_id() -> None:
+    with pytest.raises(CommandError, match="12 digits"):
+        call_command("iam_policy", "reader", account="12ab")
