@@ -51,5 +51,5 @@ format: setup ## Rewrite code and templates in the house style
 	$(BIN)/ruff format
 	$(if $(TEMPLATES),$(BIN)/djade --target-version 5.2 $(TEMPLATES))
 
-bench: setup ## Measure the slow paths
-	$(TESTING) $(BIN)/python -m bench
+bench: setup ## Measure starts, first sync and memory of the demo
+	$(BIN)/python -m bench
