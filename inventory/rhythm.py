@@ -76,8 +76,7 @@ def _runs(days: list[date]) -> list[tuple[date, date]]:
 
 
 def _at_quarter_edge(day: date) -> bool:
-    """The last three or the first two days of a quarter: when closing jobs run."""
+    """The last three or the first five days of a quarter: when closing jobs run."""
     after = day + timedelta(days=3)
-    return (after.day <= 3 and after.month in (1, 4, 7, 10)) or (
-        day.day <= 2 and day.month in (1, 4, 7, 10)
-    )
+    begins = (1, 4, 7, 10)
+    return (after.day <= 3 and after.month in begins) or (day.day <= 5 and day.month in begins)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from inventory.aws.paging import ask
 from inventory.aws.session import AwsSession
 
 _PATIENCE_SECONDS = 20
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +34,41 @@ def read_many(
     session: AwsSession, arns: Iterable[str], limiter: Limiter
 ) -> dict[str, tuple[ServiceAccess, ...] | AwsFailure]:
     """Each user's services, or why they could not be read."""
-    found: dict[str, tuple[ServiceAccess, ...] | AwsFailure] = {}
-    jobs: dict[str, str] = {}
-    for arn in arns:
-        limiter.wait()
-        try:
-            jobs[arn] = ask(
-                session.client("iam").generate_service_last_accessed_details,
-                "GenerateServiceLastAccessedDetails",
-                Arn=arn,
-                Granularity="SERVICE_LEVEL",
-            )["JobId"]
-        except AwsFailure as failed:
-            found[arn] = failed
-    ends_at = time.monotonic() + _PATIENCE_SECONDS
-    for arn, job in jobs.items():
-        try:
-            found[arn] = _wait_for(session, job, limiter, ends_at)
-        except AwsFailure as failed:
-            found[arn] = failed
-    return found
+    wanted = list(arns)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        # All jobs are started first: while one is waited for, AWS works on the others.
+        jobs = list(pool.map(lambda arn: _start(session, arn, limiter), wanted))
+        ends_at = time.monotonic() + _PATIENCE_SECONDS
+        told = pool.map(lambda job: _wait_for(session, job, limiter, ends_at), jobs)
+        return dict(zip(wanted, told, strict=True))
+
+
+def _start(session: AwsSession, arn: str, limiter: Limiter) -> str | AwsFailure:
+    limiter.wait()
+    try:
+        started = ask(
+            session.client("iam").generate_service_last_accessed_details,
+            "GenerateServiceLastAccessedDetails",
+            Arn=arn,
+            Granularity="SERVICE_LEVEL",
+        )
+    except AwsFailure as failed:
+        return failed
+    return str(started["JobId"])
 
 
 def _wait_for(
+    session: AwsSession, job: str | AwsFailure, limiter: Limiter, ends_at: float
+) -> tuple[ServiceAccess, ...] | AwsFailure:
+    if isinstance(job, AwsFailure):
+        return job
+    try:
+        return _finished(session, job, limiter, ends_at)
+    except AwsFailure as failed:
+        return failed
+
+
+def _finished(
     session: AwsSession, job: str, limiter: Limiter, ends_at: float
 ) -> tuple[ServiceAccess, ...]:
     while True:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 LOOKUPS_PER_SECOND = 1.9
 # AWS publishes no rates for IAM. These read 200 users in a minute.
 READS_PER_SECOND = 40.0
-LAST_ACCESSED_PER_SECOND = 10.0
+LAST_ACCESSED_PER_SECOND = 15.0
 _AHEAD_MS = 1500
 
 # KEYS: next free moment, somebody-goes-first mark. ARGV: interval in µs, whether first, mark in ms.

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 from botocore.model import OperationModel
 
 from inventory import clock
@@ -54,6 +54,8 @@ Role = Literal["reader", "actor", "deleter"]
 # Chained roles last an hour at most, so everybody asks for that.
 _LIFETIME = timedelta(hours=1)
 _POLICY_LIMIT = 2048
+# Parsing them takes seconds, EC2's alone one; they never change while a process lives.
+_MODELS = create_loader()
 _HOME_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
@@ -69,7 +71,9 @@ class Identity:
 class AwsSession:
     """Credentials in one account, with cached clients; safe to share between threads."""
 
-    def __init__(self, account_id: str, role: Role, session: boto3.Session, home: str) -> None:
+    def __init__(
+        self, account_id: str, role: Role, session: botocore.session.Session, home: str
+    ) -> None:
         self.account_id = account_id
         self.role = role
         self.home_region = home
@@ -78,7 +82,7 @@ class AwsSession:
         # A client may be used by many threads; making one may not.
         self._making = threading.Lock()
         self._counts: Counter[str] = Counter()
-        session.events.register("before-call", self._count)
+        session.register("before-call", self._count)
 
     @overload
     def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
@@ -98,8 +102,8 @@ class AwsSession:
         key = (service, region or self.home_region)
         with self._making:
             if key not in self._clients:
-                self._clients[key] = self._session.client(
-                    cast(Any, service), region_name=key[1], config=_config(self.role, service)
+                self._clients[key] = self._session.create_client(
+                    service, region_name=key[1], config=_config(self.role, service)
                 )
             return self._clients[key]
 
@@ -108,7 +112,8 @@ class AwsSession:
         taken, self._counts = self._counts, Counter()
         return taken
 
-    def _count(self, model: OperationModel, **_: Any) -> None:
+    def _count(self, **told: Any) -> None:
+        model: OperationModel = told["model"]
         self._counts[model.name] += 1
 
     def identity(self) -> Identity:
@@ -144,7 +149,7 @@ def open_session(
         request = _assume_request(account, role, arn, source_identity, session_policy)
         session = _assumed(request, home)
     else:
-        session = boto3.Session()
+        session = _core()
     opened = AwsSession(account.account_id, role, session, home)
     _check_account(opened)
     return opened
@@ -158,6 +163,13 @@ def own_identity() -> Identity:
 def region_for(partition: str) -> str:
     """The Region in which the partition's IAM endpoint and its home endpoints are reached."""
     return _HOME_REGIONS.get(partition, "us-east-1")
+
+
+def _core() -> botocore.session.Session:
+    """A session of its own that shares the parsed API models with all others of this process."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _MODELS)
+    return core
 
 
 def _config(role: str, service: str) -> Config:
@@ -174,7 +186,8 @@ def _config(role: str, service: str) -> Config:
 
 
 def _base_sts(region: str) -> STSClient:
-    return boto3.Session().client("sts", region_name=region, config=_config("reader", "sts"))
+    config = _config("reader", "sts")
+    return cast("STSClient", _core().create_client("sts", region_name=region, config=config))
 
 
 def _identity(sts: STSClient) -> Identity:
@@ -239,7 +252,7 @@ def _as_source_identity(person: str) -> str:
     return allowed if len(allowed) >= 2 else f"{allowed}--"
 
 
-def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> boto3.Session:
+def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> botocore.session.Session:
     """A session whose credentials renew themselves by assuming the role again."""
 
     def renew() -> dict[str, str]:
@@ -264,9 +277,9 @@ def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> boto3.Session:
         method="assume-role",
         time_fetcher=clock.now,
     )
-    core = botocore.session.Session()
+    core = _core()
     core.register_component("credential_provider", _Given(credentials))
-    return boto3.Session(botocore_session=core)
+    return core
 
 
 def _assume(request: AssumeRoleRequestTypeDef, home: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ def read_credentials(run: Run) -> bool:
     limiter = Limiter.for_reads(run.account)
     done = len(users) - len(pending)
     for start in range(0, len(pending), _CHUNK):
-        if run.time_left() <= 0:
+        if start and run.time_left() <= 0:
             return False
         chunk = {user.user_name: user for user in pending[start : start + _CHUNK]}
         told = dict(live.read_many(run.aws, chunk, limiter))

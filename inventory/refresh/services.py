@@ -30,7 +30,7 @@ def read_services(run: Run) -> bool:
     limiter = Limiter.for_last_accessed(run.account)
     done = len(doubtful) - len(pending)
     for start in range(0, len(pending), _CHUNK):
-        if run.time_left() <= 0:
+        if start and run.time_left() <= 0:
             return False
         chunk = pending[start : start + _CHUNK]
         told = last_accessed.read_many(run.aws, [user.arn for user in chunk], limiter)

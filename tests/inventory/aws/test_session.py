@@ -155,7 +155,8 @@ def test_credentials_are_renewed_before_they_end(
 
 def test_a_write_is_never_sent_again_by_the_sdk(iam: IAMClient, account: Account) -> None:
     client = open_session(account, "actor").client("iam")
-    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
+    retries = vars(client.meta.config)["retries"]
+    assert retries == {"mode": "standard", "total_max_attempts": 1}
 
 
 def test_clients_are_made_once(iam: IAMClient, account: Account) -> None:
