@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from inventory.models import Person
+from inventory.models import Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import batch_run, changes
@@ -88,6 +88,9 @@ def undo_script(request: HttpRequest, number: int) -> HttpResponse:
     """The undo of a batch as AWS CLI calls, stored before it ran."""
     require(request.user, Action.SEE_SENSITIVE)
     batch = batch_by(number)
+    for owner in Team.objects.filter(departures__changes__batch=batch).distinct():
+        # It holds the policies of every user in the batch.
+        require(request.user, Action.SEE_SENSITIVE, owner)
     if not batch.undo_script:
         raise Http404("This batch has no undo script yet: it is written when the batch starts.")
     answer = HttpResponse(batch.undo_script, content_type="text/x-shellscript; charset=utf-8")

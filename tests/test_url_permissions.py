@@ -1,0 +1,296 @@
+"""Every address × every role × own and foreign team. An address without a row here fails.
+
+A row says who may: V viewer, L lead of the owning team, F lead of another team, E engineer,
+A approver, D admin. Whoever may gets an answer of the verb (done, or refused with reasons);
+everybody else gets 403, and a stranger is sent to sign in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+
+from inventory import clock
+from inventory.models import Alert, Person, ProtectedEntry, Role
+from migrations_app.lifecycle import State
+from migrations_app.models import Batch, PendingDeclaration
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+EVERYBODY = "VLFEAD"
+DONE = {200, 204, 302, 409, 422}
+# A page about something that is not so (yet) refuses with reasons.
+SEEN = {200, 302, 422}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Who may GET an address and who may POST to it; None where the method is not allowed.
+
+    Whoever stands in `missing` is told that there is no such thing, instead of 403.
+    """
+
+    get: str | None = None
+    post: str | None = None
+    missing: str = ""
+
+
+def page(who: str = EVERYBODY) -> Row:
+    return Row(get=who)
+
+
+def act(who: str) -> Row:
+    return Row(post=who)
+
+
+ROWS: dict[str, Row] = {
+    "overview": page(),
+    "users": page(),
+    "users-csv": page(),
+    "users-json": page(),
+    "user": page(),
+    "user-evidence": page(),
+    "plans": page(),
+    "plan": page(),
+    "soak": page(),
+    "hit": page(),
+    "batches": page(),
+    "batch": page(),
+    "batch-calls": page(),
+    "inbox": page(),
+    "notice": Row(get="L", post="L", missing="VFEAD"),
+    "alerts": page(),
+    "search": page(),
+    "sync-status": page(),
+    "log": page(),
+    "log-csv": page(),
+    "log-json": page(),
+    "log-deletions": page(),
+    "log-deletions-csv": page(),
+    "log-deletions-json": page(),
+    "log-restores": page(),
+    "log-approvals": page(),
+    "claim-mine": page("LFE"),
+    "claim": page("LE"),
+    "claims": page("E"),
+    "batch-undo": page("LEAD"),
+    "settings-accounts": page("EAD"),
+    "settings-account": page("EAD"),
+    "settings-policy": page("EAD"),
+    "settings-break-glass": page("EAD"),
+    "settings-teams": page("EAD"),
+    "settings-people": page("EAD"),
+    "stop": Row(get=EVERYBODY, post="EAD"),
+    "batch-new": Row(get="E", post="E"),
+    "user-restore": Row(get="LEA", post="LEA"),
+    "user-extend": Row(get="LEA", post="LEA"),
+    "user-finish-deleting": Row(get="E", post="E"),
+    "user-stop-and-rebuild": Row(get="E", post="E"),
+    "sync-start": act("ED"),
+    "users-bulk": act("E"),
+    "user-assign": act("E"),
+    "user-release": act("LE"),
+    "user-hand-over": act("LE"),
+    "user-dispute": act("LE"),
+    "user-end-dispute": act("LE"),
+    "user-confirm-claim": act("E"),
+    "user-decline-claim": act("E"),
+    "user-protect": act("EAD"),
+    "user-unprotect": act("D"),
+    "user-overrule": act("E"),
+    "user-confirm-plan": act("LE"),
+    "claim-answer": act("LE"),
+    "alert-close": act("ED"),
+    "batch-add": act("E"),
+    "batch-remove": act("E"),
+    "batch-method": act("E"),
+    "batch-discard": act("E"),
+    "batch-dry-run": act("E"),
+    "batch-ask": act("E"),
+    "batch-viewed": act("A"),
+    "batch-comment": act("EA"),
+    "batch-approve": act("A"),
+    "batch-send-back": act("A"),
+    "batch-take-over": act("A"),
+    # Only the requester, who is the engineer here, or the approver who approved; nobody did.
+    "batch-withdraw": act("E"),
+    "batch-pause": act("E"),
+    "batch-resume": act("E"),
+    "batch-abort": act("E"),
+    "batch-skip": act("E"),
+    "batch-retry": act("E"),
+    "batch-restore": act("LEA"),
+    "hit-dismiss": act("E"),
+    "hit-fixed": act("LEA"),
+    "stop-lift": act("EAD"),
+    "settings-accept-listing": act("E"),
+    "settings-bind": act("E"),
+    "settings-confirm": act("AD"),
+    "settings-reject": act("AD"),
+}
+# Theirs or open to all: no role of ours decides. Sign-in is tested beside them.
+OPEN_TO_ALL = {"healthz", "readyz", "metrics", "account_login", "account_inactive"}
+OF_EVERY_PERSON = {
+    "account_logout",
+    "account_reauthenticate",
+    "account_change_password",
+    "mfa_index",
+    "mfa_reauthenticate",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes",
+}
+# The second step of signing in; it leads back to sign-in where nobody began the first.
+HALF_SIGNED_IN = {"mfa_authenticate"}
+
+
+def names(resolver: URLResolver) -> Iterator[str]:
+    """Every address of the product by name; one without a name shows as its pattern."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from names(entry)
+        elif isinstance(entry, URLPattern):
+            yield entry.name or str(entry.pattern)
+
+
+def test_every_address_has_a_row() -> None:
+    known = set(ROWS) | OPEN_TO_ALL | OF_EVERY_PERSON | HALF_SIGNED_IN
+    assert set(names(get_resolver())) == known
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One of each thing an address can be about, all of it of the team Payments."""
+
+    people: dict[str, Person]
+    arguments: dict[str, dict[str, Any]]
+
+    def path(self, name: str) -> str:
+        for prefix, arguments in self.arguments.items():
+            if name == prefix or name.startswith(f"{prefix}-"):
+                try:
+                    return reverse(name, kwargs=arguments)
+                except NoReverseMatch:
+                    continue
+        return reverse(name)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    everybody = cast.cast()
+    payments, account = everybody.payments, everybody.account
+    people = {
+        "V": everybody.vera,
+        "L": everybody.sara,
+        "F": everybody.priya,
+        "E": cast.person("erik", "Erik Berg", [Role.ENGINEER]),
+        "A": cast.person("anna", "Anna Falk", [Role.APPROVER]),
+        "D": everybody.ada,
+    }
+    user = cast.iam_user("deploy-prod", suggested_team=payments)
+    departure = cast.departure(user, State.DISABLED, payments)
+    batch = cast.batch(
+        account,
+        people["E"],
+        asked_by=people["E"],
+        asked_at=clock.now(),
+        status=Batch.Status.ASKED,
+        undo_script="aws iam …",
+    )
+    cast.change(departure, batch=batch, status="done")
+    pending = PendingDeclaration.objects.create(
+        asked_by="jonas",
+        asked_by_person=everybody.jonas,
+        asked_at=clock.now(),
+        document="accounts: []",
+    )
+    alert = Alert.objects.create(key="k", kind="k", title="t", raised_at=clock.now())
+    entry = ProtectedEntry.objects.create(account=account, user_name="scanner", kind="exempt")
+    one = {"account": account.account_id, "user_id": user.user_id}
+    return Scene(
+        people,
+        {
+            "user": one,
+            "claim-answer": {"team": "payments", "pk": departure.pk},
+            "claim": {"team": "payments"},
+            "notice": {"pk": cast.notice(payments).pk},
+            "alert": {"pk": alert.pk},
+            "plan": {"pk": cast.plan(departure).pk},
+            "batch": {"number": batch.number},
+            "hit": {"pk": cast.hit(departure).pk},
+            "sync-status": {"account": account.account_id},
+            "settings-bind": {"account": account.account_id, "pk": entry.pk},
+            "settings-confirm": {"pk": pending.pk},
+            "settings-reject": {"pk": pending.pk},
+            "settings": {"account": account.account_id},
+        },
+    )
+
+
+def answer(client: Client, method: str, path: str) -> Any:
+    """What comes back, without leaving a trace for the next one."""
+    with transaction.atomic():
+        response = client.get(path) if method == "get" else client.post(path, {})
+        transaction.set_rollback(True)
+    return response
+
+
+def signed_in(person: Person) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(person)
+    return client
+
+
+def is_sign_in(response: Any) -> bool:
+    return response.status_code == 302 and response["Location"].startswith("/sign-in/")
+
+
+def expected(row: Row, may: str, letter: str, method: str) -> set[int]:
+    if letter in may:
+        return SEEN if method == "get" else DONE
+    return {404} if letter in row.missing else {403}
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_an_address_answers_those_who_may_and_nobody_else(scene: Scene, name: str) -> None:
+    row, path = ROWS[name], scene.path(name)
+    clients = {letter: signed_in(person) for letter, person in scene.people.items()}
+    wrong = {}
+    for method, may in (("get", row.get), ("post", row.post)):
+        if may is None:
+            if answer(clients["E"], method, path).status_code != 405:
+                wrong[method] = "is allowed"
+            continue
+        for letter, client in clients.items():
+            status = answer(client, method, path).status_code
+            if status not in expected(row, may, letter, method):
+                wrong[f"{method} by {letter}"] = str(status)
+    assert not wrong, path
+
+
+def test_a_stranger_is_sent_to_sign_in_from_everywhere(scene: Scene) -> None:
+    paths = [scene.path(name) for name in {*ROWS, *OF_EVERY_PERSON, *HALF_SIGNED_IN}]
+    client = Client(raise_request_exception=False)
+    let_in = [
+        f"{method} {path}"
+        for path in paths
+        for method in ("get", "post")
+        if not is_sign_in(answer(client, method, path))
+    ]
+    assert not let_in
+
+
+@pytest.mark.parametrize("name", ["overview", "user", "batch-approve"])
+def test_whoever_is_switched_off_is_a_stranger_at_once(scene: Scene, name: str) -> None:
+    client = signed_in(scene.people["E"])
+    Person.objects.update(is_active=False)
+    assert is_sign_in(client.get(scene.path(name)))
