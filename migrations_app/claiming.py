@@ -11,11 +11,11 @@ from django.db.models import Q
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
 from migrations_app import dates, listing
-from migrations_app.lifecycle import Protection, State
+from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
 from migrations_app.models import Departure, GivenAnswer
 
 UNDONE = ("undo", "release")
-# A claim of the custodian says nothing about whether the user is still needed.
+_ELSEWHERE = ("not-ours", "dispute", "hand-over")
 _IN_USE = ("active", "unknown")
 
 
@@ -73,19 +73,30 @@ class ClaimPage:
         return f"These {len(self.cards)} IAM users look like they belong to {self.team}"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked, when, and what would happen to what they let go."""
+
+    team: Team
+    now: datetime
+    ahead: dates.Ahead | None
+    time_zone: str
+
+
 def page_of(team: Team, now: datetime) -> ClaimPage:
     """The claim page of `team`: answered first, then what is still used, then the dormant."""
     rows = list(asked_of(team))
     weeks = listing.weeks_of([row.user_id for row in rows], now.date())
-    ahead, zone = None, "UTC"
+    asked = Asked(team, now, None, "UTC")
     if rows:
         account = rows[0].user.account
-        zone = account.time_zone
-        ahead = dates.from_now(policy_for(Organization.get(), account), zone, now)
-    cards = [card_of(row, team, weeks.get(row.user_id, ()), ahead, zone, now) for row in rows]
+        policy = policy_for(Organization.get(), account)
+        ahead = dates.from_now(policy, account.time_zone, now)
+        asked = Asked(team, now, ahead, account.time_zone)
+    cards = [card_of(row, asked, weeks.get(row.user_id, ())) for row in rows]
     shown = [card for card in cards if card is not None]
     shown.sort(key=lambda card: (not card.answered, not card.still_used, card.departure.pk))
-    return ClaimPage(team, tuple(shown), ahead, zone)
+    return ClaimPage(team, tuple(shown), asked.ahead, asked.time_zone)
 
 
 def asked_of(team: Team) -> list[Departure]:
@@ -115,58 +126,59 @@ def open_cards(team: Team, now: datetime) -> int:
     return page_of(team, now).left
 
 
-def card_of(
-    row: Departure,
-    team: Team,
-    weeks: tuple[int, ...],
-    ahead: dates.Ahead | None,
-    zone: str,
-    now: datetime,
-) -> Card | None:
+def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...]) -> Card | None:
     """The card of one departure; None where this team has no part in it (any more)."""
     last = next(iter(row.answers.all()), None)
-    status = _status(row, team, last)
+    status = _status(row, asked, last)
     if status is None:
         return None
-    recent = [count for count in weeks[-4:] if count]
     user = row.user
     return Card(
         departure=row,
         status=status,
-        answer=_line(row, team, last, ahead, zone) if status == "answered" else "",
-        last_used=_last_used(row, now),
-        calls_a_week=round(sum(weeks[-4:]) / 4) if recent else 0,
+        answer=_line(row, asked, last) if status == "answered" else "",
+        last_used=_last_used(row, asked.now),
+        calls_a_week=round(sum(weeks[-4:]) / 4),
         weeks=weeks or (0,) * listing.WEEKS,
         still_used=user.verdict in _IN_USE,
-        suggested=user.suggested_team_id == team.pk,
+        suggested=user.suggested_team_id == asked.team.pk,
     )
 
 
-def _status(row: Departure, team: Team, last: GivenAnswer | None) -> str | None:
+def _said(row: Departure, asked: Asked, last: GivenAnswer | None) -> str:
+    """This team's last word, as long as it holds: a dispute that ended is no answer."""
+    if last is None or last.team_id != asked.team.pk:
+        return ""
+    over = row.disputed_until is None or row.disputed_until < asked.now.date()
+    return "" if last.said == "dispute" and over else last.said
+
+
+def _status(row: Departure, asked: Asked, last: GivenAnswer | None) -> str | None:
+    team, said = asked.team, _said(row, asked, last)
     if row.handed_to_id == team.pk:
         return "offered"
-    mine = last is not None and last.team_id == team.pk
-    said = last.said if last is not None and mine else ""
-    if mine and said in ("not-ours", "dispute", "hand-over"):
+    if said in _ELSEWHERE:
         return "answered"
     if row.owner_id == team.pk:
-        if said in ("adopt", "release") or (last is None and row.state != State.OWNER_ASSIGNED):
-            return None
-        return "answered" if row.answer or row.state != State.OWNER_ASSIGNED else "question"
+        return _status_of_own(row, said, last)
     if row.claim_pending_team_id == team.pk:
         return "answered" if row.answer else "question"
-    if row.owner_id is not None:
-        return None
-    asked = row.user.suggested_team_id == team.pk
+    suggested = row.user.suggested_team_id == team.pk
     named = last is not None and last.said == "not-ours" and last.whose_id == team.pk
-    undone = mine and said in UNDONE
-    return "open" if asked or named or undone else None
+    is_open = row.owner_id is None and (suggested or named or said in UNDONE)
+    return "open" if is_open else None
 
 
-def _line(
-    row: Departure, team: Team, last: GivenAnswer | None, ahead: dates.Ahead | None, zone: str
-) -> str:
-    said = last.said if last is not None and last.team_id == team.pk else row.answer
+def _status_of_own(row: Departure, said: str, last: GivenAnswer | None) -> str | None:
+    """A custodian's adoption, or what was off before anybody asked, is no question."""
+    has_access = row.state == State.OWNER_ASSIGNED
+    if said in ("adopt", "release") or (last is None and not has_access):
+        return None
+    return "answered" if row.answer or not has_access else "question"
+
+
+def _line(row: Departure, asked: Asked, last: GivenAnswer | None) -> str:
+    said = _said(row, asked, last)
     if said == "not-ours":
         whose = last.whose if last else None
         return f"Not yours. We will ask {whose}." if whose else "Not yours. We will ask on."
@@ -174,19 +186,23 @@ def _line(
         return f"Disputed until {row.disputed_until:%-d %b}. It stays as it is until then."
     if said == "hand-over":
         return f"Offered to {row.handed_to}. They have 5 working days to take it."
-    if row.claim_pending_team_id == team.pk:
+    return _line_of_own(row, asked)
+
+
+def _line_of_own(row: Departure, asked: Asked) -> str:
+    if row.claim_pending_team_id == asked.team.pk:
         return "Yours, once Security confirms it."
-    if row.state in (State.DISABLED, State.SOAKING):
+    if row.state in SWITCHED_OFF:
         return "Yours, and switched off. You can restore it."
-    if row.answer == "can-go":
-        at = ahead.disable_at if ahead else None
-        when = (
-            f" Disabled on {at.astimezone(ZoneInfo(zone)):%a %-d %b} at the earliest." if at else ""
-        )
-        return f"Yours, can go.{when}"
     if row.answer == "needed":
         return "Yours, still needed. A replacement is planned first."
-    return "Yours. You do not know yet whether it is needed."
+    if row.answer == "unsure":
+        return "Yours. You do not know yet whether it is needed."
+    at = asked.ahead.disable_at if asked.ahead else None
+    if at is None:
+        return "Yours, can go."
+    day = at.astimezone(ZoneInfo(asked.time_zone))
+    return f"Yours, can go. Disabled on {day:%a %-d %b} at the earliest."
 
 
 def _last_used(row: Departure, now: datetime) -> str:

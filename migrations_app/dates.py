@@ -29,7 +29,9 @@ def from_now(policy: Policy, time_zone: str, now: datetime) -> Ahead:
     """The dates of a user that is told of today and goes through everything without a halt."""
     told = notice_over_at(now, policy, time_zone)
     disable_at = next_opening(policy.disable_window, policy.freezes, time_zone, told)[0]
-    return _after_fence(disable_at, policy, time_zone, policy.watch, policy.soak, disable_at)
+    shut_at = _shut_at(disable_at + policy.watch, policy, time_zone)
+    delete_at = _delete_at(shut_at + policy.soak, policy, time_zone)
+    return Ahead(disable_at, shut_at, delete_at, policy.watch + policy.soak)
 
 
 def ahead_of(departure: Departure, policy: Policy, time_zone: str, now: datetime) -> Ahead:
@@ -46,23 +48,13 @@ def ahead_of(departure: Departure, policy: Policy, time_zone: str, now: datetime
         over = max(due or now, now)
         return Ahead(None, None, _delete_at(over, policy, time_zone), soak)
     if departure.state == State.DISABLED:
-        fenced = departure.clock_started_at or now
-        return _after_fence(fenced, policy, time_zone, watch, soak, None, due)
+        shut_at = _shut_at(max(due or now, now), policy, time_zone)
+        return Ahead(None, shut_at, _delete_at(shut_at + soak, policy, time_zone), watch + soak)
     return from_now(policy, time_zone, now)
 
 
-def _after_fence(
-    fenced: datetime,
-    policy: Policy,
-    time_zone: str,
-    watch: timedelta,
-    soak: timedelta,
-    disable_at: datetime | None,
-    due: datetime | None = None,
-) -> Ahead:
-    over = due or fenced + watch
-    shut = next_opening(policy.disable_window, policy.freezes, time_zone, over)[0]
-    return Ahead(disable_at, shut, _delete_at(shut + soak, policy, time_zone), watch + soak)
+def _shut_at(over: datetime, policy: Policy, time_zone: str) -> datetime:
+    return next_opening(policy.disable_window, policy.freezes, time_zone, over)[0]
 
 
 def _delete_at(over: datetime, policy: Policy, time_zone: str) -> datetime:

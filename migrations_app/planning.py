@@ -22,6 +22,22 @@ class Suggestion:
     reason: str
 
 
+_SEEN = (
+    (("github",), Suggestion(Target.GITHUB_OIDC, "Its calls come from GitHub Actions.")),
+    (("eks", "kubernetes"), Suggestion(Target.EKS, "Its calls come from a Kubernetes cluster.")),
+    (("ec2",), Suggestion(Target.INSTANCE_PROFILE, "Its calls come from EC2 instances.")),
+)
+_BY_CATEGORY = {
+    "third-party": Suggestion(
+        Target.CROSS_ACCOUNT_ROLE, "A vendor can assume a role with an external ID."
+    ),
+    "ci-cd": Suggestion(
+        Target.GITHUB_OIDC, "A pipeline can present its own identity instead of a key."
+    ),
+}
+_NOBODY_KNOWS = Suggestion(Target.OTHER, "Nobody knows yet what it does. Ask its owner first.")
+
+
 def suggest(
     category: str, user_agents: Collection[str] = (), tags: Collection[str] = ()
 ) -> Suggestion:
@@ -30,18 +46,7 @@ def suggest(
     if category in ("human-console", "human-programmatic"):
         how = "signs in to the console" if category == "human-console" else "uses keys by hand"
         return Suggestion(Target.IDENTITY_CENTER, f"A person who {how} gets a permission set.")
-    if "github" in seen:
-        return Suggestion(Target.GITHUB_OIDC, "Its calls come from GitHub Actions.")
-    if "eks" in seen or "kubernetes" in seen:
-        return Suggestion(Target.EKS, "Its calls come from a Kubernetes cluster.")
-    if "ec2" in seen or "exec-env/ec2" in seen:
-        return Suggestion(Target.INSTANCE_PROFILE, "Its calls come from EC2 instances.")
-    if category == "third-party":
-        return Suggestion(
-            Target.CROSS_ACCOUNT_ROLE, "A vendor can assume a role with an external ID."
-        )
-    if category == "ci-cd":
-        return Suggestion(
-            Target.GITHUB_OIDC, "A pipeline can present its own identity instead of a key."
-        )
-    return Suggestion(Target.OTHER, "Nobody knows yet what it does. Ask its owner first.")
+    for words, suggestion in _SEEN:
+        if any(word in seen for word in words):
+            return suggestion
+    return _BY_CATEGORY.get(category, _NOBODY_KNOWS)

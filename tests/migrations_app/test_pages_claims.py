@@ -132,6 +132,16 @@ def test_a_dispute_needs_a_reason_and_a_date(everybody: cast.Cast) -> None:
     assert cards(everybody) == {"pay-deploy": "answered"}
 
 
+def test_a_dispute_that_security_ended_is_asked_again(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    until = clock.now().date() + timedelta(days=9)
+    answered(everybody, row, "dispute", reason="It feeds the PCI audit.", until=until.isoformat())
+
+    changes.end_dispute(row, everybody.jonas)
+
+    assert cards(everybody) == {"pay-deploy": "open"}
+
+
 def test_a_hand_over_waits_for_the_other_team(everybody: cast.Cast) -> None:
     row = suggested(everybody)
     answered(everybody, row, "ours")

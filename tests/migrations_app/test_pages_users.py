@@ -70,12 +70,11 @@ def test_a_view_shows_what_its_name_says(
     everybody: cast.Cast, view: str, expected: list[str]
 ) -> None:
     cast.departure("quiet", State.OWNER_ASSIGNED)
-    for name, state, columns in [
-        ("alone", State.DISCOVERED, {"verdict": "active"}),
-        ("admin", State.OWNER_ASSIGNED, {"verdict": "active", "privilege": "admin"}),
-        ("console", State.OWNER_ASSIGNED, {"verdict": "active", "has_console_password": True}),
-    ]:
-        cast.departure(cast.iam_user(name, **columns), state)
+    cast.departure(cast.iam_user("alone", verdict="active"))
+    admin = cast.iam_user("admin", verdict="active", privilege="admin")
+    console = cast.iam_user("console", verdict="active", has_console_password=True)
+    for user in (admin, console):
+        cast.departure(user, State.OWNER_ASSIGNED)
     never = cast.departure(cast.iam_user("untouched", verdict="never-used"), State.OWNER_ASSIGNED)
     if view in ("dormant", "ready"):
         never.delete()

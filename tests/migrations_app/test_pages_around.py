@@ -1,0 +1,182 @@
+"""Inbox, alerts, search and plans: the pages around the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inventory import clock
+from inventory.models import Alert, LedgerEntry
+from migrations_app.lifecycle import State
+from migrations_app.models import Opening
+from tests import cast
+from tests.migrations_app.browsing import address, browser, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def alert(**columns: Any) -> Alert:
+    columns.setdefault("key", "short-listing")
+    columns.setdefault("title", "The listing was short")
+    return Alert.objects.create(kind="sync", raised_at=clock.now(), **columns)
+
+
+# ── Inbox ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_lead_reads_what_the_team_was_told(everybody: cast.Cast) -> None:
+    cast.notice(everybody.payments, "4 users go on Wednesday")
+    cast.notice(everybody.platform, "Somebody else's")
+
+    text = text_of(browser(everybody.sara).get("/inbox/"))
+
+    assert "4 users go on Wednesday" in text
+    assert "Somebody else" not in text
+
+
+def test_opening_a_notice_is_noted_once(everybody: cast.Cast) -> None:
+    notice = cast.notice(everybody.payments)
+    sara = browser(everybody.sara)
+
+    for _ in range(2):
+        assert sara.get(f"/inbox/{notice.pk}/").status_code == 200
+
+    notice.refresh_from_db()
+    assert Opening.objects.get().person == everybody.sara
+    assert notice.reached_at is not None
+
+
+def test_the_list_alone_opens_nothing(everybody: cast.Cast) -> None:
+    notice = cast.notice(everybody.payments)
+
+    browser(everybody.sara).get("/inbox/")
+    browser(everybody.sara).head(f"/inbox/{notice.pk}/")
+
+    assert not Opening.objects.exists()
+
+
+def test_i_have_read_this_leads_back_to_the_inbox(everybody: cast.Cast) -> None:
+    notice = cast.notice(everybody.payments)
+
+    answer = browser(everybody.sara).post(f"/inbox/{notice.pk}/")
+
+    assert answer["Location"] == "/inbox/"
+    assert Opening.objects.filter(notice=notice).exists()
+
+
+def test_the_notice_of_another_team_is_not_found(everybody: cast.Cast) -> None:
+    notice = cast.notice(everybody.payments)
+
+    assert browser(everybody.priya).get(f"/inbox/{notice.pk}/").status_code == 404
+    assert not Opening.objects.exists()
+
+
+# ── Alerts ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_alert_is_closed_by_somebody_and_stays_on_record(everybody: cast.Cast) -> None:
+    row = alert()
+
+    browser(everybody.jonas).post(f"/alerts/{row.pk}/close/")
+
+    row.refresh_from_db()
+    assert row.closed_by == everybody.jonas
+    assert LedgerEntry.objects.filter(kind="alert.closed").count() == 1
+
+
+def test_the_first_to_close_an_alert_is_the_one_named(everybody: cast.Cast) -> None:
+    row = alert()
+
+    for person in (everybody.jonas, everybody.mei):
+        browser(person).post(f"/alerts/{row.pk}/close/")
+
+    row.refresh_from_db()
+    assert row.closed_by == everybody.jonas
+    assert LedgerEntry.objects.filter(kind="alert.closed").count() == 1
+
+
+@pytest.mark.parametrize("who", ["vera", "sara"])
+def test_who_may_not_close_an_alert_gets_no_button(everybody: cast.Cast, who: str) -> None:
+    row = alert()
+    person = browser(getattr(everybody, who))
+
+    assert f"/alerts/{row.pk}/close/" not in text_of(person.get("/alerts/"))
+    assert person.post(f"/alerts/{row.pk}/close/").status_code == 403
+
+
+def test_open_hits_stand_among_the_alerts(everybody: cast.Cast) -> None:
+    cast.hit(cast.departure("cron-report", State.DISABLED))
+
+    assert "cron-report" in text_of(browser(everybody.vera).get("/alerts/"))
+
+
+# ── Search ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_only_user_of_that_name_is_opened_at_once(everybody: cast.Cast) -> None:
+    row = cast.departure("pay-deploy")
+    vera = browser(everybody.vera)
+
+    assert vera.get("/search/", {"q": "PAY-DEPLOY"})["Location"] == address(row.user)
+    assert vera.get("/search/", {"q": row.user.user_id})["Location"] == address(row.user)
+
+
+def test_a_batch_is_opened_by_its_number(everybody: cast.Cast) -> None:
+    cast.batch(everybody.account, everybody.mei)
+
+    answer = browser(everybody.vera).get("/search/", {"q": "#1"})
+
+    assert answer["Location"] == "/batches/1/"
+
+
+def test_users_teams_and_people_are_found_by_a_part_of_their_name(everybody: cast.Cast) -> None:
+    cast.departure("pay-deploy")
+    cast.departure("pay-export")
+    vera = browser(everybody.vera)
+
+    assert "pay-export" in text_of(vera.get("/search/", {"q": "pay"}))
+    assert "Payments" in text_of(vera.get("/search/", {"q": "pay"}))
+    assert "Sara Lindqvist" in text_of(vera.get("/search/", {"q": "lindq"}))
+
+
+def test_what_was_typed_comes_back_as_text(everybody: cast.Cast) -> None:
+    text = text_of(browser(everybody.vera).get("/search/", {"q": "<b>x</b>"}))
+
+    assert "<b>x</b>" not in text
+    assert "Nothing matches" in text
+
+
+# ── Plans ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_plans_are_counted_per_target_and_filtered(everybody: cast.Cast) -> None:
+    cast.plan(cast.departure("a", State.OWNER_ASSIGNED), "github-oidc")
+    cast.plan(cast.departure("b", State.OWNER_ASSIGNED), "eks")
+    cast.plan(cast.departure("gone", State.DELETED), "eks")
+    vera = browser(everybody.vera)
+
+    everything = text_of(vera.get("/plans/"))
+    eks = text_of(vera.get("/plans/?target=eks"))
+
+    assert "2 users need a new way in" in everything
+    assert "gone" not in everything
+    assert "data-open>b</a>" in eks
+    assert "data-open>a</a>" not in eks
+
+
+def test_only_a_lead_of_the_owner_is_offered_to_confirm(everybody: cast.Cast) -> None:
+    plan = cast.plan(cast.departure("a", State.OWNER_ASSIGNED, everybody.payments))
+
+    assert "confirm-plan/" in text_of(browser(everybody.sara).get(f"/plans/{plan.pk}/"))
+    assert "confirm-plan/" not in text_of(browser(everybody.priya).get(f"/plans/{plan.pk}/"))
+    assert "confirm-plan/" not in text_of(browser(everybody.vera).get(f"/plans/{plan.pk}/"))
+
+
+def test_a_plan_that_is_not_there_is_not_found(everybody: cast.Cast) -> None:
+    assert browser(everybody.vera).get("/plans/999999/").status_code == 404

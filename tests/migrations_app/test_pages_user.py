@@ -1,0 +1,312 @@
+"""The page of one IAM user: what it shows to whom, and the verbs that it offers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from inventory import clock
+from inventory.models import Organization, Person
+from inventory.policy import policy_for
+from migrations_app import changes, dates, profile
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure
+from tests import cast
+from tests.migrations_app.browsing import address, at_most, browser, text_of
+
+pytestmark = pytest.mark.django_db
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def page(person: Person, row: Departure) -> str:
+    return text_of(browser(person).get(address(row.user)))
+
+
+def posted(person: Person, row: Departure, act: str, **sent: Any) -> int:
+    answer = browser(person).post(address(row.user, f"{act}/"), {"version": row.version, **sent})
+    row.refresh_from_db()
+    return int(answer.status_code)
+
+
+def test_the_page_shows_the_reasons_with_source_and_time(everybody: cast.Cast) -> None:
+    reason = {"text": "No call in 4 Regions.", "source": "CloudTrail", "at": "2026-03-05T14:02:00Z"}
+    row = cast.departure(cast.iam_user("a", verdict_reasons=[reason]), State.OWNER_ASSIGNED)
+
+    text = page(everybody.vera, row)
+
+    assert "No call in 4 Regions." in text
+    assert "5 Mar 14:02" in text
+    assert "Dormant. It can be disabled." in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "title"),
+    [
+        ({"verdict": "never-used"}, "Never used. It can be disabled."),
+        ({"verdict": "unknown"}, "Cannot tell."),
+        ({"verdict": "active", "rhythm": "quarterly"}, "Rare. Plan a replacement first."),
+        ({"verdict": "active", "rhythm": "daily"}, "In use, daily. Plan a replacement first."),
+    ],
+)
+def test_the_verdict_is_a_sentence(
+    everybody: cast.Cast, columns: dict[str, Any], title: str
+) -> None:
+    row = cast.departure(cast.iam_user("a", **columns), State.OWNER_ASSIGNED)
+
+    assert profile.judged(row.user, row, clock.now()).title == title
+
+
+def test_a_protected_user_is_never_said_to_be_disablable(everybody: cast.Cast) -> None:
+    row = cast.departure("sealed", State.OWNER_ASSIGNED, protection="break-glass")
+
+    text = page(everybody.jonas, row)
+
+    assert "It can be disabled" not in text
+    assert "Cannot be claimed, disabled or deleted here." in text
+    assert "/batches/new/?users=" not in text
+
+
+def test_what_is_sensitive_is_shown_to_the_owner_and_to_security_only(
+    everybody: cast.Cast,
+) -> None:
+    user = cast.iam_user("a", inline_policies={"inline": {"Action": "dynamodb:Scan"}})
+    cast.activity(user, clock.now().date(), source_address="203.0.113.4")
+    cast.access_key(user, "AKIAIOSFODNN7EXAMPLE")
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
+
+    secrets = ("dynamodb:Scan", "203.0.113.4", "AKIAIOSFODNN7EXAMPLE")
+    for insider in (everybody.sara, everybody.jonas, everybody.ada):
+        assert all(secret in page(insider, row) for secret in secrets)
+    for outsider in (everybody.priya, everybody.vera):
+        assert not any(secret in page(outsider, row) for secret in secrets)
+
+
+def test_hostile_text_from_aws_stays_text(everybody: cast.Cast) -> None:
+    user = cast.iam_user(
+        "a",
+        groups=[EVIL],
+        attached_policies=[EVIL],
+        inline_policies={EVIL: {"Sid": EVIL}},
+        verdict_reasons=[{"text": EVIL, "source": EVIL, "at": EVIL}],
+        suggestion_reasons=[EVIL],
+        references=[{"name": EVIL, "text": EVIL, "blocks": True}],
+    )
+    cast.activity(user, clock.now().date(), source_address="203.0.113.4", user_agent=EVIL)
+
+    assert EVIL not in page(everybody.jonas, cast.departure(user))
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_page_is_there_in_every_state(everybody: cast.Cast, state: State) -> None:
+    row = cast.departure("a", state)
+
+    for person in (everybody.jonas, everybody.sara, everybody.vera):
+        assert browser(person).get(address(row.user)).status_code == 200
+
+
+def test_restore_is_offered_to_who_may_and_only_while_off(everybody: cast.Cast) -> None:
+    off = cast.departure("off", State.DISABLED, everybody.payments)
+    on = cast.departure("on", State.OWNER_ASSIGNED, everybody.payments)
+
+    assert address(off.user, "restore/") in page(everybody.sara, off)
+    assert address(off.user, "restore/") not in page(everybody.priya, off)
+    assert address(on.user, "restore/") not in page(everybody.sara, on)
+
+
+def test_a_partly_deleted_user_is_not_offered_a_restore(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.SOAKING, irreversible_at=clock.now())
+
+    text = page(everybody.jonas, row)
+
+    assert address(row.user, "restore/") not in text
+    assert address(row.user, "finish-deleting/") in text
+    assert "Partly deleted." in text
+
+
+def test_an_open_hit_is_said_before_the_verdict(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.DISABLED)
+    cast.hit(row, "ec2:DescribeInstances was denied")
+
+    text = page(everybody.vera, row)
+
+    assert text.index("It was called:") < text.index('aria-label="Verdict"')
+
+
+def test_the_steps_to_come_bear_the_earliest_dates(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED)
+    now = clock.now()
+    policy = policy_for(Organization.get(), everybody.account)
+    ahead = dates.ahead_of(row, policy, "UTC", now)
+
+    assert ahead.disable_at is not None
+    assert ahead.shut_at is not None
+    assert ahead.delete_at is not None
+    assert now < ahead.disable_at
+    assert ahead.shut_at - ahead.disable_at >= policy.watch
+    assert ahead.delete_at - ahead.shut_at >= policy.soak
+
+
+def test_a_soaking_user_keeps_the_length_that_was_approved(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.SOAKING, soak=timedelta(days=90))
+    policy = policy_for(Organization.get(), everybody.account)
+
+    ahead = dates.ahead_of(row, policy, "UTC", clock.now())
+
+    assert ahead.delete_at is not None
+    assert ahead.delete_at - clock.now() > timedelta(days=88)
+
+
+def test_the_history_names_who_did_what(everybody: cast.Cast) -> None:
+    row = cast.departure("a")
+    changes.assign(row, everybody.payments, everybody.jonas)
+
+    told, entries = profile.history(row.user)
+
+    assert entries == 1
+    assert (told[0].who, told[0].text) == ("Jonas Weber", "made payments its owner")
+
+
+def test_an_id_that_is_none_is_not_found_in_words(everybody: cast.Cast) -> None:
+    for wrong in ("AIDANOPE", "..", "--help", "a" * 300):
+        answer = browser(everybody.vera).get(f"/users/{cast.ACCOUNT_ID}/{wrong}/")
+        assert answer.status_code == 404
+    text = text_of(browser(everybody.vera).get(f"/users/{cast.ACCOUNT_ID}/AIDANOPE/"))
+    assert "No such user in production." in text
+
+
+def test_the_same_name_in_two_lives_has_two_pages(everybody: cast.Cast) -> None:
+    old = cast.departure("a", State.DELETED)
+    new = cast.departure("a")
+
+    assert "Kept for the record" in page(everybody.vera, old)
+    assert "Kept for the record" not in page(everybody.vera, new)
+
+
+def test_the_page_asks_no_more_for_a_busy_user(everybody: cast.Cast) -> None:
+    user = cast.iam_user("a")
+    for days in range(60):
+        cast.activity(user, clock.now().date() - timedelta(days=days), count=3)
+    for _ in range(5):
+        cast.access_key(user)
+    row = cast.departure(user, State.OWNER_ASSIGNED)
+    jonas = browser(everybody.jonas)
+
+    with at_most(18):
+        jonas.get(address(row.user))
+
+
+def test_the_evidence_is_there_as_numbers(everybody: cast.Cast) -> None:
+    user = cast.iam_user("a")
+    cast.activity(user, clock.now().date(), count=7)
+    cast.departure(user)
+
+    answer = browser(everybody.vera).get(address(user, "evidence.json"))
+
+    (point,) = answer.json()["evidence"]
+    assert (point["source"], point["count"]) == ("CloudTrail", 7)
+
+
+def test_a_lead_disputes_an_own_user(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments)
+    until = clock.now().date() + timedelta(days=5)
+
+    status = posted(everybody.sara, row, "dispute", reason="PCI audit", until=until.isoformat())
+
+    assert (status, row.disputed_until) == (302, until)
+    assert posted(everybody.sara, row, "end-dispute") == 302
+    assert row.disputed_until is None
+
+
+def test_an_engineer_assigns_hands_over_and_overrules(everybody: cast.Cast) -> None:
+    row = cast.departure(cast.iam_user("a", verdict="unknown"))
+
+    assert posted(everybody.jonas, row, "assign", team="payments") == 302
+    assert row.owner == everybody.payments
+    assert posted(everybody.jonas, row, "hand-over", team="platform") == 302
+    assert row.handed_to == everybody.platform
+    assert posted(everybody.jonas, row, "overrule", reason="Owner is sure.") == 302
+    assert row.overruled_note == "Owner is sure."
+
+
+def test_a_user_is_protected_by_security_and_unprotected_by_an_admin(
+    everybody: cast.Cast,
+) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED)
+
+    assert posted(everybody.jonas, row, "protect", reason="Vendor audit") == 302
+    assert row.protection == "exempt"
+    assert posted(everybody.jonas, row, "unprotect", reason="Done") == 403
+    assert row.protection == "exempt"
+
+
+def test_a_lead_confirms_the_plan_of_an_own_user(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments, answer="needed")
+    plan = cast.plan(row)
+
+    assert posted(everybody.sara, row, "confirm-plan", reason="Run 5521 is green") == 302
+
+    plan.refresh_from_db()
+    assert plan.status == "confirmed"
+
+
+@pytest.mark.parametrize("act", ["dispute", "overrule", "protect"])
+def test_what_needs_a_reason_does_nothing_without_one(everybody: cast.Cast, act: str) -> None:
+    row = cast.departure(cast.iam_user("a", verdict="unknown"), State.OWNER_ASSIGNED)
+    version = row.version
+
+    assert posted(everybody.jonas, row, act) == 422
+    assert row.version == version
+
+
+def test_a_stale_form_saves_nothing(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments)
+    seen = row.version
+    changes.assign(row, everybody.platform, everybody.jonas)
+
+    answer = browser(everybody.jonas).post(address(row.user, "release/"), {"version": seen})
+
+    row.refresh_from_db()
+    assert answer.status_code == 409
+    assert row.owner == everybody.platform
+
+
+ACTS = (
+    "assign",
+    "release",
+    "hand-over",
+    "dispute",
+    "end-dispute",
+    "confirm-claim",
+    "decline-claim",
+    "protect",
+    "unprotect",
+    "overrule",
+    "confirm-plan",
+)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_looking_at_an_action_changes_nothing(everybody: cast.Cast, act: str) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED)
+
+    assert browser(everybody.jonas).get(address(row.user, f"{act}/")).status_code == 405
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_neither_a_viewer_nor_another_team_may_act(everybody: cast.Cast, act: str) -> None:
+    row = cast.departure(
+        "a", State.OWNER_ASSIGNED, everybody.payments, claim_pending_team=everybody.payments
+    )
+    cast.plan(row)
+    sent = {"team": "platform", "reason": "x", "until": "2030-01-01"}
+
+    assert posted(everybody.vera, row, act, **sent) == 403
+    assert posted(everybody.priya, row, act, **sent) == 403
+    assert row.version == 0
