@@ -67,7 +67,7 @@ class Simulator:
         self.counts: Counter[str] = Counter()
         self._clock = clock
         self._fixed: datetime | None = None
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._remembered: dict[str, dict[str, Any]] = {}
         self._log = Log(log_path)
         self._drawn_from = (account_id, seed, size)
@@ -89,7 +89,7 @@ class Simulator:
 
     def start_over(self) -> None:
         """Forget what was kept, faults and calls; the account as its seed draws it now."""
-        with self._lock:
+        with self.lock:
             self._log.empty()
             self.faults.clear()
             self.calls.clear()
@@ -112,19 +112,19 @@ class Simulator:
 
     def advance(self) -> None:
         """Let everything happen that is due by now."""
-        with self._lock:
+        with self.lock:
             for at, habit in self._rhythm.due(self.now()):
                 self._happenings.happen(at, habit)
 
     def perform(self, call: Call) -> dict[str, Any]:
         """The answer to a call; AwsError, or ConnectionLost where a fault says so."""
         call.request_id = call.request_id or str(uuid.uuid4())
-        with self._lock:
+        with self.lock:
             hits = self.faults.strike(call)
         for fault in hits:
             if fault.kind == "latency":
                 time.sleep(fault.seconds)
-        with self._lock:
+        with self.lock:
             note = self._note(call)
             try:
                 result = self._answer(call, hits, note)
@@ -140,7 +140,7 @@ class Simulator:
 
     def act(self, habit: Habit) -> bool:
         """Let one thing happen now by somebody's hand; False when it leaves no trace."""
-        with self._lock:
+        with self.lock:
             self.advance()
             now = self.now()
             happened = self._happenings.happen(now, once(habit, now))

@@ -73,7 +73,8 @@ def serve(simulator: Simulator, path: str, raw: bytes) -> HttpAnswer:
     if page is None:
         return HttpAnswer(404, b'{"error": "There is no such page at the desk."}', headers)
     try:
-        shown = page(simulator, json.loads(raw or b"{}"))
+        with simulator.lock:
+            shown = page(simulator, json.loads(raw or b"{}"))
     except (ValueError, TypeError, KeyError, AwsError) as error:
         return HttpAnswer(400, json.dumps({"error": str(error)}).encode(), headers)
     return HttpAnswer(200, json.dumps(shown, default=str).encode(), headers)
