@@ -11,12 +11,16 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from iamcleanup.celery import QUEUES
 from inventory.clock import real_now
+from inventory.models import LedgerEntry
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure, EmergencyStop, Hit
 
 HEARD_FROM = "iamcleanup:heard"
 # Beat ticks every 15 s and a task works a minute at most.
@@ -124,4 +128,26 @@ def metrics(request: HttpRequest) -> HttpResponse:
     for who, seconds in seconds_since_heard().items():
         if seconds is not None:
             silence.labels(who).set(seconds)
+    _count(registry)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _count(registry: CollectorRegistry) -> None:
+    """Users by state, open hits, the emergency stop, and the head of the ledger (rule 15)."""
+    users = Gauge("iamcleanup_users", "IAM users by state", ["state"], registry=registry)
+    counted = dict(
+        Departure.objects.values_list("state").annotate(count=Count("pk")).order_by("state")
+    )
+    for state in State:
+        users.labels(state.value).set(counted.get(state.value, 0))
+    Gauge("iamcleanup_open_hits", "Hits that nobody closed", registry=registry).set(
+        Hit.objects.filter(kind=Hit.Kind.HIT, closed="").count()
+    )
+    Gauge("iamcleanup_stopped", "1 while the emergency stop is pulled", registry=registry).set(
+        EmergencyStop.objects.filter(lifted_at=None).count()
+    )
+    head = LedgerEntry.objects.order_by("-seq").first()
+    if head is not None:
+        Gauge("iamcleanup_ledger_head", "Last entry", ["hash"], registry=registry).labels(
+            head.hash
+        ).set(head.seq)

@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from iamcleanup import health
 from iamcleanup.celery import QUEUES
-from inventory import clock
+from inventory import clock, ledger
+from tests import cast
 from tests.processes import Workers, eventually
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +99,11 @@ def test_a_worker_that_was_killed_and_started_again_works(workers: Workers) -> N
     workers.start("restore")
     health.beat_tick.apply_async(queue="restore")
     eventually(lambda: health.seconds_since_heard()["restore"] is not None)
+
+
+def test_metrics_tell_users_by_state_and_the_head_of_the_ledger(client: Client) -> None:
+    cast.departure(cast.iam_user("ci-build"))
+    entry = ledger.append("test.entry")
+    told = client.get("/metrics").content.decode()
+    assert 'iamcleanup_users{state="discovered"} 1.0' in told
+    assert f'iamcleanup_ledger_head{{hash="{entry.hash}"}} 1.0' in told
