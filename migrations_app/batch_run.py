@@ -166,7 +166,9 @@ def _row(
         and not departure.partly_deleted
         and restore is None
         and change.status in (status.DONE, status.FAILED, status.RUNNING),
-        skippable=change.status == status.QUEUED and batch.status in Batch.LIVE,
+        skippable=change.status in (status.QUEUED, status.FAILED)
+        and batch.status in Batch.LIVE
+        and not departure.partly_deleted,
         retryable=change.status == status.FAILED and not departure.partly_deleted,
         finishable=change.status == status.FAILED and departure.partly_deleted,
     )

@@ -20,7 +20,6 @@ from migrations_app.models import Batch, Change, Departure, Hit, Notice
 
 DAY = timedelta(days=1)
 SHOWN = 5
-COMPOSE_WITHIN = timedelta(days=7)
 LONGEST_EXTENSION = timedelta(days=90)
 
 
@@ -141,9 +140,11 @@ def teams_off() -> list[Team]:
     return list(Team.objects.filter(departures__in=Departure.objects.switched_off()).distinct())
 
 
-def board_for(person: Person, teams: Sequence[Team], now: datetime) -> Board:
-    """The board of `teams`, or of everybody where that is empty, as `person` may see it."""
+def board_for(person: Person, teams: Sequence[Team], now: datetime, account_id: str = "") -> Board:
+    """The board of `teams` (or everybody) in one account (or all), as `person` may see it."""
     rows = Departure.objects.switched_off().select_related("user__account", "owner")
+    if account_id:
+        rows = rows.filter(user__account__account_id=account_id)
     if teams:
         rows = rows.filter(owner__in=teams)
     departures = list(rows.order_by("clock_started_at", "pk"))
@@ -161,7 +162,7 @@ def board_for(person: Person, teams: Sequence[Team], now: datetime) -> Board:
         watched=sum(1 for row in departures if row.state == State.DISABLED),
         soaking=sum(1 for row in departures if row.state == State.SOAKING),
         panels=tuple(panels),
-        columns=tuple(columns_of(on_board, now, reach.operates)),
+        columns=tuple(columns_of(on_board, reach.operates)),
         extended=extended_column(on_board),
         cards=tuple(sorted(cards, key=_by_due)),
         partly=partly,
@@ -280,7 +281,7 @@ def _by_due(card: Card) -> tuple[bool, datetime | None, int]:
     return due is None, due or card.departure.state_since, card.departure.pk
 
 
-def columns_of(cards: Sequence[Card], now: datetime, operates: bool) -> list[Column]:
+def columns_of(cards: Sequence[Card], operates: bool) -> list[Column]:
     """Watch, each soak end from the farthest to the nearest, ready to delete."""
     watch, ready = [], []
     by_day: dict[date, list[Card]] = defaultdict(list)
@@ -294,7 +295,7 @@ def columns_of(cards: Sequence[Card], now: datetime, operates: bool) -> list[Col
         else:
             by_day[soak_end(card.departure)].append(card)
     found = [_watch_column(watch)] if watch else []
-    found += [_soak_column(day, by_day[day], now, operates) for day in sorted(by_day, reverse=True)]
+    found += [_soak_column(day, by_day[day]) for day in sorted(by_day, reverse=True)]
     if ready:
         found.append(_ready_column(ready, operates))
     return found
@@ -330,15 +331,11 @@ def _watch_column(cards: Sequence[Card]) -> Column:
     )
 
 
-def _soak_column(day: date, cards: Sequence[Card], now: datetime, operates: bool) -> Column:
+def _soak_column(day: date, cards: Sequence[Card]) -> Column:
     left = max(card.days_left for card in cards)
     words = "1 day" if left == 1 else f"{left} days"
     sub = f"Shut, {words} of soak left" if left else "Shut, the soak is over, held"
-    soon = all(
-        card.departure.due_at and card.departure.due_at - now <= COMPOSE_WITHIN for card in cards
-    )
-    action, url = _compose(cards) if soon and left and operates else ("", "")
-    return Column(day.isoformat(), "", day, sub, _first_hits(cards), action, url)
+    return Column(day.isoformat(), "", day, sub, _first_hits(cards))
 
 
 def _ready_column(cards: Sequence[Card], operates: bool) -> Column:

@@ -10,8 +10,8 @@ from migrations_app.lifecycle import Method, MoveName
 REASON_LENGTH = 500
 
 
-class ComposeForm(forms.Form):
-    """What a new batch is: account, move, method, and why it cannot wait, if it cannot."""
+class ChoiceForm(forms.Form):
+    """What kind of batch: account, move, method, and whether it cannot wait."""
 
     account = forms.ModelChoiceField(
         Account.objects.filter(active=True),
@@ -27,11 +27,16 @@ class ComposeForm(forms.Form):
         initial=Method.FENCE.value,
     )
     urgent = forms.BooleanField(required=False)
-    reason = forms.CharField(required=False, max_length=REASON_LENGTH)
 
     def clean_method(self) -> str:
         """Fence first, where nothing was chosen."""
         return self.cleaned_data.get("method") or Method.FENCE.value
+
+
+class ComposeForm(ChoiceForm):
+    """A new batch, with why it cannot wait, if it cannot."""
+
+    reason = forms.CharField(required=False, max_length=REASON_LENGTH)
 
     def clean(self) -> dict[str, object]:
         """An urgent batch says why: it skips everything that waits."""

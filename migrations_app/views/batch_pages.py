@@ -131,6 +131,7 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     """Review, like a code review: look at these first, one diff per user, the decision."""
     person, now = person_of(request), clock.now()
     if is_fragment(request) and request.method == "GET":
+        # An approved batch starts by itself: the page is loaded anew when it has.
         same = request.GET.get("status") == batch.status
         return HttpResponse(status=NO_CHANGE) if same else HttpResponseClientRefresh()
     rows = batch_run.changes_of(batch)
@@ -164,8 +165,9 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "comments": [row for row in comments_of(batch) if row.change_id is None],
         "waits": changes.waits_for(batch) if batch.status == Batch.Status.APPROVED else [],
         "may_take_over": may_take_over(batch, person),
+        "oob": is_fragment(request),
     }
-    return rendered(request, "migrations_app/batch_review.html", context)
+    return rendered(request, "migrations_app/batch_review.html", context, part="viewed_now")
 
 
 def review_items(batch: Batch, rows: Sequence[Change], person: Person) -> list[Item]:

@@ -11,8 +11,8 @@ from inventory.refusals import Refused
 from migrations_app import changes
 from migrations_app.forms_batches import ApproveForm, CommentForm, ReasonForm
 from migrations_app.models import Batch, Change
-from migrations_app.views.answers import cleaned, done, is_fragment, person_of
-from migrations_app.views.batch_pages import address, batch_by
+from migrations_app.views.answers import cleaned, done, person_of
+from migrations_app.views.batch_pages import address, batch_by, review_page
 
 OVERRIDE = "override-"
 
@@ -33,9 +33,8 @@ def viewed(request: HttpRequest, number: int) -> HttpResponse:
     require(person, Action.APPROVE)
     batch = batch_by(number)
     changes.view(change_of(batch, request.POST.get("change")), person)
-    if is_fragment(request):
-        return HttpResponse(status=204)
-    return done(request, f"{address(batch)}#change-{request.POST['change']}", "")
+    place = f"{address(batch)}#change-{request.POST['change']}"
+    return done(request, place, "", lambda: review_page(request, batch))
 
 
 @require_POST

@@ -16,7 +16,7 @@ from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused
 from migrations_app import changes
-from migrations_app.forms_batches import ComposeForm, MessageForm, MethodForm
+from migrations_app.forms_batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Departure
@@ -101,9 +101,9 @@ def compose(request: HttpRequest) -> HttpResponse:
             batch = changes.compose(person=person, departures=wanted, **form.cleaned_data)
             return done(request, address(batch), f"Batch #{batch.number} is a draft. Nothing ran.")
         return compose_page(request, form, status=422)
-    form = ComposeForm(first_choices(request))
-    form.is_valid()
-    return compose_page(request, form)
+    choice = ChoiceForm(first_choices(request))
+    choice.is_valid()
+    return compose_page(request, choice)
 
 
 def first_choices(request: HttpRequest) -> dict[str, object]:
@@ -116,30 +116,32 @@ def first_choices(request: HttpRequest) -> dict[str, object]:
     asked = {
         name: request.GET[name] for name in ("move", "method", "urgent") if name in request.GET
     }
-    return {"move": MoveName.DISABLE.value, "reason": "…", **asked, "account": account}
+    return {"move": MoveName.DISABLE.value, **asked, "account": account}
 
 
-def compose_page(request: HttpRequest, form: ComposeForm, status: int = 200) -> HttpResponse:
+def compose_page(request: HttpRequest, form: ChoiceForm, status: int = 200) -> HttpResponse:
     """The form with its candidates: who may go, ticked up to the size, and who is left out."""
     chosen = form.cleaned_data
     account, move = chosen.get("account"), chosen.get("move", MoveName.DISABLE.value)
     wanted = named_users(request.POST or request.GET)
     considered = candidates(account, MoveName(move), wanted) if account else []
-    judged = changes.blockers_for(considered, MoveName(move), urgent=bool(chosen.get("urgent")))
+    urgent = bool(chosen.get("urgent"))
+    judged = changes.blockers_for(considered, MoveName(move), urgent=urgent)
     blocked = {pk: [one for one in found if one.code not in MENDED] for pk, found in judged.items()}
     free = [row for row in considered if not blocked.get(row.pk)]
     asked_for = [row for row in free if row.user.user_id in wanted or row.user.user_name in wanted]
     size = policy_for(Organization.get(), account).batch_size if account else 0
-    size = min(size, URGENT_USERS) if chosen.get("urgent") else size
+    size = min(size, URGENT_USERS) if urgent else size
     context = {
         "form": form,
         "accounts": Account.objects.filter(active=True),
         "account": account,
         "move": move,
         "method": chosen.get("method", Method.FENCE.value),
-        "urgent": bool(chosen.get("urgent")),
+        "urgent": urgent,
         "free": free,
-        "ticked": {row.pk for row in (asked_for or free)[:size]},
+        # Whoever shuts leaked keys names them; nobody is suggested for that.
+        "ticked": {row.pk for row in (asked_for or ([] if urgent else free))[:size]},
         "over": max(len(asked_for) - size, 0),
         "left_out": [(row, blocked[row.pk]) for row in considered if blocked.get(row.pk)],
         "size": size,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from inventory import clock
 from inventory.permissions import Action, require
@@ -113,7 +113,7 @@ def stop_and_rebuild(request: HttpRequest, account: str, user_id: str) -> HttpRe
     require(person, Action.OPERATE)
     if request.method == "POST":
         changes.stop_and_rebuild(departure, person)
-        return done(request, reverse("soak"), f"{departure.user} stays fenced as it is.")
+        return done(request, request.path, f"{departure.user} stays fenced as it is.")
     return _after_no_return(request, departure)
 
 
@@ -124,6 +124,23 @@ def _after_no_return(request: HttpRequest, departure: Departure) -> HttpResponse
     context = {
         "departure": departure,
         "last": last,
+        "stopped": last is not None and last.status == Change.Status.WITHDRAWN,
         "calls": batch_run.change_lines(last) if last is not None else [],
     }
     return rendered(request, "migrations_app/restore_partly.html", context)
+
+
+@require_GET
+def holdings(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Everything a user held before our first write, as JSON: what a rebuild starts from."""
+    person, departure = person_of(request), departure_of(account, user_id)
+    require(person, Action.SEE_SENSITIVE, departure.owner)
+    saved = departure.holdings.order_by("taken_at").first()
+    if saved is None:
+        raise Http404("Nothing of this user was saved: nothing was ever written to it.")
+    answer = JsonResponse(
+        {"taken_at": saved.taken_at, "holdings": saved.document},
+        json_dumps_params={"indent": 2, "ensure_ascii": False},
+    )
+    answer["Content-Disposition"] = f'attachment; filename="holdings-{user_id}.json"'
+    return answer

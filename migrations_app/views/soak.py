@@ -12,6 +12,7 @@ from inventory import clock
 from inventory.models import Team
 from inventory.permissions import Action, may, require
 from migrations_app.board import Board, board_for, teams_off
+from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 LAYOUTS = ("board", "list", "cards")
@@ -31,7 +32,7 @@ def soak(request: HttpRequest) -> HttpResponse:
     if layout not in LAYOUTS:
         layout = "cards" if leads_only and not everybody and team in (None, *own) else "board"
     now = clock.now()
-    found = board_for(person, teams, now)
+    found = board_for(person, teams, now, chosen_account_id(request))
     mark = _mark(found)
     if is_fragment(request) and request.GET.get("mark") == mark:
         return HttpResponse(status=204)

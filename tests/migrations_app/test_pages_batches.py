@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.aws import identity
+from inventory.aws.session import Identity
 from inventory.models import Person
 from migrations_app.models import Batch, Change, Viewed
 from tests import cast
@@ -29,7 +30,7 @@ def everybody() -> cast.Cast:
 @pytest.fixture
 def _worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker said whose credentials it runs on."""
-    known = identity.Identity("arn:aws:iam::999999999999:user/worker", "AIDAWORKER", "999999999999")
+    known = Identity("arn:aws:iam::999999999999:user/worker", "AIDAWORKER", "999999999999")
     monkeypatch.setattr(identity, "own_identity", lambda: known)
     identity.report("a worker")
 
@@ -145,6 +146,40 @@ def test_who_may_not_go_is_listed_with_the_reason(everybody: cast.Cast) -> None:
 
     assert "Payments still needs needed." in text
     assert "Plan a replacement and have the owner confirm it." in text
+
+
+def ticked(text: str) -> list[str]:
+    """The names of the ticked users on the compose page."""
+    boxes = [box for box in text.split("<input ") if "data-select-row" in box]
+    return [
+        box.partition('aria-label="')[2].partition('"')[0]
+        for box in boxes
+        if "checked" in box.partition(">")[0]
+    ]
+
+
+def test_the_suggested_users_are_ticked_up_to_the_size_of_a_batch(everybody: cast.Cast) -> None:
+    for number in range(22):
+        cast.departure(f"quiet-{number}", "owner-assigned", everybody.payments)
+
+    assert len(ticked(text_of(browser(everybody.jonas).get("/batches/new/")))) == 20
+
+
+def test_a_link_that_names_users_ticks_those_alone(everybody: cast.Cast) -> None:
+    cast.departure("other", "owner-assigned", everybody.payments)
+    quiet = cast.departure("quiet", "owner-assigned", everybody.payments)
+
+    answer = browser(everybody.jonas).get(f"/batches/new/?users={quiet.user.user_id}")
+
+    assert ticked(text_of(answer)) == ["quiet"]
+
+
+def test_nobody_is_suggested_for_an_urgent_batch(everybody: cast.Cast) -> None:
+    cast.departure("quiet", "owner-assigned", everybody.payments)
+
+    answer = browser(everybody.jonas).get("/batches/new/?urgent=on")
+
+    assert ticked(text_of(answer)) == []
 
 
 def test_a_viewer_may_not_compose(everybody: cast.Cast) -> None:
@@ -295,6 +330,19 @@ def test_the_approver_marks_a_user_as_viewed(everybody: cast.Cast) -> None:
     assert "1</span> of 1 viewed" in text_of(client.get(path))
 
 
+def test_a_mark_in_place_brings_the_decision_with_it(everybody: cast.Cast) -> None:
+    batch = rows.asked(everybody, cast.departure("quiet", "owner-assigned"))
+
+    answer = browser(everybody.mei).post(
+        f"/batches/{batch.number}/viewed/", {"change": batch.changes.get().pk}, headers=HTMX
+    )
+
+    text = text_of(answer)
+    assert "Every user viewed" in text
+    assert 'id="review-decision" hx-swap-oob="true"' in text
+    assert "<html" not in text
+
+
 def test_a_mark_on_an_earlier_version_does_not_count(everybody: cast.Cast) -> None:
     batch = rows.asked(everybody, cast.departure("quiet", "owner-assigned"))
     change, client = batch.changes.get(), browser(everybody.mei)
@@ -337,7 +385,7 @@ def test_an_approver_approves_what_the_page_showed(everybody: cast.Cast, ready: 
 
     answer = approve(client, ready)
 
-    assert answer.status_code == 302
+    assert answer.status_code == 302, text_of(answer)
     ready.refresh_from_db()
     assert (ready.status, ready.approved_by) == ("approved", everybody.mei)
 

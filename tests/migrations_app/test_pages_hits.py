@@ -297,6 +297,19 @@ def test_stopping_leaves_it_fenced(everybody: cast.Cast, half: Departure) -> Non
     assert Departure.objects.get().state == "soaking"
 
 
+def test_what_was_held_is_handed_to_who_may_see_it(everybody: cast.Cast, half: Departure) -> None:
+    path = f"/users/{cast.ACCOUNT_ID}/{half.user.user_id}/holdings.json"
+    assert browser(everybody.jonas).get(path).status_code == 404
+
+    Change.objects.get().holdings.create(
+        departure=half, taken_at=clock.now(), document={"groups": ["data"]}
+    )
+
+    assert browser(everybody.jonas).get(path).json()["holdings"] == {"groups": ["data"]}
+    assert browser(everybody.sara).get(path).status_code == 403
+    assert browser(everybody.vera).get(path).status_code == 403
+
+
 def test_a_whole_user_has_nothing_to_finish(everybody: cast.Cast, called: Hit) -> None:
     answer = browser(everybody.jonas).get(address(called.departure, "finish-deleting"))
     assert answer.status_code == 422
