@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from inventory import clock
 from inventory.models import Account, LedgerEntry, Person, ProtectedEntry, Role, Sync
 from migrations_app import declare
 from tests import cast
@@ -64,7 +65,7 @@ def test_a_hostile_name_is_text(engineer: Client) -> None:
 def test_an_account_shows_that_its_sync_failed_and_why(engineer: Client) -> None:
     account = Account.objects.get()
     Sync.objects.create(
-        account=account, asked_at=cast.clock.now(), status="failed", error="AccessDenied: no role"
+        account=account, asked_at=clock.now(), status="failed", error="AccessDenied: no role"
     )
     assert "AccessDenied: no role" in text(engineer, f"/settings/accounts/{account.account_id}/")
     assert "Fix" in text(engineer, "/settings/accounts/")

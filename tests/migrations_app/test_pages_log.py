@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from inventory import ledger
+from inventory import clock, ledger
 from inventory.models import Person, Role
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change
@@ -57,18 +57,18 @@ def deleted(name: str, jonas: Person) -> Change:
         "delete",
         asked_by=jonas,
         approved_by=mei,
-        approved_at=cast.clock.now(),
+        approved_at=clock.now(),
         approved_digest="d" * 64,
         status="done",
     )
     gone = cast.departure(name, State.DELETED)
-    change = cast.change(gone, "delete", batch=batch, status="done", finished_at=cast.clock.now())
+    change = cast.change(gone, "delete", batch=batch, status="done", finished_at=clock.now())
     Call.objects.create(
         change=change,
         seq=0,
         kind="write",
         operation="DeleteUser",
-        sent_at=cast.clock.now(),
+        sent_at=clock.now(),
         outcome="ok",
         request_id="0b1c-request",
     )
