@@ -111,6 +111,11 @@ class Forecast:
         """The day the middle reaches zero, if it does."""
         return next((day for day, count in self.middle if count == 0), None)
 
+    @property
+    def earliest_on(self) -> date | None:
+        """The day the hopeful course reaches zero, if it does."""
+        return next((day for day, count in self.low if count == 0), None)
+
 
 @dataclass(frozen=True, slots=True)
 class BurnDown:
@@ -152,8 +157,10 @@ def burn_down(
     if not not_deleted or not with_access:
         raise ValueError("A burn-down needs one count of each line at least.")
     most = max(count for _, count in [*not_deleted, *with_access])
-    end = max([today, *(day for day, _ in (forecast.high if forecast else ()))])
     first = min(not_deleted[0][0], with_access[0][0])
+    # Without a forecast a little of the days to come still shows, so that "Today" has room.
+    soon = today + (today - first) // 8
+    end = max([soon, *(day for day, _ in (forecast.high if forecast else ()))])
     plane = Plane(
         left=34,
         right=width - 14,

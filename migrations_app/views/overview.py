@@ -13,9 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from inventory import clock, refresh
 from inventory.models import Account, Sync
 from inventory.permissions import Action, may, require
-from inventory.timelines import BurnDown, burn_down
+from inventory.timelines import burn_down
 from migrations_app import needs
 from migrations_app import overview as questions
+from migrations_app.forecast import forecast
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
@@ -45,7 +46,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "syncs": lines,
             "first_syncs": [line for line in lines if line.first],
             "risks": questions.risks(account, now),
-            "burn_down": _chart(account, now.date(), context["situation"]),
+            **_progress(account, now.date(), context["situation"]),
             "as_table": request.GET.get("as") == "table",
         }
     return rendered(request, TEMPLATE, context, part=part if part in PARTS else "")
@@ -88,14 +89,15 @@ def sync_status(request: HttpRequest, account: str) -> HttpResponse:
     return answer
 
 
-def _chart(account: str, today: date, now: questions.Situation) -> BurnDown | None:
-    """The burn-down, a point for each day on which a count changed; None before the first user."""
+def _progress(account: str, today: date, now: questions.Situation) -> dict[str, Any]:
+    """The burn-down and the forecast; nothing to draw before the first user was seen."""
     days = questions.burn_down(account, today, now)
     if not days:
-        return None
+        return {"burn_down": None, "forecast": None}
     left = [(row.day, row.left) for row in days]
     access = [(row.day, row.with_access) for row in days]
-    return burn_down(_steps(left), _steps(access), today)
+    ahead = forecast(left, today)
+    return {"burn_down": burn_down(_steps(left), _steps(access), today, ahead), "forecast": ahead}
 
 
 def _steps(points: list[tuple[date, int]]) -> list[tuple[date, int]]:
