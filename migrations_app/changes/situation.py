@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import redis
+from django.conf import settings
 from django.db.models import Q
 
 from inventory import clock
 from inventory.aws import identity
 from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage
+from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from migrations_app import guards
 from migrations_app.aws import QUARANTINE
@@ -180,6 +182,18 @@ def self_is_known() -> bool:
         return False
 
 
+def _refused_sandbox(account: Account) -> str:
+    """Rule 20 again at run time: what was a sandbox when it was declared may be real by now."""
+    if not account.sandbox:
+        return ""
+    return sandbox_refusal(
+        account.account_id,
+        endpoint=settings.AWS_ENDPOINT_URL,
+        allowed=settings.IAMCLEANUP_SANDBOX_ACCOUNTS,
+        batched_for_real=account.batched_for_real,
+    )
+
+
 def account_situation(account: Account, move: MoveName) -> guards.AccountSituation:
     """What the guards judge of an account before a forward write."""
     keeper = break_glass()
@@ -192,7 +206,7 @@ def account_situation(account: Account, move: MoveName) -> guards.AccountSituati
         has_role=bool(role),
         sandbox=account.sandbox,
         stopped=EmergencyStop.objects.filter(lifted_at=None).exists(),
-        hold_reason=account.hold_reason,
+        hold_reason=account.hold_reason or _refused_sandbox(account),
         self_known=self_is_known(),
         break_glass_seen_at=keeper.last_seen_at if keeper else None,
         break_glass_has_mfa=bool(keeper and keeper.mfa),
