@@ -238,7 +238,7 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "may_restore": operates or may(person, Action.APPROVE),
         **_restore_words(batch, sum(1 for row in rows if row.restorable)),
         "may_take_over": may_take_over(batch, person),
-        "may_see_script": may(person, Action.SEE_SENSITIVE),
+        "may_see_script": operates or may(person, Action.APPROVE) or may(person, Action.ADMINISTER),
         "is_delete": batch.move == MoveName.DELETE,
         "actions_changed": request.GET.get("status") != batch.status,
         "oob": polled,
