@@ -37,8 +37,14 @@ def account() -> Account:
     )
 
 
+@pytest.fixture(autouse=True)
+def _facts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What departures make of a sync has its own tests."""
+    monkeypatch.setattr(account_synced, "receivers", [])
+
+
 @pytest.fixture
-def told() -> Iterator[list[dict[str, Any]]]:
+def told(_facts_alone: None) -> Iterator[list[dict[str, Any]]]:
     """What each sync told its listeners."""
     heard: list[dict[str, Any]] = []
 
