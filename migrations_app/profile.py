@@ -125,9 +125,9 @@ def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
         at, text = moments[state]
         status = "done" if place < now else "now" if place == now else "next"
         if status == "next" and row.protection:
-            at, text = None, "protected"
+            at, text = None, "not while protected"
         elif status == "next" and state == State.OWNER_ASSIGNED:
-            at, text = None, "somebody claims it"
+            at, text = None, "once somebody claims it"
         found.append(Step(state.value, status, at, text))
     return found
 

@@ -172,6 +172,12 @@ class Shell:
         return clock.now() if self.demo else None
 
     @property
+    def closed_pages(self) -> frozenset[str]:
+        """Pages of the sidebar that would only answer "not yours" to this person."""
+        pages = {"/claims/": Action.CLAIM, "/settings/accounts/": Action.SEE_SETTINGS}
+        return frozenset(page for page, act in pages.items() if not may(self.person, act))
+
+    @property
     def may_stop(self) -> bool:
         return may(self.person, Action.STOP)
 

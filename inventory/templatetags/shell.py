@@ -56,15 +56,19 @@ def is_here(entry: Entry, path: str) -> bool:
 
 @register.inclusion_tag("shell/nav.html", takes_context=True)
 def nav(context: Context, record: bool = False) -> dict[str, object]:
-    """The sidebar's entries with their quiet counts; open hits alone are an alarm."""
+    """The sidebar's entries with their quiet counts; open hits alone are an alarm.
+
+    What would only answer "not yours" to this person is not shown.
+    """
     request = context.get("request")
     path = request.path if request is not None else ""
     shell = context.get("shell")
     counts = getattr(shell, "counts", None) or {}
+    closed: frozenset[str] = getattr(shell, "closed_pages", frozenset())
     rows = [
         {"entry": entry, "here": is_here(entry, path), "count": counts.get(entry.count)}
         for entry in (RECORD if record else PAGES)
-        if exists(entry.path)
+        if exists(entry.path) and entry.path not in closed
     ]
     return {"rows": rows}
 

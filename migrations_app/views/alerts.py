@@ -23,11 +23,16 @@ def alerts(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(person, Action.SEE)
     rows = Alert.objects.select_related("account", "user__account", "closed_by")
-    context = {
-        "hits": Hit.objects.filter(kind=Hit.Kind.HIT, closed="").select_related(
+    hits = list(
+        Hit.objects.filter(kind=Hit.Kind.HIT, closed="").select_related(
             "departure__user__account", "departure__owner"
-        ),
-        "open": rows.filter(closed_at=None)[:PAGE],
+        )[:PAGE]
+    )
+    still_open = list(rows.filter(closed_at=None)[:PAGE])
+    context = {
+        "hits": hits,
+        "open": still_open,
+        "to_look_at": len(hits) + len(still_open),
         "closed": rows.exclude(closed_at=None).order_by("-closed_at")[:PAGE],
         "may_close": may(person, Action.CLOSE_ALERT),
     }

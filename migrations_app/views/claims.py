@@ -72,6 +72,8 @@ def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
 def claims(request: HttpRequest) -> HttpResponse:
     """For Security: claims to confirm, disputes, hand-overs, and who has nobody yet."""
     person = person_of(request)
+    if may(person, Action.CLAIM) and not may(person, Action.OPERATE):
+        return redirect("claim-mine")
     require(person, Action.OPERATE)
     left = (
         listing.departures()

@@ -180,3 +180,48 @@ def test_only_a_lead_of_the_owner_is_offered_to_confirm(everybody: cast.Cast) ->
 
 def test_a_plan_that_is_not_there_is_not_found(everybody: cast.Cast) -> None:
     assert browser(everybody.vera).get("/plans/999999/").status_code == 404
+
+
+# ── The sidebar ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [("jonas", {"/claims/", "/settings/accounts/"}), ("sara", {"/claims/"}), ("vera", set())],
+)
+def test_the_sidebar_holds_no_page_that_would_only_refuse(
+    everybody: cast.Cast, who: str, shown: set[str]
+) -> None:
+    person = browser(getattr(everybody, who))
+
+    text = text_of(person.get("/inbox/"))
+
+    for page in ("/claims/", "/settings/accounts/"):
+        assert (f'href="{page}"' in text) is (page in shown)
+        if page in shown:
+            assert person.get(page).status_code in (200, 302)
+        else:
+            assert person.get(page).status_code == 403
+
+
+def test_the_chosen_account_is_remembered_until_another_is_chosen(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "playground")
+    cast.departure(cast.iam_user("here"))
+    cast.departure(cast.iam_user("there", of=other))
+    vera = browser(everybody.vera)
+
+    assert "there" not in text_of(vera.get("/users/?account=123456789012"))
+    assert "there" not in text_of(vera.get("/users/"))
+    assert "there" in text_of(vera.get("/users/?account="))
+
+
+def test_the_counts_of_the_sidebar_are_those_of_the_pages(everybody: cast.Cast) -> None:
+    cast.departure("alone")
+    cast.hit(cast.departure("fenced", State.DISABLED))
+    cast.departure("gone", State.DELETED)
+    cast.batch(everybody.account, everybody.jonas)
+
+    shell = browser(everybody.vera).get("/inbox/").context["shell"]
+
+    assert (shell.counts["users"], shell.counts["claims"]) == (2, 1)
+    assert (shell.counts["hits"], shell.counts["batches"]) == (1, 1)
