@@ -52,6 +52,6 @@ def test_without_redis_each_paces_itself(monkeypatch: pytest.MonkeyPatch) -> Non
 
     slept: list[float] = []
     monkeypatch.setattr(limiter, "_script", down)
-    monkeypatch.setattr(limiter.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     Limiter("test-down", 10).wait()
     assert slept == [0.1]
