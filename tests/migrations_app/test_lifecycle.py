@@ -43,7 +43,7 @@ LEGAL = {
 EVERY = list(product(State, MoveName))
 
 
-@pytest.mark.parametrize(("state", "name"), EVERY, ids=lambda value: str(value))
+@pytest.mark.parametrize(("state", "name"), EVERY, ids=str)
 def test_every_state_takes_exactly_the_moves_of_the_table(state: State, name: MoveName) -> None:
     expected = LEGAL.get((state, name))
     assert (name in moves_from(state)) == (expected is not None)
@@ -55,7 +55,7 @@ def test_every_state_takes_exactly_the_moves_of_the_table(state: State, name: Mo
 
 
 def test_what_writes_forward_is_exactly_disable_soak_and_delete() -> None:
-    assert FORWARD_MOVES == {MoveName.DISABLE, MoveName.SOAK, MoveName.DELETE}
+    assert {MoveName.DISABLE, MoveName.SOAK, MoveName.DELETE} == FORWARD_MOVES
     assert all(MOVES[name].writes for name in FORWARD_MOVES)
     assert not MOVES[MoveName.RESTORE].forward
     assert [name for name, one in MOVES.items() if one.records] == [MoveName.VANISH]
