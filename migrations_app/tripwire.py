@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import Max
+
 from inventory import clock, refresh
 from inventory.aws.cloudtrail import TrailEvent
 from inventory.aws.failure import NoSuchUser
@@ -65,7 +67,34 @@ def listen_to(departure: Departure, session: AwsSession) -> list[Hit]:
     ]
     if keys is not None:
         Departure.objects.filter(pk=departure.pk).update(last_used_read_at=asked_at)
-    return hits.record(departure, attempts)
+    return hits.record(departure, attempts) + hits.record(departure, list(_overlooked(departure)))
+
+
+def _overlooked(departure: Departure) -> Iterator[Attempt]:
+    """Uses that are kept as activity, but of which no hit tells.
+
+    An event is new only once: a listener that died after saving it, or a sync that read it first,
+    must not lose it.
+    """
+    if departure.fenced_at is None:
+        return
+    told = departure.hits.filter(kind=Hit.Kind.HIT).aggregate(last=Max("last_at"))["last"]
+    since = max(filter(None, (departure.fenced_at + hits.FENCE_SETTLES, told)))
+    for row in departure.user.activity.filter(last_at__gt=since).exclude(outcome="failed-sign-in"):
+        yield Attempt(
+            Hit.Kind.HIT,
+            "trail",
+            f"{row.service.removesuffix('.amazonaws.com')}:{row.action}, {row.outcome}",
+            row.last_at,
+            {
+                "who": departure.user.user_name,
+                "where": row.source_address,
+                "region": row.region,
+                "with": row.user_agent,
+                "key": row.access_key_id,
+                "error": "" if row.outcome == "ok" else row.outcome,
+            },
+        )
 
 
 def _in_order(account: Account) -> list[Departure]:

@@ -25,7 +25,7 @@ from migrations_app.changes.facts import (
     without_our_fence,
 )
 from migrations_app.changes.journal import Halted, RowJournal
-from migrations_app.changes.restoring import made_by_us, raise_alert
+from migrations_app.changes.restoring import NOT_APPLIED, made_by_us, raise_alert
 from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import Method, MoveName, State
@@ -53,8 +53,7 @@ def apply_forward(change: Change, worker: str) -> str:
     live = _look(change, reader, journal)
     if live is None:
         return _deleted_by_us(change, reader, journal)
-    begun = change.calls.filter(kind=Call.Kind.WRITE).exists()
-    if not begun:
+    if not _begun(change):
         _judge(change, reader, live, journal)
     saved = _save_holdings(change, live)
     journal.gate()
@@ -67,6 +66,11 @@ def apply_forward(change: Change, worker: str) -> str:
             return "Fenced and read back."
         live = read_user(reader, departure.user.user_name)
     return _shut(change, reader, writer, live)
+
+
+def _begun(change: Change) -> bool:
+    """Whether a write may have been applied: then it is brought to its end, not judged again."""
+    return change.calls.filter(kind=Call.Kind.WRITE).exclude(outcome__in=NOT_APPLIED).exists()
 
 
 def _look(change: Change, reader: AwsSession, journal: RowJournal) -> UserHoldings | None:
@@ -91,7 +95,7 @@ def _look(change: Change, reader: AwsSession, journal: RowJournal) -> UserHoldin
 
 def _not_this_user(change: Change, why: str) -> Exception:
     """Before the first write the user is left out; after it, it is a failure that must be loud."""
-    if change.calls.filter(kind=Call.Kind.WRITE).exists():
+    if _begun(change):
         return AwsFailure("NamesakeFound", why, operation="GetUser")
     return LeftOut(why)
 

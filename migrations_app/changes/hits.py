@@ -47,8 +47,9 @@ def record(departure: Departure, attempts: list[Attempt]) -> list[Hit]:
             new.append(hit)
     for hit in new:
         if hit.kind == Hit.Kind.HIT:
+            # Rule 12: also when this user's own turn is over, and the others' is not.
             for change in departure.changes.filter(
-                batch__status=Batch.Status.RUNNING, status__in=Change.OPEN
+                batch__status=Batch.Status.RUNNING, status__in=[*Change.OPEN, Change.Status.DONE]
             ).select_related("batch"):
                 if change.batch:
                     approval.pause_by_itself(change.batch, f"{departure.user} was called.")

@@ -29,7 +29,7 @@ from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings
 # After the first read-back; the product's time.
 CHECKS = (timedelta(minutes=5), timedelta(hours=1))
 _FORWARD = sorted(name.value for name in FORWARD_MOVES)
-_NOT_APPLIED = ("refused", "retry")
+NOT_APPLIED = ("refused", "retry")
 
 
 def restore(departure: Departure, person: Person | None, reason: str = "") -> Change:
@@ -48,7 +48,8 @@ def restore(departure: Departure, person: Person | None, reason: str = "") -> Ch
         )
         if person is not None:
             require(person, Action.RESTORE, row.owner)
-            if row.compromised and not person.has_role(Role.ENGINEER):
+            compromised = row.compromised or _as_compromised(_our_calls(row))
+            if compromised and not person.has_role(Role.ENGINEER):
                 raise NotAllowed(
                     f"{row.user} was shut as compromised; only an engineer restores it."
                 )
@@ -82,18 +83,7 @@ def made_by_us(departure: Departure, by: Change | None = None) -> aws.Made:
     A line without an answer counts: the call may have been applied. What AWS refused does not.
     `by` is the restore that asks, which is not that last one.
     """
-    restores = departure.changes.filter(move=MoveName.RESTORE, status=Change.Status.DONE)
-    if by is not None:
-        restores = restores.filter(pk__lt=by.pk)
-    last = restores.order_by("-pk").first()
-    calls = list(
-        Call.objects.filter(
-            change__departure=departure,
-            change__move__in=[MoveName.DISABLE, MoveName.SOAK],
-            change__pk__gt=last.pk if last else 0,
-            kind=Call.Kind.WRITE,
-        ).exclude(outcome__in=_NOT_APPLIED)
-    )
+    calls = _our_calls(departure, by)
 
     def ids(operation: str, parameter: str) -> frozenset[str]:
         return frozenset(call.params[parameter] for call in calls if call.operation == operation)
@@ -101,7 +91,7 @@ def made_by_us(departure: Departure, by: Change | None = None) -> aws.Made:
     keys = ids("UpdateAccessKey", "AccessKeyId")
     boundary = [call for call in calls if call.operation == "PutUserPermissionsBoundary"]
     return aws.Made(
-        access_keys=frozenset() if departure.compromised else keys,
+        access_keys=frozenset() if _as_compromised(calls) else keys,
         ssh_keys=ids("UpdateSSHPublicKey", "SSHPublicKeyId"),
         service_credentials=ids("UpdateServiceSpecificCredential", "ServiceSpecificCredentialId"),
         certificates=ids("UpdateSigningCertificate", "CertificateId"),
@@ -110,6 +100,28 @@ def made_by_us(departure: Departure, by: Change | None = None) -> aws.Made:
         boundary_fence=bool(boundary),
         boundary_before=_boundary_before(boundary),
     )
+
+
+def _our_calls(departure: Departure, by: Change | None = None) -> list[Call]:
+    restores = departure.changes.filter(move=MoveName.RESTORE, status=Change.Status.DONE)
+    forward = Call.objects.filter(
+        change__departure=departure, change__move__in=[MoveName.DISABLE, MoveName.SOAK]
+    )
+    if by is not None:
+        # Its later read-backs must not undo what was approved after it.
+        restores = restores.filter(pk__lt=by.pk)
+        forward = forward.filter(change__pk__lt=by.pk)
+    last = restores.order_by("-pk").first()
+    return list(
+        forward.filter(change__pk__gt=last.pk if last else 0, kind=Call.Kind.WRITE)
+        .exclude(outcome__in=NOT_APPLIED)
+        .select_related("change__batch")
+    )
+
+
+def _as_compromised(calls: list[Call]) -> bool:
+    """Whether an urgent batch did it: those access keys stay inactive for good."""
+    return any(call.change.batch is not None and call.change.batch.urgent for call in calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +188,9 @@ def check_restore(change: Change, worker: str) -> None:
     departure = Departure.objects.select_related("user__account", "owner").get(
         pk=change.departure_id
     )
+    if _fenced_again(departure, change):
+        _no_more_checks(change, worker)
+        return
     before = change.calls.filter(kind=Call.Kind.WRITE).count()
     _restored_in_aws(departure, change, worker)
     repaired = change.calls.filter(kind=Call.Kind.WRITE).count() - before
@@ -199,6 +214,18 @@ def check_restore(change: Change, worker: str) -> None:
                 f"{repaired} calls were needed again: something else changed it meanwhile.",
                 departure,
             )
+
+
+def _fenced_again(departure: Departure, change: Change) -> bool:
+    """Whether a forward change after this restore may have written: what is there now is its."""
+    later = departure.changes.filter(pk__gt=change.pk, move__in=_FORWARD)
+    return later.filter(calls__kind=Call.Kind.WRITE).exists()
+
+
+def _no_more_checks(change: Change, worker: str) -> None:
+    Change.objects.filter(pk=change.pk, claimed_by=worker).update(
+        status=Change.Status.DONE, check_at=None, claimed_by="", lease_until=None
+    )
 
 
 def finish_deleting(departure: Departure, person: Person) -> Change:
