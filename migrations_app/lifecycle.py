@@ -140,7 +140,7 @@ class IllegalMove(ValueError):
 
 
 def target_of(state: State | str, move: MoveName | str) -> State:
-    """The state that `move` leads to from `state`; IllegalMove, in plain words, where it may not."""
+    """Where `move` leads from `state`; IllegalMove, in plain words, where it may not be made."""
     row = MOVES[MoveName(move)]
     if State(state) not in row.sources:
         allowed = " or ".join(sorted(State(source).label for source in row.sources))

@@ -63,9 +63,10 @@ class Account(models.Model):
     enabled_regions = models.JSONField(default=list, blank=True)
     last_whole_at = models.DateTimeField(null=True, blank=True)
     root_facts = models.JSONField(default=dict, blank=True)
+    # Through federation, with admin rights; IAM users with them are counted from their own rows.
     admin_seen_at = models.DateTimeField(null=True, blank=True)
     federated_sign_in_at = models.DateTimeField(null=True, blank=True)
-    # Why no forward write may happen here; set by rules 3 and 5, cleared by a person or a good look.
+    # Why no forward write may happen here: rules 3 and 5; cleared by a person or a good look.
     hold_reason = models.TextField(blank=True)
     hold_since = models.DateTimeField(null=True, blank=True)
     accepted_listing = models.CharField(max_length=64, blank=True)
@@ -80,7 +81,7 @@ class Account(models.Model):
 
 
 class ProtectedEntry(models.Model):
-    """A declared protection: it matches by name without regard to case and, once seen, by user id."""
+    """A declared protection: matches by name without regard to case and, once seen, by user id."""
 
     class Kind(models.TextChoices):
         BREAK_GLASS = "break-glass", "Break-glass"

@@ -118,7 +118,7 @@ class Credential(models.Model):
 
 
 class Activity(models.Model):
-    """What an IAM user did, per day: a summary of CloudTrail events, never the events themselves."""
+    """What an IAM user did, per day: a summary of CloudTrail events, not the events themselves."""
 
     user = models.ForeignKey(IamUser, on_delete=models.CASCADE, related_name="activity")
     day = models.DateField()

@@ -14,7 +14,7 @@ from django.db.models import Q
 from inventory import clock
 from inventory.aws import credential_report
 from inventory.aws.session import AwsFailure, open_session
-from inventory.models import Account, IamUser, Organization, Person, Sync
+from inventory.models import Account, Person, Sync
 from inventory.permissions import Action, require
 from inventory.refresh import judging
 from inventory.refresh.credentials import read_credentials
@@ -161,7 +161,7 @@ def _finish(run: Run) -> None:
     failed = [step for step in run.sync.steps if step["status"] == "failed"]
     gaps = sum(1 for user in users if user.coverage.get("gaps"))
     account = run.account
-    _note_admins(run, users)
+    _note_admins(run)
     account_synced.send(
         sender=Sync,
         sync=run.sync,
@@ -179,23 +179,12 @@ def _finish(run: Run) -> None:
     run.end(Sync.Status.WHOLE)
 
 
-def _note_admins(run: Run, users: list[IamUser]) -> None:
-    """When an identity with admin rights was last seen in use, the break-glass user aside."""
-    organization = Organization.get()
-    account = run.account
-    own = organization.break_glass_account == account.account_id
-    sealed = organization.break_glass_user.lower() if own else ""
-    seen = [
-        user.last_activity_at
-        for user in users
-        if user.privilege == "admin" and user.last_activity_at and user.user_name.lower() != sealed
-    ]
+def _note_admins(run: Run) -> None:
+    """When somebody last came in as administrator through federation: a way in that is no user."""
     federated = run.sync.changes.get("federated_admin_at")
     if federated:
-        seen.append(datetime.fromisoformat(federated))
-    if seen:
-        account.admin_seen_at = max(seen)
-        account.save(update_fields=["admin_seen_at"])
+        run.account.admin_seen_at = datetime.fromisoformat(federated)
+        run.account.save(update_fields=["admin_seen_at"])
 
 
 def _iso(at: datetime | None) -> str | None:

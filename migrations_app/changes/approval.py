@@ -6,6 +6,7 @@ its window, 7 days at most.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from django.db import transaction
 
 from inventory import clock, ledger
 from inventory.models import Account, Organization, Person, Role
-from inventory.permissions import Action, require
+from inventory.permissions import Action, may, require
 from inventory.policy import Policy, next_opening, policy_for
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import notices
@@ -21,7 +22,7 @@ from migrations_app.changes import nudge, restoring
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
-from migrations_app.lifecycle import MoveName
+from migrations_app.lifecycle import SWITCHED_OFF, MoveName
 from migrations_app.models import Batch, Call, Change, Viewed
 
 APPROVAL_HOLDS = timedelta(days=7)
@@ -70,7 +71,7 @@ def checks(batch: Batch, person: Person) -> list[Check]:
         [change.departure for change in changes], batch.move, batch.urgent, besides=changes
     )
     blocked = [reasons[0] for reasons in judged.values() if reasons]
-    found += [_check(one) for one in blocked]
+    found += _by_code(blocked)
     if not blocked:
         found.append(Check("users", True, _all_may_go(batch, len(changes))))
     locked_out = lock_out(batch.account, [change.departure for change in changes])
@@ -84,7 +85,9 @@ def checks(batch: Batch, person: Person) -> list[Check]:
         Check(
             "viewed",
             unseen == 0,
-            "Every user viewed" if unseen == 0 else f"{unseen} users not viewed yet",
+            "Every user viewed"
+            if unseen == 0
+            else f"{unseen} user{'' if unseen == 1 else 's'} not viewed yet",
             "" if unseen == 0 else "Open each user and tick Viewed.",
         )
     )
@@ -237,16 +240,20 @@ def abort(batch: Batch, person: Person, restore: bool = False) -> Batch:
 
 
 def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change]:
-    """Restore every user that this batch switched off and that still is."""
+    """Restore every user of this batch that is off and that `person` may restore; the requests."""
     require(person, Action.RESTORE)
-    return [
-        restoring.restore(change.departure, person, reason)
-        for change in batch.changes.filter(
-            status__in=[Change.Status.DONE, Change.Status.RUNNING, Change.Status.FAILED],
-            move=MoveName.DISABLE,
-        ).select_related("departure__user__account", "departure__owner")
-        if change.departure.state in ("disabled", "soaking") or change.calls.exists()
-    ]
+    touched = batch.changes.filter(
+        status__in=[Change.Status.DONE, Change.Status.RUNNING, Change.Status.FAILED],
+        move=MoveName.DISABLE,
+    ).select_related("departure__user__account", "departure__owner")
+    asked = []
+    for change in touched:
+        departure = change.departure
+        # Restored since, or past the point of no return: the others are restored all the same.
+        off = departure.state in SWITCHED_OFF or change.status != Change.Status.DONE
+        if off and not departure.irreversible_at and may(person, Action.RESTORE, departure.owner):
+            asked.append(restoring.restore(departure, person, reason))
+    return asked
 
 
 def skip(change: Change, person: Person) -> Change:
@@ -352,6 +359,23 @@ def _locked(batch: Batch) -> Batch:
 
 def _check(one: Blocker) -> Check:
     return Check(one.code, False, one.text, one.fix)
+
+
+def _by_code(blocked: list[Blocker]) -> list[Check]:
+    """One failed check per kind, with the first user's sentence and how many more there are."""
+    first: dict[str, Blocker] = {}
+    for one in blocked:
+        first.setdefault(one.code, one)
+    counts = Counter(one.code for one in blocked)
+    return [
+        Check(
+            code,
+            False,
+            one.text if counts[code] == 1 else f"{one.text} So it is for {counts[code] - 1} more.",
+            one.fix,
+        )
+        for code, one in first.items()
+    ]
 
 
 def _all_may_go(batch: Batch, count: int) -> str:

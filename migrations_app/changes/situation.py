@@ -232,6 +232,6 @@ def lock_out(account: Account, leaving: Iterable[Departure]) -> list[Blocker]:
         .exclude(pk__in=[row.user_id for row in rows])
         .exclude(pk=keeper.pk if keeper else 0)
     ]
-    ways.append(WayIn(name="federated", seen_at=account.admin_seen_at))
+    ways.append(WayIn(name="federated administrator", seen_at=account.admin_seen_at))
     console = any(row.user.shown_category == "human-console" for row in rows)
     return guards.lock_out(tuple(ways), account.federated_sign_in_at, console, clock.now())

@@ -1,7 +1,7 @@
 """Changes and batches: what was asked, approved, sent to AWS and answered.
 
 A `Change` is the request, the queue entry and the history of one move of one IAM user; a `Call` is
-one journal line; `Holdings` is everything needed to undo or re-create, saved before the first write.
+one journal line; `Holdings` is what is needed to undo or re-create, saved before the first write.
 """
 
 from __future__ import annotations

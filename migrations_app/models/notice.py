@@ -22,7 +22,8 @@ class Notice(models.Model):
     # For messages that go to everybody with a role, like a hit to Security.
     role = models.CharField(max_length=10, blank=True)
     channel = models.CharField(max_length=10, default="inbox")
-    # announce | started | finished | hit | restored | extended | failed | shut-tomorrow | urgent | adopted
+    # announce | approve | started | finished | hit | restored | extended | failed |
+    # shut-tomorrow | ledger
     kind = models.CharField(max_length=20)
     # The same thing is told once per recipient and stage.
     key = models.CharField(max_length=200, unique=True)

@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inventory import clock
+from inventory.aws.holdings import UserHoldings
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import batch_run, changes
+from migrations_app import batch_run, changes, rebuild
 from migrations_app.board import LONGEST_EXTENSION
 from migrations_app.forms_batches import ExtendForm, NoteForm
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName, State
@@ -132,12 +133,17 @@ def _after_no_return(request: HttpRequest, departure: Departure) -> HttpResponse
 
 @require_GET
 def holdings(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
-    """Everything a user held before our first write, as JSON: what a rebuild starts from."""
+    """Everything a user held before our first write, as JSON, or as a script that rebuilds it."""
     person, departure = person_of(request), departure_of(account, user_id)
     require(person, Action.SEE_SENSITIVE, departure.owner)
     saved = departure.holdings.order_by("taken_at").first()
     if saved is None:
         raise Http404("Nothing of this user was saved: nothing was ever written to it.")
+    if request.GET.get("as") == "script":
+        text = rebuild.script(UserHoldings.from_document(saved.document))
+        script = HttpResponse(text, content_type="text/x-shellscript; charset=utf-8")
+        script["Content-Disposition"] = f'attachment; filename="rebuild-{user_id}.sh"'
+        return script
     answer = JsonResponse(
         {"taken_at": saved.taken_at, "holdings": saved.document},
         json_dumps_params={"indent": 2, "ensure_ascii": False},
