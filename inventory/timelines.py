@@ -164,7 +164,8 @@ def burn_down(
     plane = Plane(
         left=34,
         right=width - 14,
-        top=22,
+        # Below the word "Today", which a line that has not fallen yet would otherwise cross.
+        top=40,
         bottom=height - 30,
         first=first,
         last=max(end, first + timedelta(14)),

@@ -1,7 +1,7 @@
 """Which way out for whom: how a person or workload gets access once its IAM user is gone.
 
-Pure: a category and what the evidence shows go in, a suggested target and its reason come out. The
-owner decides; a suggestion is a draft until somebody confirms that the new access works.
+`suggest` is pure: a category and what the evidence shows go in, a target and its reason come out.
+The owner decides; a suggestion is a draft until somebody confirms that the new access works.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from migrations_app.models import Plan
+from django.db.models import Q
+
+from migrations_app.lifecycle import HAS_ACCESS, Protection
+from migrations_app.models import Answer, Plan
 
 Target = Plan.Target
 
@@ -36,6 +39,14 @@ _BY_CATEGORY = {
     ),
 }
 _NOBODY_KNOWS = Suggestion(Target.OTHER, "Nobody knows yet what it does. Ask its owner first.")
+
+
+def needing() -> Q:
+    """Which plans somebody waits for: not those of users that are quiet or may simply go."""
+    quiet = Q(departure__user__verdict__in=("dormant", "never-used"))
+    still = ~quiet | Q(departure__answer=Answer.NEEDED)
+    access = Q(departure__state__in=HAS_ACCESS, departure__protection=Protection.NONE)
+    return access & still & ~Q(departure__answer=Answer.CAN_GO)
 
 
 def suggest(

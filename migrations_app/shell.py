@@ -20,6 +20,7 @@ from inventory.permissions import Action, may
 from migrations_app import notices
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Plan
+from migrations_app.planning import needing
 
 CHOSEN = "account"
 
@@ -122,9 +123,7 @@ class Shell:
             ),
             "batches": Batch.objects.filter(status__in=Batch.OPEN),
             "hits": Hit.objects.filter(kind=Hit.Kind.HIT, closed=""),
-            "plans": Plan.objects.exclude(status=Plan.Status.CONFIRMED).filter(
-                departure__in=left.with_access()
-            ),
+            "plans": Plan.objects.filter(needing()).exclude(status=Plan.Status.CONFIRMED),
             "inbox": inbox,
             "alerts": Alert.objects.filter(closed_at=None),
         }

@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from inventory.permissions import Action, may, require
-from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Plan
+from migrations_app.planning import needing
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import person_of, rendered
 
@@ -18,11 +18,11 @@ PAGE = 50
 
 @require_GET
 def plans(request: HttpRequest) -> HttpResponse:
-    """Users who still have access, with the way out that is planned for each."""
+    """Users who still have access and need another, with the way out that is planned for each."""
     person = person_of(request)
     require(person, Action.SEE)
     rows = (
-        Plan.objects.filter(departure__state__in=HAS_ACCESS, departure__protection=Protection.NONE)
+        Plan.objects.filter(needing())
         .select_related("departure__user__account", "departure__owner", "confirmed_by")
         .order_by("status", "departure__user__user_name")
     )

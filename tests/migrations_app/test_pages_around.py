@@ -156,8 +156,8 @@ def test_what_was_typed_comes_back_as_text(everybody: cast.Cast) -> None:
 
 
 def test_plans_are_counted_per_target_and_filtered(everybody: cast.Cast) -> None:
-    cast.plan(cast.departure("a", State.OWNER_ASSIGNED), "github-oidc")
-    cast.plan(cast.departure("b", State.OWNER_ASSIGNED), "eks")
+    cast.plan(cast.departure("a", State.OWNER_ASSIGNED, answer="needed"), "github-oidc")
+    cast.plan(cast.departure("b", State.OWNER_ASSIGNED, answer="needed"), "eks")
     cast.plan(cast.departure("gone", State.DELETED), "eks")
     vera = browser(everybody.vera)
 
@@ -168,6 +168,28 @@ def test_plans_are_counted_per_target_and_filtered(everybody: cast.Cast) -> None
     assert "gone" not in everything
     assert "data-open>b</a>" in eks
     assert "data-open>a</a>" not in eks
+
+
+@pytest.mark.parametrize(
+    ("verdict", "answer", "waits"),
+    [
+        ("active", "", 1),
+        ("unknown", "", 1),
+        ("dormant", "", 0),
+        ("dormant", "needed", 1),
+        ("active", "can-go", 0),
+    ],
+)
+def test_nobody_waits_for_the_plan_of_a_user_that_may_simply_go(
+    everybody: cast.Cast, verdict: str, answer: str, waits: int
+) -> None:
+    user = cast.iam_user("a", verdict=verdict)
+    cast.plan(cast.departure(user, State.OWNER_ASSIGNED, answer=answer))
+
+    page = browser(everybody.vera).get("/plans/")
+
+    assert page.context["total"] == waits
+    assert page.context["shell"].counts.get("plans", 0) == waits
 
 
 def test_only_a_lead_of_the_owner_is_offered_to_confirm(everybody: cast.Cast) -> None:
