@@ -12,7 +12,7 @@ from inventory.models.users import IamUser
 
 
 class LedgerEntry(models.Model):
-    """One line of the ledger, appended by `inventory.ledger.append`; the database refuses changes."""
+    """One line of the ledger, made by `inventory.ledger.append`; the database refuses changes."""
 
     seq = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()

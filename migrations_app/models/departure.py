@@ -140,7 +140,7 @@ class Departure(models.Model):
 
     @property
     def due_at(self) -> datetime | None:
-        """When the watch or soak is over, extensions and rare rhythms included; None with no clock."""
+        """When the watch or soak is over, extensions and rare rhythm included; None without one."""
         if self.clock_started_at is None or self.length is None:
             return None
         due = self.clock_started_at + self.length
