@@ -13,7 +13,8 @@ from django.utils.dateparse import parse_datetime
 from inventory.models import Activity, Credential, IamUser, LedgerEntry, LedgerName
 from inventory.timelines import Evidence, Lane, evidence_lanes
 from migrations_app import dates, listing
-from migrations_app.lifecycle import State
+from migrations_app.batch_plan import cut_keys
+from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Answer, Departure, Plan
 
 EVIDENCE_DAYS = 90
@@ -106,8 +107,22 @@ class Told:
     at: datetime
 
 
+def waits_for(row: Departure) -> str:
+    """What has to happen before any date can be told; empty for a user that may go now (rule 6)."""
+    if row.protection:
+        return "not while protected"
+    if row.state not in HAS_ACCESS or row.overruled_at is not None:
+        return ""
+    plan = getattr(row, "plan", None)
+    if plan is not None and plan.status == Plan.Status.CONFIRMED:
+        return ""
+    quiet = row.user.verdict in listing.QUIET_VERDICTS
+    return "" if quiet and row.answer != Answer.NEEDED else "once replaced"
+
+
 def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
     """The five states: past ones with their date, next ones with the earliest."""
+    waits = waits_for(row)
     order = list(State)
     now = order.index(State(row.state))
     moments = {
@@ -124,8 +139,8 @@ def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
     for place, state in enumerate(order):
         at, text = moments[state]
         status = "done" if place < now else "now" if place == now else "next"
-        if status == "next" and row.protection:
-            at, text = None, "not while protected"
+        if status == "next" and waits:
+            at, text = None, waits
         elif status == "next" and state == State.OWNER_ASSIGNED:
             at, text = None, "once somebody claims it"
         found.append(Step(state.value, status, at, text))
@@ -138,7 +153,7 @@ def judged(user: IamUser, row: Departure, now: datetime) -> Judged:
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
     reasons = [
         Reason(
-            str(reason.get("text", "")),
+            cut_keys(str(reason.get("text", ""))),
             str(reason.get("source", "")),
             parse_datetime(str(reason.get("at") or "")),
             bool(reason.get("blocks")),
@@ -191,7 +206,7 @@ def sources(user: IamUser) -> list[Source]:
 
 def coming(row: Departure, ahead: dates.Ahead, owner: str) -> list[Coming]:
     """What happens next, with dates, for a user that nothing holds."""
-    if row.protection or row.state == State.DELETED:
+    if waits_for(row) or row.state == State.DELETED:
         return []
     who = f"Anyone who leads {owner}" if owner else "Its owner"
     lines = [
@@ -218,29 +233,50 @@ def history(user: IamUser, limit: int = HISTORY) -> tuple[list[Told], int]:
     ], entries.count()
 
 
+_TOLD = {
+    "user.discovered": "found it in AWS",
+    "move.assign": "made {owner} its owner",
+    "move.release": "let go of it",
+    "move.disable": "disabled it",
+    "move.soak": "shut it; the soak began",
+    "move.restore": "restored it",
+    "move.delete": "deleted it, proven by AWS",
+    "move.vanish": "recorded that it was deleted outside",
+    "owner.changed": "changed its owner",
+    "claim.pending": "claimed it for {team}; Security confirms",
+    "claim.declined": "declined the claim",
+    "claim.not-ours": "said it is not theirs",
+    "claim.undone": "took the answer back",
+    "dispute.asked": "disputed it until {until}",
+    "dispute.ended": "ended the dispute",
+    "hand-over.asked": "offered it to {to}",
+    "hand-over.declined": "sent it back",
+    "hand-over.undone": "took the hand-over back",
+    "plan.confirmed": "confirmed the plan",
+    "verdict.overruled": "overruled the verdict {verdict}",
+    "protection.set": "protected it",
+    "protection.ended": "ended its protection",
+    "protection.bound": "bound its protection to this user",
+    "clock.extended": "extended it until {until}",
+    "clock.restarted": "started its clock again",
+    "hit.opened": "saw an attempt to use it",
+    "restore.asked": "asked to restore it",
+    "restore.done": "read the restore back from AWS",
+    "change.failed": "could not go on: a call failed",
+    "change.retried": "tried again",
+    "change.skipped": "took it out of the batch",
+    "user.deleted": "proved it gone",
+    "delete.stopped": "stopped a broken-off delete",
+    "delete.finish-asked": "asked to finish deleting it",
+}
+
+
 def told(entry: LedgerEntry) -> str:
     """A ledger entry as the end of a sentence that begins with who did it."""
-    data = entry.data
-    words = {
-        "move.assign": f"made {data.get('owner') or 'a team'} its owner",
-        "move.release": "let go of it",
-        "move.disable": "disabled it",
-        "move.soak": "shut it; the soak began",
-        "move.restore": "restored it",
-        "move.delete": "deleted it, proven by AWS",
-        "move.vanish": "found it deleted outside",
-        "claim.pending": f"claimed it for {data.get('team')}; Security confirms",
-        "claim.declined": "declined the claim",
-        "claim.not-ours": "said it is not theirs",
-        "claim.undone": "took the answer back",
-        "claim.answered": "answered for it",
-        "dispute.asked": f"disputed it until {data.get('until')}",
-        "dispute.ended": "ended the dispute",
-        "hand-over.asked": f"offered it to {data.get('to')}",
-        "hand-over.declined": "sent it back",
-        "verdict.overruled": f"overruled the verdict {data.get('verdict')}",
-    }
-    return words.get(entry.kind) or entry.kind.replace(".", " ").replace("-", " ")
+    words = _TOLD.get(entry.kind)
+    if words is None:
+        return entry.kind.replace(".", " ").replace("-", " ")
+    return words.format_map(defaultdict(lambda: "somebody", entry.data))
 
 
 def _service(name: str, rows: list[tuple[str, date, int, datetime]], today: date) -> Service:

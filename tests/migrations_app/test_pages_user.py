@@ -153,6 +153,35 @@ def test_the_steps_to_come_bear_the_earliest_dates(everybody: cast.Cast) -> None
     assert ahead.delete_at - ahead.shut_at >= policy.soak
 
 
+@pytest.mark.parametrize(
+    ("verdict", "columns", "dated"),
+    [
+        ("dormant", {}, True),
+        ("dormant", {"answer": "needed"}, False),
+        ("active", {}, False),
+        ("unknown", {}, False),
+        ("active", {"overruled_at": clock.now()}, True),
+        ("dormant", {"protection": "exempt"}, False),
+    ],
+)
+def test_dates_are_told_only_of_users_that_may_go(
+    everybody: cast.Cast, verdict: str, columns: dict[str, Any], dated: bool
+) -> None:
+    row = cast.departure(cast.iam_user("a", verdict=verdict), State.OWNER_ASSIGNED, **columns)
+    policy = policy_for(Organization.get(), everybody.account)
+    ahead = dates.ahead_of(row, policy, "UTC", clock.now())
+
+    assert bool(profile.coming(row, ahead, "Security")) is dated
+    assert bool(profile.steps(row, ahead)[2].at) is dated
+
+
+def test_key_ids_in_reasons_are_cut(everybody: cast.Cast) -> None:
+    reason = {"text": "Access key AKIAIOSFODNN7EXAMPLE was used.", "source": "IAM", "at": None}
+    row = cast.departure(cast.iam_user("a", verdict_reasons=[reason]))
+
+    assert "Access key AKIA…MPLE was used." in page(everybody.vera, row)
+
+
 def test_a_soaking_user_keeps_the_length_that_was_approved(everybody: cast.Cast) -> None:
     row = cast.departure("a", State.SOAKING, soak=timedelta(days=90))
     policy = policy_for(Organization.get(), everybody.account)
