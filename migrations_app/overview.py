@@ -276,7 +276,9 @@ def progress_of(sync: Sync, now: datetime) -> Progress:
 
 def _step(row: dict[str, Any]) -> SyncStep:
     counted = f"{row.get('done') or 0} of {row['total']}" if row.get("total") else ""
-    detail = ", ".join(text for text in (counted, str(row.get("detail") or "")) if text)
+    said = str(row.get("detail") or "")
+    told = (said or counted,) if row.get("status") == "done" else (counted, said)
+    detail = ", ".join(filter(None, told))
     return SyncStep(str(row.get("label", "")), str(row.get("status", "waiting")), detail)
 
 

@@ -111,8 +111,17 @@ class Shell:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """The quiet numbers of the sidebar, in one query."""
+        """The quiet numbers of the sidebar for the account looked at, in one query."""
         left = Departure.objects.left()
+        hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="")
+        batches = Batch.objects.filter(status__in=Batch.OPEN)
+        plans = Plan.objects.filter(needing()).exclude(status=Plan.Status.CONFIRMED)
+        if self.account is not None:
+            account = self.account.aws_id
+            left = left.filter(user__account__account_id=account)
+            hits = hits.filter(departure__user__account__account_id=account)
+            batches = batches.filter(account__account_id=account)
+            plans = plans.filter(departure__user__account__account_id=account)
         inbox = notices.inbox_for(self.person).exclude(openings__person=self.person)
         questions = {
             "users": left,
@@ -121,9 +130,9 @@ class Shell:
                 | Q(disputed_until__gte=clock.now().date())
                 | Q(claim_pending_team__isnull=False)
             ),
-            "batches": Batch.objects.filter(status__in=Batch.OPEN),
-            "hits": Hit.objects.filter(kind=Hit.Kind.HIT, closed=""),
-            "plans": Plan.objects.filter(needing()).exclude(status=Plan.Status.CONFIRMED),
+            "batches": batches,
+            "hits": hits,
+            "plans": plans,
             "inbox": inbox,
             "alerts": Alert.objects.filter(closed_at=None),
         }

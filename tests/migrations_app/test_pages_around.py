@@ -237,6 +237,17 @@ def test_the_chosen_account_is_remembered_until_another_is_chosen(everybody: cas
     assert "there" in text_of(vera.get("/users/?account="))
 
 
+def test_the_counts_of_the_sidebar_follow_the_chosen_account(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "playground")
+    cast.departure(cast.iam_user("there", of=other))
+    vera = browser(everybody.vera)
+
+    here = vera.get("/inbox/?account=123456789012").context["shell"].counts
+    everywhere = vera.get("/inbox/?account=").context["shell"].counts
+
+    assert (here.get("users", 0), everywhere["users"]) == (0, 1)
+
+
 def test_the_counts_of_the_sidebar_are_those_of_the_pages(everybody: cast.Cast) -> None:
     cast.departure("alone")
     cast.hit(cast.departure("fenced", State.DISABLED))
