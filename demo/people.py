@@ -1,4 +1,4 @@
-"""The demo's people, as the sign-in page offers them: one of each role, and a second engineer."""
+"""What the demo adds to the pages: its people at the sign-in, and how far its past is played."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import reverse
+
+from demo import progress
 
 CAST = {
     "sara": ("Sara Lindqvist", "Team lead, Payments"),
@@ -26,8 +28,11 @@ class CastMember:
 
 
 def context(request: HttpRequest) -> dict[str, object]:
-    """`demo_cast` and `demo_cast_url` for the sign-in page; a context processor of demo mode."""
+    """`demo_cast` and `demo_cast_url` for the sign-in page, `demo_ageing` for all others.
+
+    A context processor of demo mode.
+    """
     if getattr(request, "user", None) is not None and request.user.is_authenticated:
-        return {}
+        return {"demo_ageing": progress.line()}
     members = [CastMember(username, *words) for username, words in CAST.items()]
     return {"demo_cast": members, "demo_cast_url": reverse("demo:sign-in")}

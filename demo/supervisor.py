@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
+from demo import progress, story
 from demo.aws.authentication import PRODUCT_CREDENTIALS
 from demo.aws.estate import EXTERNAL_ID
 from demo.processes import LINUX, Child, DidNotStart
 from demo.services import EmbeddedPostgres, EmbeddedRedis, NotAvailable, make_marked_database
 from iamcleanup.play import is_loopback
+from inventory import clock
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "iamcleanup_demo"
@@ -33,6 +35,7 @@ DATABASE = "iamcleanup_demo"
 STOP_SECONDS = 10
 # A child that dies this often within a minute will not come up by being started again.
 MOST_STARTS_A_MINUTE = 5
+MOST_AGEING_STARTS = 3
 
 
 def folder() -> Path:
@@ -174,6 +177,8 @@ class Supervisor:
     greet: Callable[[str], None]
     lock: IO[str]
     children: list[Child] = field(default_factory=list)
+    ageing: Child | None = None
+    aged: str = ""
     stopping: bool = False
 
     @property
@@ -214,6 +219,7 @@ class Supervisor:
     def start(self) -> None:
         """Start everything in order; DidNotStart or NotAvailable with a reason."""
         began = time.monotonic()
+        story.begin(self.home, clock.real_now())
         environ = self.environ_of_services()
         aws_port = _free_port()
         environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{aws_port}"
@@ -227,6 +233,7 @@ class Supervisor:
         self._prepare(workers, first=not started.exists())
         started.touch()
         self._start_product(environ, workers)
+        self._start_ageing(workers)
         self.say(f"Ready after {time.monotonic() - began:.0f} s")
         self.greet(self.address)
 
@@ -331,6 +338,31 @@ class Supervisor:
         self._wait(new[0], _answers(self.port, "/healthz"), 60)
         self.say(f"web, {', '.join(child.name for child in new[1:])} started")
 
+    def _start_ageing(self, environ: dict[str, str]) -> None:
+        """Play the demo's last thirty days, or what is left of them, beside the running product."""
+        file = progress.file_in(self.home)
+        if file.exists() and file.read_text():
+            command = [sys.executable, "-m", "demo.ageing"]
+            self.ageing = self._child("ageing", command, environ, fork=True)
+            self.ageing.start()
+
+    def _look_after_ageing(self) -> None:
+        if self.ageing is None:
+            return
+        line = progress.file_in(self.home).read_text().strip()
+        if line != self.aged:
+            self.aged = line
+            self.say(f"the last thirty days: {line or 'played'}")
+        if self.ageing.running:
+            return
+        failed = self.ageing.process is None or self.ageing.process.returncode != 0
+        if failed and len(self.ageing.starts) < MOST_AGEING_STARTS:
+            self.ageing.start()
+            return
+        if failed:
+            self.say(f"The last thirty days stay unfinished.\n{self.ageing.last_lines()}")
+        self.ageing = None
+
     def _child(
         self, name: str, command: list[str], environ: dict[str, str], *, fork: bool = False
     ) -> Child:
@@ -363,6 +395,7 @@ class Supervisor:
 
     def look_after_children(self) -> None:
         """Start again what died; DidNotStart when one dies over and over."""
+        self._look_after_ageing()
         for child in self.children:
             if child.running or self.stopping:
                 continue
@@ -380,6 +413,7 @@ class Supervisor:
             self.say(f"Stopping; what runs gets up to {STOP_SECONDS} s to end")
         services = ("simulated account", "broker", "database")
         product = [child for child in self.children if child.name not in services]
+        product += [self.ageing] if self.ageing is not None else []
         for child in reversed(product):
             child.ask_to_stop()
         deadline = time.monotonic() + STOP_SECONDS

@@ -17,6 +17,7 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from demo import progress
 from demo.people import CAST
 from inventory.clock import clock_file
 from inventory.models import Person
@@ -47,6 +48,8 @@ def skip(request: HttpRequest) -> HttpResponse:
     clock = clock_file()
     if clock is None:
         raise Refused("This demo has no clock of its own. Start it with make demo.")
+    if progress.line():
+        raise Refused("The demo's last thirty days are still being played. It takes some minutes.")
     clock.move(ONE_DAY)
     messages.success(request, "It is one day later. What became due happens within seconds.")
     return redirect(_next(request))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, include, path
 
+from demo import progress
 from demo.people import CAST
 from iamcleanup import urls as product
 from inventory import clock
@@ -116,3 +117,15 @@ def test_the_cast_offers_every_role_of_the_demos_organization() -> None:
     people = declared.staying_people
     assert set(CAST) <= set(people)
     assert {role for username in CAST for role in people[username].roles} == set(Role.values)
+
+
+@pytest.mark.usefixtures("_demo")
+def test_no_day_is_skipped_while_the_past_is_played(
+    client: Client, jonas: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "line", lambda: "Two weeks pass")
+    client.force_login(jonas)
+    before = clock.now()
+    answer = client.post("/demo/skip/")
+    assert "still being played" in answer.content.decode()
+    assert clock.now() - before < timedelta(minutes=1)
