@@ -25,8 +25,11 @@ def sweep() -> None:
         if enrolling.enroll(account):
             # Not after the sync: nobody may act on a protected user in between.
             protecting.bind_protection(account)
-    for batch in Batch.objects.filter(status=Batch.Status.APPROVED).select_related(
-        "account", "approved_by"
+    # First approved, first run: a later batch must not make an earlier one settle.
+    for batch in (
+        Batch.objects.filter(status=Batch.Status.APPROVED)
+        .order_by("approved_at", "number")
+        .select_related("account", "approved_by")
     ):
         start_if_due(batch)
     tell_of_shuts()
