@@ -47,6 +47,9 @@ def page(request: HttpRequest, batch: Batch) -> HttpResponse:
         return draft_page(request, batch)
     if batch.started_at is None:
         return review_page(request, batch)
+    if is_fragment(request) and request.GET.get("status") == Batch.Status.APPROVED:
+        # The review page, still open, has no place for the parts of a run.
+        return HttpResponseClientRefresh()
     return run_page(request, batch)
 
 
