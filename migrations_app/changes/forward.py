@@ -15,6 +15,7 @@ from inventory.aws.holdings import UserHoldings, list_users, read_user
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session
 from inventory.models import IamUser, Role
+from inventory.policy import is_open
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence
 from migrations_app.changes.facts import (
@@ -26,7 +27,7 @@ from migrations_app.changes.facts import (
 )
 from migrations_app.changes.journal import Halted, RowJournal
 from migrations_app.changes.restoring import NOT_APPLIED, made_by_us, raise_alert
-from migrations_app.changes.situation import account_blockers, situation
+from migrations_app.changes.situation import account_blockers, policy_of, situation
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Holdings
@@ -150,6 +151,8 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
         raise Halted(refused[0].text)
     if batch is not None:
         _approval_holds(change, batch)
+    if not urgent:
+        _in_its_window(change)
     # Who is fenced already is listened to: the guards ask how far. Its events are new only once.
     if name is MoveName.DISABLE and not urgent and not evidence.look(departure, reader, live):
         raise LeftOut("A source could not be read, and unknown is never unused.")
@@ -177,6 +180,14 @@ def _approval_holds(change: Change, batch: Batch) -> None:
         raise LeftOut("Its approval lapsed; it needs a new one.")
     if batch_digest(batch, frozen_items(batch)) != batch.approved_digest:
         raise LeftOut("The batch is not the one that was approved.")
+
+
+def _in_its_window(change: Change) -> None:
+    """Rule 12, for whatever begins outside a batch's own run: an automatic shut, a second try."""
+    account, policy = change.departure.user.account, policy_of(change.departure)
+    window = policy.delete_window if change.move == MoveName.DELETE else policy.disable_window
+    if not is_open(window, policy.freezes, account.time_zone, clock.now()):
+        raise NotYet("The change window is closed.")
 
 
 def _same_as_approved(change: Change, live: UserHoldings) -> None:

@@ -21,6 +21,7 @@ from migrations_app import notices
 from migrations_app.changes import approval, nudge, restoring
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
+from migrations_app.changes.situation import account_blockers
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
 
@@ -44,7 +45,9 @@ def run_batch(batch_pk: int) -> bool:
             return False
         change = _next(batch)
         if change is None:
-            return not finish_if_done(batch)
+            # Whoever waits to be tried again is woken by the sweep, not by asking all the time.
+            finish_if_done(batch)
+            return False
         run_change(change.pk)
     return True
 
@@ -120,8 +123,9 @@ def _may_go_on(batch: Batch) -> bool:
     if not approval.approver_still_may(batch):
         approval.pause_by_itself(batch, f"{batch.approved_by} is no approver any more.")
         return False
-    if batch.account.hold_reason:
-        approval.pause_by_itself(batch, batch.account.hold_reason)
+    held = account_blockers(batch.account, batch.move, urgent=True)
+    if held:
+        approval.pause_by_itself(batch, held[0].text)
         return False
     if batch.urgent:
         return True
