@@ -223,7 +223,8 @@ class Stage:
 
     def work(self, batch: Batch) -> Batch:
         """The write worker, until the batch is done or held; no wait between tries is real."""
-        while running.run_batch(batch.pk):
+        for _ in range(10):
+            running.run_batch(batch.pk)
             self.no_waiting()
             if not batch.changes.filter(status__in=["queued", "running"]).exists():
                 break
