@@ -8,7 +8,7 @@ requester) is no permission but a guard, and stands with the verbs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from inventory.models import Person, Role, Team
 from inventory.refusals import NotAllowed
@@ -39,7 +39,16 @@ class Reach(StrEnum):
     ANY = "any"
 
 
-_EVERYBODY = {role: Reach.ANY for role in Role}
+class Anywhere(Enum):
+    """Asked for no team in particular: right for a page, wrong for an act on one user."""
+
+    ANYWHERE = "anywhere"
+
+
+ANYWHERE = Anywhere.ANYWHERE
+
+
+_EVERYBODY = dict.fromkeys(Role, Reach.ANY)
 
 MATRIX: Mapping[Action, Mapping[Role, Reach]] = {
     Action.SEE: _EVERYBODY,
@@ -74,11 +83,11 @@ MATRIX: Mapping[Action, Mapping[Role, Reach]] = {
 }
 
 
-def may(person: object, action: Action, team: Team | None = None) -> bool:
+def may(person: object, action: Action, team: Team | Anywhere | None = ANYWHERE) -> bool:
     """Whether `person` may do `action`, for IAM users of `team` where the reach is only the own.
 
-    With `team` None, an own reach is enough only if the person leads any team at all: right for
-    a page that then shows nothing but the own team's users, wrong for an act on one user.
+    ANYWHERE asks whether the person leads any team at all: right for a page that then shows nothing
+    but the own team's users. None is nobody's user: no team's lead may act on it as its lead.
     """
     if not isinstance(person, Person) or not person.is_active:
         return False
@@ -90,15 +99,17 @@ def may(person: object, action: Action, team: Team | None = None) -> bool:
         return True
     if Reach.OWN not in reaches:
         return False
-    return person.leads_team(team) if team is not None else person.led_teams().exists()
+    return person.led_teams().exists() if isinstance(team, Anywhere) else person.leads_team(team)
 
 
-def require(person: object, action: Action, team: Team | None = None) -> None:
-    """NotAllowed, naming who can help, unless `person` may do `action`."""
+def require(person: object, action: Action, team: Team | Anywhere | None = ANYWHERE) -> None:
+    """NotAllowed, naming who can help, unless `person` may do `action`; `team` as for `may`."""
     if may(person, action, team):
         return
-    if team is not None and may(person, action):
-        lead = team.lead
+    if not isinstance(team, Anywhere) and may(person, action):
+        lead = team.lead if team else None
+        if team is None:
+            raise NotAllowed("Nobody answers for this user yet. Claim it, or ask Security.")
         whom = f" Ask {lead} for access." if lead else " Ask Security for access."
         raise NotAllowed(f"This belongs to another team.{whom}")
     roles = ", ".join(role.label.lower() for role in MATRIX[action])

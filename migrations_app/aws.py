@@ -31,8 +31,8 @@ PATIENCE = 20.0
 # AWS's quota of managed policies per user; at it, the fence goes on as the boundary.
 POLICIES_PER_USER = 10
 QUARANTINE = "AWSCompromisedKeyQuarantine"
-# STS takes 2,048 characters of session policy in all; this much is left for group names.
-_GROUPS_LIMIT = 700
+# What STS takes of a session policy, in characters.
+SESSION_POLICY_LIMIT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,7 +565,9 @@ def prove_deleted(session: AwsSession, name: str, user_id: str, *, answered: boo
         if told:
             if answered:
                 return Proof(told, "DeleteUser")
-            if all(user.user_id != user_id for user in list_users(session)):
+            listed = list_users(session)
+            # A listing of nobody proves nothing.
+            if listed and all(user.user_id != user_id for user in listed):
                 return Proof(told, "ListUsers")
         if time.monotonic() + pause > ends:
             message = f"AWS still shows {name} ({user_id})."
@@ -586,52 +588,69 @@ def gone_by_get_user(session: AwsSession, name: str, user_id: str) -> str:
 def session_policy(steps: Iterable[Step], holdings: UserHoldings) -> dict[str, Any]:
     """A session policy for these steps and this user alone: its ARN, groups, virtual MFA devices.
 
-    RemoveUserFromGroup acts on the group's ARN and DeleteVirtualMFADevice on the device's
-    (Service Authorization Reference); everything else on the user's. AWSDenyAll is the only policy
-    that may be attached. Groups are widened to the account's where 2,048 characters do not suffice.
+    RemoveUserFromGroup acts on the group's ARN and DeleteVirtualMFADevice on the device's (Service
+    Authorization Reference); everything else on the user's. AWSDenyAll is the only policy that may
+    be attached. STS takes 2,048 characters: where long paths need more, groups, devices and last
+    the user's path are widened, in that order; the name never is.
     """
+    prefix, _, path_and_name = holdings.arn.partition(":user/")
+    user = holdings.arn
+    groups = [f"{prefix}:group/{path}{n}" for n in holdings.groups for path in ("", "*/")]
+    devices = [device.serial for device in holdings.mfa if device.kind == "virtual"]
+    any_path = f"{prefix}:user/*/{path_and_name.rpartition('/')[2]}"
+    policy: dict[str, Any] = {}
+    for scope in (
+        (user, groups, devices),
+        (user, [f"{prefix}:group/*"], devices),
+        (user, [f"{prefix}:group/*"], [f"{prefix}:mfa/*"]),
+        (any_path, [f"{prefix}:group/*"], [f"{prefix}:mfa/*"]),
+    ):
+        policy = _narrowed(steps, holdings, *scope)
+        if len(json.dumps(policy, separators=(",", ":"))) <= SESSION_POLICY_LIMIT:
+            break
+    return policy
+
+
+def _narrowed(
+    steps: Iterable[Step],
+    holdings: UserHoldings,
+    user: str,
+    groups: list[str],
+    devices: list[str],
+) -> dict[str, Any]:
     actions = sorted({action for step in steps for action in step.actions})
-    prefix = holdings.arn.split(":user/")[0]
-    on_user = [a for a in actions if a not in _ON_OTHERS and a not in _ON_FENCE]
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": ["iam:Get*", "iam:List*"], "Resource": "*"},
     ]
+    on_user = [a for a in actions if a not in _ON_OTHERS and a not in _ON_FENCE]
     if on_user:
-        statements.append({"Effect": "Allow", "Action": on_user, "Resource": holdings.arn})
-    for action in sorted(_ON_FENCE & set(actions)):
+        statements.append({"Effect": "Allow", "Action": on_user, "Resource": user})
+    on_fence = sorted(_ON_FENCE & set(actions))
+    if on_fence:
+        # Each condition key is there only for the action it belongs to.
+        boundaries = sorted({deny_all(holdings), *filter(None, [holdings.boundary])})
         statements.append(
             {
                 "Effect": "Allow",
-                "Action": action,
-                "Resource": holdings.arn,
-                "Condition": _fence_condition(action, holdings),
+                "Action": on_fence,
+                "Resource": user,
+                "Condition": {
+                    "ArnEqualsIfExists": {"iam:PolicyARN": deny_all(holdings)},
+                    "StringEqualsIfExists": {"iam:PermissionsBoundary": boundaries},
+                },
             }
         )
-    if "iam:RemoveUserFromGroup" in actions and holdings.groups:
-        # Holdings know group names, not their paths, so each is named at any path.
-        groups = [f"{prefix}:group/{path}{n}" for n in holdings.groups for path in ("", "*/")]
-        if len(json.dumps(groups)) > _GROUPS_LIMIT:
-            groups = [f"{prefix}:group/*"]
-        statements.append(
-            {"Effect": "Allow", "Action": "iam:RemoveUserFromGroup", "Resource": groups}
-        )
-    serials = [device.serial for device in holdings.mfa if device.kind == "virtual"]
-    if "iam:DeleteVirtualMFADevice" in actions and serials:
-        statements.append(
-            {"Effect": "Allow", "Action": "iam:DeleteVirtualMFADevice", "Resource": serials}
-        )
+    for action, resources in (
+        ("iam:RemoveUserFromGroup", groups),
+        ("iam:DeleteVirtualMFADevice", devices),
+    ):
+        if action in actions and resources:
+            statements.append({"Effect": "Allow", "Action": action, "Resource": resources})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 _ON_OTHERS = frozenset({"iam:RemoveUserFromGroup", "iam:DeleteVirtualMFADevice"})
 _ON_FENCE = frozenset({"iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"})
-
-
-def _fence_condition(action: str, holdings: UserHoldings) -> dict[str, Any]:
-    if action == "iam:AttachUserPolicy":
-        return {"ArnEquals": {"iam:PolicyARN": deny_all(holdings)}}
-    boundaries = sorted({deny_all(holdings), *filter(None, [holdings.boundary])})
-    return {"StringEquals": {"iam:PermissionsBoundary": boundaries}}
 
 
 def undo_lines(operation: str, params: dict[str, Any], *, boundary: str) -> list[str]:
@@ -651,7 +670,8 @@ def undo_lines(operation: str, params: dict[str, Any], *, boundary: str) -> list
             ]
         return [f"aws iam delete-user-permissions-boundary --user-name={name}"]
     if operation == "DeleteLoginProfile":
-        return [f"# The old password does not come back: {password_command(params['UserName'])}"]
+        command = password_command(" ".join(params["UserName"].split()))
+        return [f"# The old password does not come back: {command}"]
     if operation.startswith("Update"):
         parameter = next(key for key in params if key not in ("UserName", "Status"))
         option, verb = (xform_name(word, "-") for word in (parameter, operation))

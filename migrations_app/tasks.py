@@ -7,23 +7,30 @@ from celery import shared_task
 
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
-from migrations_app import changes, tripwire
+from migrations_app import tripwire
 from migrations_app.changes import batches, nudge, running
+from migrations_app.changes.sweep import PARTS
 
 log = structlog.get_logger(__name__)
 
 
 @shared_task(queue="read")
 def sweep() -> None:
-    """What is due is started, what was lost is picked up."""
-    changes.sweep()
+    """What is due is started, what was lost is picked up; each part on its own."""
+    for name in PARTS:
+        sweep_part.apply_async(args=(name,), expires=60)
+
+
+@shared_task(queue="read")
+def sweep_part(name: str) -> None:
+    PARTS[name]()
 
 
 @shared_task(queue="restore")
 def sweep_restores() -> None:
     """Restores that wait, were lost, or must be read back; never behind a forward change."""
     for pk in running.waiting_restores():
-        running.run_restore(pk)
+        nudge.restore(pk)
 
 
 @shared_task(queue="read")
@@ -37,12 +44,14 @@ def listen() -> None:
 def listen_account(account_pk: int) -> None:
     account = Account.objects.get(pk=account_pk)
     try:
-        heard = tripwire.listen(account)
+        left = tripwire.listen(account)
     except AwsFailure as refused:
         # The coverage stays where it was, so every clock of the account holds.
         log.warning("listening failed", account=account.account_id, error=str(refused))
     else:
-        log.info("listened", account=account.account_id, users=heard)
+        log.info("listened", account=account.account_id, left=left)
+        if left:
+            listen_account.delay(account_pk)
 
 
 @shared_task(queue="read")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Max
@@ -26,23 +27,26 @@ from migrations_app.models import Change, Departure, Hit
 
 # A task works a minute at most; who was not reached is first in the next round.
 SLICE = 50.0
+# Whoever is due is heard first, but not twice before the others were heard once.
+HEARD_LATELY = timedelta(minutes=15)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def listen(account: Account) -> int:
-    """Listen to every fenced or shut user of the account for a slice; how many were heard.
+    """Listen to the fenced and shut users of the account for a slice; how many are left unheard.
 
-    Whoever is due comes first, then whoever was not listened to for longest. Raises AwsFailure when
-    the account cannot be read at all.
+    Whoever is due and was not heard lately comes first, then whoever was not listened to for
+    longest; nobody twice in a slice. Raises AwsFailure when the account cannot be read at all.
     """
     ends = time.monotonic() + SLICE
     session = open_session(account, "reader")
-    heard = 0
-    for departure in _in_order(account):
-        if time.monotonic() > ends:
-            break
-        listen_to(departure, session)
-        heard += 1
-    return heard
+    waiting = _in_order(account)
+    while waiting and time.monotonic() <= ends:
+        listen_to(waiting.pop(0), session)
+    lately = clock.now() - HEARD_LATELY
+    return sum(
+        1 for row in waiting if row.last_used_read_at is None or row.last_used_read_at < lately
+    )
 
 
 def listen_to(departure: Departure, session: AwsSession) -> list[Hit]:
@@ -78,7 +82,8 @@ def _overlooked(departure: Departure) -> Iterator[Attempt]:
     """
     if departure.fenced_at is None:
         return
-    told = departure.hits.filter(kind=Hit.Kind.HIT).aggregate(last=Max("last_at"))["last"]
+    heard = departure.hits.filter(kind=Hit.Kind.HIT).exclude(source__in=hits.STANDING)
+    told = heard.aggregate(last=Max("last_at"))["last"]
     since = max(filter(None, (departure.fenced_at + hits.FENCE_SETTLES, told)))
     for row in departure.user.activity.filter(last_at__gt=since).exclude(outcome="failed-sign-in"):
         yield Attempt(
@@ -107,9 +112,10 @@ def _in_order(account: Account) -> list[Departure]:
     now = clock.now()
 
     def urgency(row: Departure) -> tuple[bool, float]:
-        due = row.due_at is not None and row.due_at <= now
         read = row.last_used_read_at
-        return (not due, read.timestamp() if read else 0.0)
+        due = row.due_at is not None and row.due_at <= now
+        first = due and (read is None or read < now - HEARD_LATELY)
+        return (not first, read.timestamp() if read else 0.0)
 
     return sorted(rows, key=urgency)
 

@@ -27,7 +27,8 @@ def listen_user(user: IamUser, session: AwsSession, until: datetime) -> list[Tra
     the others count.
     """
     account = user.account
-    regions = regions_of(account)
+    # Whole listening means every enabled Region, also one that the file does not name for syncs.
+    regions = list(account.enabled_regions) or regions_of(account)
     rows = {row.region: row for row in user.trail_coverage.all()}
 
     def look(region: str) -> TrailLook | AwsFailure:

@@ -63,6 +63,7 @@ from migrations_app.changes.protecting import (
 from migrations_app.changes.restoring import (
     RestorePreview,
     finish_deleting,
+    may_be_restored,
     restore,
     restore_preview,
     stop_and_rebuild,
@@ -111,6 +112,7 @@ __all__ = [
     "hand_over",
     "lift",
     "lock_out",
+    "may_be_restored",
     "not_ours",
     "overrule",
     "pause",

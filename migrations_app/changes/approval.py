@@ -23,7 +23,7 @@ from migrations_app.changes.batches import words_for
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
-from migrations_app.models import Batch, Call, Change, Viewed
+from migrations_app.models import Batch, Change, EmergencyStop, Viewed
 
 APPROVAL_HOLDS = timedelta(days=7)
 
@@ -56,7 +56,7 @@ def checks(batch: Batch, person: Person) -> list[Check]:
         )
     )
     asked_by = str(batch.asked_by) if batch.asked_by else "Nobody"
-    own = batch.asked_by_id == person.pk
+    own = person.pk in (batch.asked_by_id, batch.composed_by_id)
     found = [
         Check(
             "four-eyes",
@@ -75,10 +75,7 @@ def checks(batch: Batch, person: Person) -> list[Check]:
     if not blocked:
         found.append(Check("users", True, _all_may_go(batch, len(changes))))
     locked_out = lock_out(batch.account, [change.departure for change in changes])
-    found += [
-        Check(one.code, False, one.text, one.fix, overridable=True)
-        for one in ([] if batch.urgent else locked_out)
-    ]
+    found += [Check(one.code, False, one.text, one.fix, overridable=True) for one in locked_out]
     found.append(_evidence_age(batch, changes))
     unseen = len(changes) - seen_by(batch, person)
     found.append(
@@ -121,7 +118,7 @@ def approve(
         row = _locked(batch)
         if row.status != Batch.Status.ASKED:
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to approve.")
-        if row.asked_by_id == person.pk:
+        if person.pk in (row.asked_by_id, row.composed_by_id):
             raise NotAllowed("You asked for this batch, so somebody else approves it.")
         if not digest or digest != row.digest:
             raise Stale(f"Batch {row} changed since you looked at it. Look at it again.")
@@ -190,16 +187,16 @@ def pause(batch: Batch, person: Person) -> Batch:
             return row
         if row.status != Batch.Status.RUNNING:
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not running.")
-        _pause(row, f"Paused by {person}.", actor=person)
+        _pause(row, f"Paused by {person}.", "by a person", actor=person)
     return row
 
 
-def pause_by_itself(batch: Batch, why: str) -> None:
-    """Rule 12: the run holds by itself, and says why."""
+def pause_by_itself(batch: Batch, why: str, ledgered: str = "") -> None:
+    """Rule 12: the run holds by itself, and says why; `ledgered` is the reason without names."""
     with transaction.atomic():
         row = _locked(batch)
         if row.status == Batch.Status.RUNNING:
-            _pause(row, f"Paused by itself: {why}", actor=None)
+            _pause(row, f"Paused by itself: {why}", ledgered or why, actor=None)
 
 
 def resume(batch: Batch, person: Person) -> Batch:
@@ -228,15 +225,27 @@ def abort(batch: Batch, person: Person, restore: bool = False) -> Batch:
         if row.status not in (*Batch.LIVE, Batch.Status.APPROVED):
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to abort.")
         now = clock.now()
-        row.changes.filter(status__in=Change.UNCLAIMED).update(
-            status=Change.Status.WITHDRAWN, finished_at=now, result="The batch was aborted."
-        )
+        withdraw_unclaimed(row, "The batch was aborted.")
         row.status, row.finished_at = Batch.Status.ABORTED, now
         row.save()
         ledger.append("batch.aborted", actor=person, batch=row.number, restore=restore)
         if restore and row.move == MoveName.DISABLE:
             restore_batch(row, person, f"Batch {row} was aborted.")
     return row
+
+
+def withdraw_unclaimed(row: Batch, why: str) -> None:
+    """End the waiting users of a batch; one that was begun fails, to be tried again or restored."""
+    now = clock.now()
+    waiting = (*Change.UNCLAIMED, Change.Status.FAILED)
+    for change in row.changes.filter(status__in=waiting, irreversible_at=None):
+        begun = change.begun
+        Change.objects.filter(pk=change.pk, status__in=waiting).update(
+            status=Change.Status.FAILED if begun else Change.Status.WITHDRAWN,
+            finished_at=None if begun else now,
+            result=why,
+            error=f"{why} It is done by half: restore it, or try it again." if begun else "",
+        )
 
 
 def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change]:
@@ -259,7 +268,7 @@ def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change
 def skip(change: Change, person: Person) -> Change:
     """Leave one queued or failed user out of the run."""
     require(person, Action.OPERATE)
-    if change.calls.filter(kind=Call.Kind.WRITE).exists():
+    if change.begun:
         raise Refused(f"Calls were made for {change.departure.user}. Try it again, or restore it.")
     with transaction.atomic():
         skippable = (Change.Status.QUEUED, Change.Status.ASKED, Change.Status.FAILED)
@@ -285,6 +294,12 @@ def skip(change: Change, person: Person) -> Change:
 def retry(change: Change, person: Person) -> Change:
     """Try a failed user again, under the approval it has."""
     require(person, Action.OPERATE)
+    forward = change.move != MoveName.RESTORE
+    if forward and EmergencyStop.objects.filter(lifted_at=None).exists():
+        raise Refused("The emergency stop is pulled. Another person lifts it first.")
+    ended = (Batch.Status.ABORTED, Batch.Status.WITHDRAWN)
+    if forward and change.batch and change.batch.status in ended and not change.irreversible_at:
+        raise Refused(f"Batch {change.batch} has ended. Restore the user, or compose a new batch.")
     with transaction.atomic():
         changed = Change.objects.filter(pk=change.pk, status=Change.Status.FAILED).update(
             status=Change.Status.QUEUED, attempts=0, try_after=None, error="", error_code=""
@@ -305,12 +320,22 @@ def retry(change: Change, person: Person) -> Change:
 
 
 def take_over(batch: Batch, person: Person) -> Batch:
-    """Another approver answers for a batch whose approver has lost the role (rule 4)."""
+    """Another approver answers for the shuts that a batch still owes (rule 4).
+
+    Only for users fenced under an approval whose approver has lost the role since. Whatever has not
+    begun loses its approval with the role: it goes back to a draft.
+    """
     require(person, Action.APPROVE)
     with transaction.atomic():
         row = _locked(batch)
         if row.approved_by is None or approver_still_may(row):
             raise Refused(f"Batch {row} has an approver who may still approve.")
+        if row.started_at is None:
+            to_draft(row)
+            ledger.append("batch.approval-void", actor=person, batch=row.number)
+            return row
+        if row.move != MoveName.DISABLE:
+            raise Refused(f"Batch {row} deletes; compose a new one, to be looked at anew.")
         if row.asked_by_id == person.pk:
             raise NotAllowed("You asked for this batch, so somebody else approves it.")
         ledger.append(
@@ -335,10 +360,11 @@ def _window(batch: Batch, now: datetime) -> datetime:
     return next_opening(window, policy.freezes, batch.account.time_zone, max(now, told))[0]
 
 
-def _pause(row: Batch, why: str, actor: Person | None) -> None:
+def _pause(row: Batch, why: str, ledgered: str, actor: Person | None) -> None:
     row.status, row.pause_reason, row.paused_at = Batch.Status.PAUSED, why, clock.now()
     row.save()
-    ledger.append("batch.paused", actor=actor, batch=row.number, reason=why)
+    # Rule 15: names of people stand apart from the ledger.
+    ledger.append("batch.paused", actor=actor, batch=row.number, reason=ledgered)
 
 
 def to_draft(row: Batch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, QuerySet
 
 from inventory import clock, ledger
@@ -24,6 +24,7 @@ from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Comment, Departure
 
 DRY_RUN_HOLDS = timedelta(hours=1)
+_NUMBER_LOCK = 0xBA7C
 _MOVES = (MoveName.DISABLE, MoveName.DELETE)
 
 
@@ -46,7 +47,9 @@ def compose(  # noqa: PLR0917
     if urgent:
         _refuse_urgent(MoveName(move), reason)
         method = Method.SHUT
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Two who compose at once would take the same number.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER_LOCK])
         batch = Batch.objects.create(
             number=(Batch.objects.aggregate(last=Max("number"))["last"] or 0) + 1,
             account=Account.objects.select_for_update().get(pk=account.pk),
@@ -283,7 +286,18 @@ def _dry_run_one(change: Change, session: AwsSession) -> None:
     change.judged = evidence.judged(departure, looked)
     change.warnings = evidence.warnings(departure, holdings, planned(holdings, move, change.method))
     change.blockers = _blockers(change)
-    change.save(update_fields=["facts", "digest", "judged", "warnings", "blockers"])
+    _save_dry_run(change)
+
+
+def _save_dry_run(change: Change) -> None:
+    """Save what was found, unless the batch was asked for meanwhile: that is frozen."""
+    Change.objects.filter(pk=change.pk, batch__status=Batch.Status.DRAFT).update(
+        facts=change.facts,
+        digest=change.digest,
+        judged=change.judged,
+        warnings=change.warnings,
+        blockers=change.blockers,
+    )
 
 
 def _blockers(change: Change) -> list[dict[str, str]]:
@@ -296,7 +310,8 @@ def _blockers(change: Change) -> list[dict[str, str]]:
 def _block(change: Change, code: str, text: str) -> None:
     change.facts, change.digest, change.judged = {}, "", {}
     change.blockers = [_as_values(code, text)]
-    change.save(update_fields=["facts", "digest", "judged", "blockers"])
+    change.warnings = []
+    _save_dry_run(change)
 
 
 def _as_values(code: str, text: str, fix: str = "") -> dict[str, str]:
@@ -345,7 +360,9 @@ def undo_script(batch: Batch) -> str:
     ]
     for change in batch.changes.filter(status__in=Change.OPEN).exclude(facts={}):
         facts = change.facts
-        lines += ["", f"# {facts['user_name']} ({facts['user_id']})"]
+        # One line, whatever it is called: a comment that breaks would go on as a command.
+        name = " ".join(facts["user_name"].split())
+        lines += ["", f"# {name} ({facts['user_id']})"]
         for call in facts["calls"]:
             lines += aws.undo_lines(
                 call["operation"], call["params"], boundary=facts["holdings"]["boundary"]

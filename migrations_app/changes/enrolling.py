@@ -14,7 +14,7 @@ from inventory.models import Account, Alert, IamUser
 from migrations_app.aws import gone_by_get_user
 from migrations_app.changes.forward import vanish
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure, Plan
+from migrations_app.models import Call, Change, Departure, Plan
 from migrations_app.planning import suggest
 
 
@@ -64,6 +64,12 @@ def prove_missing(account: Account, missing: Iterable[int]) -> int:
     rows = list(
         Departure.objects.filter(user__in=list(missing), user__gone_at=None)
         .exclude(state=State.DELETED)
+        # Our own DeleteUser may be why; the change that sent it proves and records it.
+        .exclude(
+            pk__in=Call.objects.filter(
+                operation="DeleteUser", change__status__in=Change.OPEN
+            ).values("change__departure")
+        )
         .select_related("user__account")
     )
     if not rows:

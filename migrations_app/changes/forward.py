@@ -13,7 +13,7 @@ from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import UserHoldings, list_users, read_user
 from inventory.aws.limiter import Limiter
-from inventory.aws.session import AwsSession, open_session
+from inventory.aws.session import AwsSession, open_session, own_identity
 from inventory.models import IamUser, Role
 from inventory.policy import is_open
 from migrations_app import aws, guards, notices
@@ -26,7 +26,7 @@ from migrations_app.changes.facts import (
     without_our_fence,
 )
 from migrations_app.changes.journal import Halted, RowJournal
-from migrations_app.changes.restoring import NOT_APPLIED, made_by_us, raise_alert
+from migrations_app.changes.restoring import made_by_us, raise_alert
 from migrations_app.changes.situation import account_blockers, policy_of, situation
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import Method, MoveName, State
@@ -54,7 +54,7 @@ def apply_forward(change: Change, worker: str) -> str:
     live = _look(change, reader, journal)
     if live is None:
         return _deleted_by_us(change, reader, journal)
-    if not _begun(change):
+    if not change.begun:
         _judge(change, reader, live, journal)
     saved = _save_holdings(change, live)
     journal.gate()
@@ -67,11 +67,6 @@ def apply_forward(change: Change, worker: str) -> str:
             return "Fenced and read back."
         live = read_user(reader, departure.user.user_name)
     return _shut(change, reader, writer, live)
-
-
-def _begun(change: Change) -> bool:
-    """Whether a write may have been applied: then it is brought to its end, not judged again."""
-    return change.calls.filter(kind=Call.Kind.WRITE).exclude(outcome__in=NOT_APPLIED).exists()
 
 
 def _look(change: Change, reader: AwsSession, journal: RowJournal) -> UserHoldings | None:
@@ -96,7 +91,7 @@ def _look(change: Change, reader: AwsSession, journal: RowJournal) -> UserHoldin
 
 def _not_this_user(change: Change, why: str) -> Exception:
     """Before the first write the user is left out; after it, it is a failure that must be loud."""
-    if _begun(change):
+    if change.begun:
         return AwsFailure("NamesakeFound", why, operation="GetUser")
     return LeftOut(why)
 
@@ -149,6 +144,7 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     refused = account_blockers(departure.user.account, name, urgent=True)
     if refused:
         raise Halted(refused[0].text)
+    _not_ourselves(live)
     if batch is not None:
         _approval_holds(change, batch)
     if not urgent:
@@ -170,6 +166,16 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     _no_later_activity(change)
     if change.follows_id is None and not notices.reached_in_time(change):
         raise LeftOut(f"{departure.owner} was not reached in time.")
+
+
+def _not_ourselves(live: UserHoldings) -> None:
+    """The user that this very process runs as is never touched, whatever was reported before."""
+    try:
+        own = own_identity()
+    except AwsFailure as refused:
+        raise Halted(f"It cannot be told whose credentials these are: {refused}") from refused
+    if own.user_id == live.user_id:
+        raise LeftOut("The product itself runs as this user.")
 
 
 def _approval_holds(change: Change, batch: Batch) -> None:
@@ -280,8 +286,8 @@ def _fence(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHol
             watch=timedelta(seconds=change.facts["watch"]),
             soak=timedelta(seconds=change.facts["soak"]),
             compromised=bool(change.batch and change.batch.urgent),
-            not_before=None,
-            not_before_reason="",
+            not_before=_rare(departure, now),
+            not_before_reason="its next expected run" if _rare(departure, now) else "",
         )
 
 
@@ -339,6 +345,8 @@ def _deleted_by_us(change: Change, reader: AwsSession, journal: RowJournal) -> s
     with transaction.atomic():
         journal.hold()
         departure = Departure.objects.select_for_update().get(pk=change.departure_id)
+        if departure.state == State.DELETED:
+            return f"Gone, proved by GetUser: {proof.get_user}."
         IamUser.objects.filter(pk=user.pk).update(gone_at=now)
         Change.objects.filter(pk=change.pk).update(
             proof={"get_user": proof.get_user, "by": proof.by, "at": now.isoformat()}

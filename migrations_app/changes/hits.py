@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from inventory import clock, ledger
 from inventory.models import Person
@@ -21,6 +22,8 @@ from migrations_app.models import Batch, Change, Departure, Hit
 
 # Our own calls, and what was under way when the fence went on, are neither hit nor knock.
 FENCE_SETTLES = timedelta(minutes=5)
+# Seen in the account rather than heard in the trail.
+STANDING = ("credential", "fence")
 LONGEST_EXTENSION = timedelta(days=90)
 
 
@@ -120,12 +123,14 @@ def _count(departure: Departure, attempt: Attempt) -> Hit | None:
     now = clock.now()
     with transaction.atomic():
         Departure.objects.select_for_update().get(pk=departure.pk)
+        if _is_known(departure, attempt):
+            return None
         same = departure.hits.filter(kind=attempt.kind, closed="")
         if attempt.kind == Hit.Kind.KNOCK:
-            same = same.filter(what=attempt.what)
+            same = same.filter(what=attempt.what[:200])
         if same.update(
             count=F("count") + 1,
-            last_at=attempt.at,
+            last_at=Greatest("last_at", attempt.at),
             what=attempt.what[:200],
             details=attempt.details,
         ):
@@ -146,6 +151,20 @@ def _count(departure: Departure, attempt: Attempt) -> Hit | None:
                 "hit.opened", user=departure.user, source=attempt.source, what=attempt.what
             )
     return hit
+
+
+def _is_known(departure: Departure, attempt: Attempt) -> bool:
+    """Whether this very use was told already, by a hit that may be closed since.
+
+    A last-used date is read again each round and does not move by that. What the account shows (a
+    credential made, a fence taken off) has no time of its own: it is told once per fence.
+    """
+    told = departure.hits.filter(kind=attempt.kind)
+    if attempt.source in STANDING:
+        return told.filter(what=attempt.what[:200], first_at__gte=departure.fenced_at).exists()
+    if attempt.kind == Hit.Kind.KNOCK:
+        told = told.filter(what=attempt.what[:200])
+    return told.exclude(source__in=STANDING).filter(last_at__gte=attempt.at).exists()
 
 
 def _close(hit: Hit, how: str, person: Person, reason: str) -> Hit:

@@ -14,6 +14,7 @@ from django.db.models import Max
 
 from inventory import clock
 from migrations_app import aws
+from migrations_app.lifecycle import MoveName
 from migrations_app.models import Call, Change, Departure, EmergencyStop
 
 LEASE = timedelta(seconds=60)
@@ -50,10 +51,16 @@ class RowJournal:
         stop_asked, protection = Change.objects.values_list(
             "stop_asked", "departure__protection"
         ).get(pk=self.change.pk)
-        if stop_asked:
+        if stop_asked or self._restore_is_open():
             raise Superseded
         if protection:
             raise Halted(f"It was protected meanwhile ({protection}).")
+
+    def _restore_is_open(self) -> bool:
+        open_restores = (Change.Status.QUEUED, Change.Status.RUNNING, Change.Status.FAILED)
+        return Change.objects.filter(
+            departure=self.change.departure_id, move=MoveName.RESTORE, status__in=open_restores
+        ).exists()
 
     def hold(self, lease: timedelta = LEASE) -> None:
         """Renew the lease, in real time; LeaseLost if it is no longer ours."""

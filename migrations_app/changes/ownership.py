@@ -127,6 +127,10 @@ def undo_answer(departure: Departure, person: Person) -> Departure:
         if row.changes.filter(batch__status__in=[Batch.Status.APPROVED, *Batch.LIVE]).exists():
             raise Refused(f"{row.user} is in an approved batch. Dispute it, or ask Security.")
         _keep(row, "undo", last.team, person)
+        theirs = last.team_id in (row.owner_id, row.claim_pending_team_id)
+        if last.said == "not-ours" or (not theirs and last.said not in ("dispute", "hand-over")):
+            # What another team answered since stays as it is.
+            return _set(row, "claim.undone", person)
         if last.said == "dispute":
             return _set(row, "dispute.ended", person, disputed_until=None, dispute_reason="")
         if last.said == "hand-over":
@@ -148,7 +152,11 @@ def hand_over(departure: Departure, to_team: Team, person: Person, note: str = "
     with transaction.atomic():
         row = locked(departure)
         _refuse_deleted(row)
-        team = row.owner or row.user.suggested_team
+        team = row.owner
+        if team is None:
+            raise Refused(
+                f"Nobody answers for {row.user} yet, so nobody can hand it over. Claim it."
+            )
         require(person, Action.CLAIM, team)
         if team == to_team:
             raise Refused(f"{row.user} is with {to_team} already.")
@@ -234,7 +242,9 @@ def adopt(departures: Iterable[Departure], person: Person) -> int:
             if row.state != State.DISCOVERED:
                 continue
             _keep(row, "adopt", custodian, person)
-            _own(row, custodian, person, answer=row.answer, note="adopted")
+            # A claim that waits for confirmation was another team's word, not the custodian's.
+            answer = Answer.NONE if row.claim_pending_team_id else row.answer
+            _own(row, custodian, person, answer=answer, note="adopted")
             taken += 1
     return taken
 
@@ -314,6 +324,9 @@ def _own(row: Departure, team: Team, person: Person, *, answer: str, note: str) 
     }
     if answer:
         columns |= {"answered_by": person, "answered_at": now}
+    if row.owner_id not in (None, team.pk):
+        # The new owner has not said that the new way in works.
+        _unconfirm_plan(row)
     if row.state in HAS_ACCESS:
         return move(row, MoveName.ASSIGN, actor=person, note=note, **columns)
     return _set(row, "owner.changed", person, {"to": team.key, "note": note}, **columns)
@@ -334,6 +347,12 @@ def _release(row: Departure, person: Person, why: str, **columns: Any) -> Depart
             {"owner": None, "owner_since": None, "answer": Answer.NONE, "answered_at": None}
             | columns
         ),
+    )
+
+
+def _unconfirm_plan(row: Departure) -> None:
+    Plan.objects.filter(departure=row).update(
+        status=Plan.Status.DRAFT, confirmed_at=None, confirmed_by=None
     )
 
 

@@ -9,9 +9,10 @@ from django.db import transaction
 
 from inventory import clock, ledger
 from inventory.aws import identity
-from inventory.models import Account, IamUser, Person, ProtectedEntry
+from inventory.models import Account, IamUser, Person, ProtectedEntry, Role
 from inventory.permissions import Action, require
-from inventory.refusals import Refused
+from inventory.refusals import NotAllowed, Refused
+from migrations_app import aws, notices
 from migrations_app.changes import restoring
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
@@ -33,6 +34,10 @@ def protect(
         row = locked(departure)
         if row.state == State.DELETED:
             raise Refused(f"{row.user} is deleted.")
+        if row.compromised and not person.has_role(Role.ENGINEER):
+            raise NotAllowed(
+                f"{row.user} was shut as compromised; protecting restores it, so an engineer does."
+            )
         if row.owner is None:
             raise Refused(f"Nobody answers for {row.user}. Give it an owner first.")
         return _protect(row, Protection.EXEMPT, reason.strip(), until, person)
@@ -70,7 +75,8 @@ def bind_protection(account: Account) -> list[str]:
     for entry in account.protected_entries.all():
         users = _matching(entry)
         if not users:
-            if account.last_whole_at:
+            # As soon as anybody was listed there; a sync may stay partial for other reasons.
+            if account.users.present().exists():
                 problems.append(f"{_ENTRY_HOLD} {entry.user_name} matches nobody.")
             continue
         by_name = [user for user in users if user.user_name.lower() == entry.user_name.lower()]
@@ -141,6 +147,13 @@ def end_exemptions() -> int:
                 protection_reason="",
                 protection_until=None,
             )
+            notices.tell_owner(
+                row,
+                "unprotected",
+                f"unprotected:{row.pk}:{today}",
+                f"The exemption of {row.user} has ended",
+                "It stays as it is; from now on it may be disabled like any other.",
+            )
         ended += 1
     return ended
 
@@ -170,8 +183,11 @@ def _protect(
         protection_reason=reason,
         protection_until=until,
     )
-    touched = row.changes.filter(status=Change.Status.RUNNING).exists()
-    row.changes.filter(status__in=Change.UNCLAIMED).exclude(move="restore").update(
+    running = row.changes.filter(status=Change.Status.RUNNING).exists()
+    touched = running or restoring.made_by_us(row) != aws.Made()
+    row.changes.filter(status__in=[*Change.UNCLAIMED, Change.Status.FAILED]).exclude(
+        move="restore"
+    ).update(
         status=Change.Status.LEFT_OUT,
         finished_at=clock.now(),
         result="It was protected meanwhile.",

@@ -24,12 +24,11 @@ from migrations_app.changes import nudge
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import FORWARD_MOVES, SWITCHED_OFF, MoveName, State
-from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings
+from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings, Plan
 
 # After the first read-back; the product's time.
 CHECKS = (timedelta(minutes=5), timedelta(hours=1))
 _FORWARD = sorted(name.value for name in FORWARD_MOVES)
-NOT_APPLIED = ("refused", "retry")
 
 
 def restore(departure: Departure, person: Person | None, reason: str = "") -> Change:
@@ -114,7 +113,7 @@ def _our_calls(departure: Departure, by: Change | None = None) -> list[Call]:
     last = restores.order_by("-pk").first()
     return list(
         forward.filter(change__pk__gt=last.pk if last else 0, kind=Call.Kind.WRITE)
-        .exclude(outcome__in=NOT_APPLIED)
+        .exclude(outcome__in=Call.NOT_APPLIED)
         .select_related("change__batch")
     )
 
@@ -122,6 +121,13 @@ def _our_calls(departure: Departure, by: Change | None = None) -> list[Call]:
 def _as_compromised(calls: list[Call]) -> bool:
     """Whether an urgent batch did it: those access keys stay inactive for good."""
     return any(call.change.batch is not None and call.change.batch.urgent for call in calls)
+
+
+def may_be_restored(departure: Departure) -> bool:
+    """Whether there is anything to restore: it is off, or a change of ours stopped half-way."""
+    if departure.state == State.DELETED or departure.irreversible_at:
+        return False
+    return departure.state in SWITCHED_OFF or made_by_us(departure) != aws.Made()
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +355,8 @@ def _named(departure: Departure, made: aws.Made) -> UserHoldings:
     if saved is None:
         raise AwsFailure("NothingSaved", f"Nothing of {departure.user} was saved before.")
     holdings = UserHoldings.from_document(saved.document)
-    return replace(holdings, boundary=made.boundary_before)
+    user = departure.user
+    return replace(holdings, arn=user.arn, user_name=user.user_name, boundary=made.boundary_before)
 
 
 def _record_restore(departure: Departure, change: Change, holdings: UserHoldings | None) -> None:
@@ -379,6 +386,10 @@ def _record_restore(departure: Departure, change: Change, holdings: UserHoldings
         move(departure, MoveName.RESTORE, actor=change.requested_by, note=change.reason, **cleared)
     else:
         ledger.append("restore.done", actor=change.requested_by, user=departure.user)
+    # It broke something: whoever confirmed the plan says so anew.
+    Plan.objects.filter(departure=departure).update(
+        status=Plan.Status.DRAFT, confirmed_at=None, confirmed_by=None
+    )
     departure.hits.filter(kind=Hit.Kind.HIT, closed="").update(
         closed=Hit.Closed.RESTORED, closed_at=now, closed_by=change.requested_by
     )

@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
 from inventory.policy import is_open
+from inventory.refusals import Refused
 from migrations_app import notices
 from migrations_app.changes import approval, nudge, restoring
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
@@ -28,6 +29,8 @@ from migrations_app.models import Batch, Change, EmergencyStop
 # A task works a minute at most.
 SLICE = 45.0
 ATTEMPTS = 3
+# Claimed this often without an end: something about this change kills its workers.
+MOST_CLAIMS = 8
 RETRY_AFTER = timedelta(seconds=15)
 GIVEN_BACK = timedelta(seconds=5)
 # Nothing else in the account will succeed either.
@@ -70,6 +73,8 @@ def run_change(change_pk: int) -> None:
         _end(change, worker, Change.Status.LEFT_OUT, str(why))
     except AwsFailure as refused:
         _failed(change, worker, refused)
+    except (Refused, IntegrityError) as broken:
+        _failed(change, worker, AwsFailure("NotRecorded", str(broken), operation=change.move))
     else:
         _end(change, worker, Change.Status.DONE, result)
     if change.batch_id and change.batch and change.follows_id is None:
@@ -94,6 +99,9 @@ def run_restore(change_pk: int) -> bool:
     except AwsFailure as refused:
         if change is not None:
             _failed(change, worker, refused)
+    except (Refused, IntegrityError) as broken:
+        if change is not None:
+            _failed(change, worker, AwsFailure("NotRecorded", str(broken), operation="restore"))
     return False
 
 
@@ -121,7 +129,8 @@ def _may_go_on(batch: Batch) -> bool:
     if EmergencyStop.objects.filter(lifted_at=None).exists():
         return False
     if not approval.approver_still_may(batch):
-        approval.pause_by_itself(batch, f"{batch.approved_by} is no approver any more.")
+        why = f"{batch.approved_by} is no approver any more."
+        approval.pause_by_itself(batch, why, "its approver lost the role")
         return False
     held = account_blockers(batch.account, batch.move, urgent=True)
     if held:
@@ -160,6 +169,7 @@ def _claim(change_pk: int, worker: str) -> Change | None:
         waits | lost,
         Q(move=MoveName.RESTORE) | Q(pk__in=Change.objects.filter(may_run).values("pk")),
         pk=change_pk,
+        attempts__lt=MOST_CLAIMS,
     ).update(
         status=Change.Status.RUNNING,
         claimed_by=worker,
@@ -288,6 +298,33 @@ def _pause_after(batch: Batch, change: Change, refused: AwsFailure) -> None:
         approval.pause_by_itself(
             batch, f"{change.departure.user}: AWS refused {refused.operation}: {refused.code}."
         )
+
+
+def end_what_is_stuck() -> None:
+    """End what no worker would ever pick up: lost in an ended batch, or claimed too often."""
+    lost = Q(status=Change.Status.QUEUED) | Q(
+        status=Change.Status.RUNNING, lease_until__lt=clock.real_now()
+    )
+    orphaned = Q(batch__status__in=Batch.ENDED, follows=None, irreversible_at=None)
+    poisoned = Q(attempts__gte=MOST_CLAIMS)
+    for change in Change.objects.filter(lost).filter(orphaned | poisoned):
+        begun = change.begun or change.attempts >= MOST_CLAIMS
+        why = "Its batch ended" if change.attempts < MOST_CLAIMS else "Its worker died each time"
+        ended = Change.objects.filter(lost, pk=change.pk).update(
+            status=Change.Status.FAILED if begun else Change.Status.WITHDRAWN,
+            claimed_by="",
+            lease_until=None,
+            result=f"{why}.",
+            error=f"{why}. Look at it, then restore it or try it again." if begun else "",
+        )
+        if ended and begun:
+            restoring.raise_alert(
+                f"change-stuck:{change.pk}:{change.attempts}",
+                "failed",
+                f"{change.departure.user}: {change.move} does not end",
+                f"{why}. It may be done by half.",
+                change.departure,
+            )
 
 
 def waiting_restores() -> Iterator[int]:

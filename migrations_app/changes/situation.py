@@ -120,13 +120,15 @@ def blockers_for(
 
 def _busy(ids: Sequence[int], besides: Iterable[Change]) -> dict[int, str]:
     """Departures with an open forward change of another batch, and which."""
+    forward = Q(move__in=[move.value for move in FORWARD_MOVES])
+    # A restore outranks everything, also one that failed and waits for a person.
     rows = Change.objects.filter(
-        departure__in=ids,
-        status__in=Change.OPEN,
-        move__in=[move.value for move in FORWARD_MOVES],
+        forward | Q(move=MoveName.RESTORE), departure__in=ids, status__in=Change.OPEN
     ).select_related("batch")
     rows = rows.exclude(pk__in=[change.pk for change in besides])
-    return {row.departure_id: f"batch {row.batch}" if row.batch else row.move for row in rows}
+    return {
+        row.departure_id: f"batch {row.batch}" if row.batch else f"a {row.move}" for row in rows
+    }
 
 
 def _heard(rows: Sequence[Departure]) -> dict[int, tuple[datetime | None, datetime | None]]:
@@ -231,6 +233,11 @@ def lock_out(account: Account, leaving: Iterable[Departure]) -> list[Blocker]:
         .filter(departure__state__in=[State.DISCOVERED, State.OWNER_ASSIGNED])
         .exclude(pk__in=[row.user_id for row in rows])
         .exclude(pk=keeper.pk if keeper else 0)
+        # On its way out already, in this batch or in another.
+        .exclude(
+            departure__changes__status__in=Change.OPEN,
+            departure__changes__move__in=[move.value for move in FORWARD_MOVES],
+        )
     ]
     ways.append(WayIn(name="federated administrator", seen_at=account.admin_seen_at))
     console = any(row.user.shown_category == "human-console" for row in rows)

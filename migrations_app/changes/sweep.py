@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -11,31 +12,47 @@ from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
 from migrations_app import guards, notices
 from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running
-from migrations_app.changes.situation import account_blockers, blockers_for, situation
+from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, Notice
 
 SHUT_TOLD_BEFORE = timedelta(days=1)
+DRY_RUN_LOST = timedelta(minutes=5)
+# A shut that was left out, because the user is not what was approved, is not tried every minute.
+LEFT_OUT_RESTS = timedelta(hours=1)
 
 
 def sweep() -> None:
     """Once a minute: start approved batches, shut what was watched, wake what was lost."""
-    protecting.end_exemptions()
+    for part in PARTS.values():
+        part()
+
+
+def enroll_all() -> None:
+    """A departure for every user that a running sync has listed, and its protection with it."""
     for account in Account.objects.filter(active=True):
         if enrolling.enroll(account):
             # Not after the sync: nobody may act on a protected user in between.
             protecting.bind_protection(account)
-    # First approved, first run: a later batch must not make an earlier one settle.
+
+
+def start_what_is_due() -> None:
+    """First approved, first run: a later batch must not make an earlier one settle."""
     for batch in (
         Batch.objects.filter(status=Batch.Status.APPROVED)
         .order_by("approved_at", "number")
         .select_related("account", "approved_by")
     ):
         start_if_due(batch)
-    tell_of_shuts()
-    tell_the_head()
-    shut_what_is_due()
-    running.nudge_running()
+
+
+def dry_run_what_was_lost() -> None:
+    """A dry run whose worker died is asked for again."""
+    late = clock.now() - DRY_RUN_LOST
+    drafts = Batch.objects.filter(status=Batch.Status.DRAFT, dry_run_asked_at__lt=late)
+    for batch in drafts:
+        Batch.objects.filter(pk=batch.pk).update(dry_run_asked_at=clock.now())
+        nudge.dry_run(batch.pk)
 
 
 def waits_for(batch: Batch) -> list[str]:
@@ -44,6 +61,13 @@ def waits_for(batch: Batch) -> list[str]:
     reasons = [one.text for one in account_blockers(account, batch.move, batch.urgent)]
     if not approval.approver_still_may(batch):
         reasons.append(f"{batch.approved_by} is no approver any more; it needs another approval.")
+    leaving = [
+        change.departure
+        for change in batch.changes.filter(status=Change.Status.QUEUED).select_related(
+            "departure__user__account", "departure__owner"
+        )
+    ]
+    reasons += [one.text for one in lock_out(account, leaving) if one.code not in batch.overrides]
     if batch.urgent:
         return reasons
     policy = policy_for(Organization.get(), account)
@@ -74,6 +98,10 @@ def start_if_due(batch: Batch) -> bool:
     if waits_for(batch):
         return False
     with transaction.atomic():
+        # Two sweeps at once, or a stop pulled in between: ask again, one at a time per account.
+        Account.objects.select_for_update().get(pk=batch.account_id)
+        if waits_for(batch):
+            return False
         script = batches.undo_script(batch) if batch.move == MoveName.DISABLE else ""
         started = Batch.objects.filter(pk=batch.pk, status=Batch.Status.APPROVED).update(
             status=Batch.Status.RUNNING, started_at=now, undo_script=script
@@ -109,8 +137,17 @@ def shut_waits_for(departure: Departure) -> list[str]:
     policy = policy_for(Organization.get(), account, departure.user.shown_category)
     if not is_open(policy.disable_window, policy.freezes, account.time_zone, clock.now()):
         reasons.append("The change window is closed.")
-    if fence is None or fence.batch is None or not approval.approver_still_may(fence.batch):
+    if fence is None:
+        reasons.append("It was shut by half. Try its failed change again, or restore it.")
+    elif fence.batch is None or not approval.approver_still_may(fence.batch):
         reasons.append("Its approver has lost the role; another approver must take it over.")
+    left_out = departure.changes.filter(
+        move=MoveName.SOAK,
+        status=Change.Status.LEFT_OUT,
+        finished_at__gt=clock.now() - LEFT_OUT_RESTS,
+    ).last()
+    if left_out is not None:
+        reasons.append(f"It was left out: {left_out.result}")
     return reasons
 
 
@@ -228,3 +265,17 @@ def _queue_shut(departure: Departure) -> bool:
         # Another sweep was quicker, or a restore holds the user.
         return False
     return True
+
+
+# Each is run by a task of its own, so that one that fails does not hold the others.
+PARTS: dict[str, Callable[[], object]] = {
+    "exemptions": protecting.end_exemptions,
+    "enroll": enroll_all,
+    "dry runs": dry_run_what_was_lost,
+    "start": start_what_is_due,
+    "tell of shuts": tell_of_shuts,
+    "tell the head": tell_the_head,
+    "shut": shut_what_is_due,
+    "stuck": running.end_what_is_stuck,
+    "wake": running.nudge_running,
+}

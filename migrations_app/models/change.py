@@ -191,6 +191,13 @@ class Change(models.Model):
     def forward(self) -> bool:
         return MoveName(self.move) in FORWARD_MOVES
 
+    @property
+    def begun(self) -> bool:
+        """Whether a write of it may have been applied; what AWS refused was not."""
+        return (
+            self.calls.filter(kind=Call.Kind.WRITE).exclude(outcome__in=Call.NOT_APPLIED).exists()
+        )
+
 
 class Holdings(models.Model):
     """What an IAM user held at one moment, as JSON of `inventory.aws.holdings`; no secrets."""
@@ -215,6 +222,8 @@ class Call(models.Model):
         LOOK = "look", "Look"
         WRITE = "write", "Write"
         READ_BACK = "read-back", "Read back"
+
+    NOT_APPLIED = ("refused", "retry")
 
     change = models.ForeignKey(Change, on_delete=models.PROTECT, related_name="calls")
     seq = models.PositiveIntegerField()

@@ -46,7 +46,7 @@ def restore(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         return done(request, restore_address(departure), "")
     last = departure.changes.filter(move=MoveName.RESTORE).order_by("-pk").first()
     under_way = last is not None and last.status in UNDER_WAY
-    is_off = departure.state in SWITCHED_OFF and not departure.partly_deleted
+    is_off = changes.may_be_restored(departure)
     asking = is_off and not under_way and (last is None or last.status != Change.Status.FAILED)
     context = {
         "departure": departure,

@@ -14,9 +14,9 @@ from inventory import clock
 from inventory.models import Account, Organization, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
-from migrations_app import dates, listing, profile
+from migrations_app import changes, dates, listing, profile
 from migrations_app.changes.ownership import DISPUTE_DAYS
-from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
+from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change, Departure, Hit
 from migrations_app.views.answers import person_of, rendered
 
@@ -125,9 +125,7 @@ def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
         and free
         and not row.partly_deleted
         and row.state in (State.OWNER_ASSIGNED, State.SOAKING),
-        "may_restore": row.state in SWITCHED_OFF
-        and not row.partly_deleted
-        and may(person, Action.RESTORE, row.owner),
+        "may_restore": changes.may_be_restored(row) and may(person, Action.RESTORE, row.owner),
         "may_finish": operates and row.partly_deleted,
         "may_claim": claims and alive,
         "may_release": claims and row.state == State.OWNER_ASSIGNED,
