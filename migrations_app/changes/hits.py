@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
 from inventory import clock, ledger
@@ -25,6 +25,8 @@ FENCE_SETTLES = timedelta(minutes=5)
 # Seen in the account rather than heard in the trail.
 STANDING = ("credential", "fence")
 LONGEST_EXTENSION = timedelta(days=90)
+# AWS tells last-used dates in whole minutes; the event of the same use bears its seconds.
+ROUNDED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def record(departure: Departure, attempts: list[Attempt]) -> list[Hit]:
     A hit pauses a running batch of its user and is told at once.
     """
     new = []
-    for attempt in sorted(attempts, key=lambda one: one.at):
+    # Events first: a last-used date says less, and nothing new where the event of that use is.
+    for attempt in sorted(attempts, key=lambda one: (one.source == "last-used", one.at)):
         hit = _count(departure, attempt)
         if hit is not None:
             new.append(hit)
@@ -164,7 +167,9 @@ def _is_known(departure: Departure, attempt: Attempt) -> bool:
         return told.filter(what=attempt.what[:200], first_at__gte=departure.fenced_at).exists()
     if attempt.kind == Hit.Kind.KNOCK:
         told = told.filter(what=attempt.what[:200])
-    return told.exclude(source__in=STANDING).filter(last_at__gte=attempt.at).exists()
+    heard = told.exclude(source__in=STANDING)
+    by_date = Q(source="last-used", last_at__gte=attempt.at - ROUNDED)
+    return heard.filter(Q(last_at__gte=attempt.at) | by_date).exists()
 
 
 def _close(hit: Hit, how: str, person: Person, reason: str) -> Hit:
