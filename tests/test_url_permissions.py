@@ -68,6 +68,7 @@ ROWS: dict[str, Row] = {
     "notice": Row(get="L", post="L", missing="VFEAD"),
     "alerts": page(),
     "search": page(),
+    "live": page(),
     "sync-status": page(),
     "log": page(),
     "log-csv": page(),

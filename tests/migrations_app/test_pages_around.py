@@ -11,7 +11,7 @@ from inventory.models import Alert, LedgerEntry
 from migrations_app.lifecycle import State
 from migrations_app.models import Opening
 from tests import cast
-from tests.migrations_app.browsing import address, browser, text_of
+from tests.migrations_app.browsing import HTMX, address, browser, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -258,3 +258,22 @@ def test_the_counts_of_the_sidebar_are_those_of_the_pages(everybody: cast.Cast) 
 
     assert (shell.counts["users"], shell.counts["claims"]) == (2, 1)
     assert (shell.counts["hits"], shell.counts["batches"]) == (1, 1)
+
+
+# ── The strip of the batch that runs ─────────────────────────────────────────────────────────────
+
+
+def test_the_live_strip_asks_again_while_a_batch_runs(everybody: cast.Cast) -> None:
+    cast.batch(everybody.account, everybody.jonas, status="running", started_at=clock.now())
+
+    answer = browser(everybody.vera).get("/live/", headers=HTMX)
+
+    assert answer.status_code == 200
+    assert 'hx-trigger="every 10s"' in text_of(answer)
+    assert "is running" in text_of(answer)
+
+
+def test_the_live_strip_goes_and_asks_no_more_when_none_runs(everybody: cast.Cast) -> None:
+    answer = browser(everybody.vera).get("/live/", headers=HTMX)
+
+    assert (answer.status_code, text_of(answer)) == (286, "")
