@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -190,12 +191,13 @@ def test_without_a_custodian_nobody_is_adopted(everybody: cast.Cast) -> None:
 
 def test_a_deleted_user_changes_hands_no_more(everybody: cast.Cast) -> None:
     row = owned(everybody, State.DELETED)
-    for verb in (
+    verbs: tuple[Callable[[], object], ...] = (
         lambda: changes.assign(row, everybody.platform, everybody.jonas),
         lambda: changes.claim(row, everybody.payments, everybody.sara),
         lambda: changes.hand_over(row, everybody.platform, everybody.sara),
         lambda: changes.dispute(row, everybody.sara, "x", clock.now().date() + timedelta(days=2)),
-    ):
+    )
+    for verb in verbs:
         with pytest.raises(Refused, match="was deleted"):
             verb()
 

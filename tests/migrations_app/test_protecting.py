@@ -8,6 +8,7 @@ import pytest
 
 from inventory import clock
 from inventory.aws import identity
+from inventory.aws.session import Identity
 from inventory.models import Account, ProtectedEntry
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import changes
@@ -80,7 +81,7 @@ def test_the_user_that_the_product_runs_as_is_protected(
     everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = cast.departure("iam-cleanup-worker")
-    said = identity.Identity(row.user.arn, row.user.user_id, cast.ACCOUNT_ID)
+    said = Identity(row.user.arn, row.user.user_id, cast.ACCOUNT_ID)
     monkeypatch.setattr(identity, "own_identity", lambda: said)
     identity.report("a worker")
     protecting.bind_protection(everybody.account)

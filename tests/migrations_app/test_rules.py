@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -30,7 +31,7 @@ from inventory.aws import limiter
 from inventory.models import Account, Alert, IamUser, LedgerEntry, Person, ProtectedEntry, Role
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes, notices
-from migrations_app.changes import nudge, protecting, running
+from migrations_app.changes import protecting, running
 from migrations_app.changes.batches import undo_script
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.sweep import start_if_due, waits_for
@@ -112,7 +113,7 @@ def test_rule_02_a_namesake_that_comes_between_look_and_write_is_not_touched(
     departure = stage.user()
     batch = stage.started("disable", [departure])
     really = RowJournal.gate
-    gates = []
+    gates: list[None] = []
 
     def gate(journal: RowJournal) -> None:
         gates.append(None)
@@ -529,7 +530,7 @@ def test_rule_11_a_second_worker_finds_nothing_to_do(
     departure = stage.user()
     batch = stage.started("disable", [departure])
     really = stage.simulator.perform
-    met = []
+    met: list[str] = []
 
     def perform(call: ApiCall) -> dict[str, Any]:
         if is_write(call) and not met:
@@ -781,7 +782,7 @@ def test_rule_14_a_broker_that_is_down_does_not_undo_the_request(
     def down(*_: Any, **__: Any) -> None:
         raise OperationalError("Connection refused")
 
-    monkeypatch.setattr(nudge.current_app, "send_task", down)
+    monkeypatch.setattr(current_app, "send_task", down)
     with django_capture_on_commit_callbacks(execute=True):
         change = changes.restore(departure, stage.people.sara)
     assert change.pk in running.waiting_restores()
@@ -990,7 +991,7 @@ def test_rule_18_a_restore_asked_for_an_instant_before_wins(
     stage.ready_to_delete(departure)
     batch = stage.started("delete", [departure])
     really = RowJournal.gate
-    gates = []
+    gates: list[None] = []
 
     def gate(journal: RowJournal) -> None:
         really(journal)

@@ -15,6 +15,7 @@ from migrations_app import aws, changes
 from migrations_app.changes import forward, restoring, running
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Call, Change
+from tests.migrations_app.conftest import Pace
 from tests.migrations_app.interruptions import DEATHS, FAULTS, SCENES, killed, scene, struck
 from tests.migrations_app.stage import (
     BOUNDARY,
@@ -107,12 +108,12 @@ def test_shut_makes_every_credential_inactive_and_keeps_the_fence(stage: Stage) 
     stage.shut(departure)
     departure.refresh_from_db()
     after = stage.holdings(departure)
-    parts = (
+    parts: list[Any] = [
         *after.access_keys,
         *after.ssh_keys,
         *after.certificates,
         *after.service_credentials,
-    )
+    ]
     assert departure.state == State.SOAKING
     assert {part.status for part in parts} == {"Inactive"}
     assert not after.has_login_profile
@@ -364,16 +365,11 @@ def test_a_call_that_never_gets_through_fails_after_three_tries(stage: Stage) ->
     assert "Rate exceeded" in disturbed.change.error
 
 
-def test_one_call_with_its_re_sends_ends_before_the_lease_does(stage: Stage) -> None:
+def test_one_call_with_its_re_sends_ends_before_the_lease_does(stage: Stage, pace: Pace) -> None:
     disturbed = scene(stage, "fence")
     stage.fault("throttling", "AttachUserPolicy", count=None)
-    with pytest.MonkeyPatch.context() as patch:
-        slept: list[float] = []
-        pace = aws.time
-        really = pace.sleep
-        patch.setattr(pace, "sleep", lambda seconds: (slept.append(seconds), really(seconds)))
-        disturbed.work()
-    assert 10 < sum(slept) <= aws.CALL_DEADLINE < 60
+    disturbed.work()
+    assert 10 < pace.slept <= aws.CALL_DEADLINE < 60
 
 
 def test_a_refusal_is_told_in_aws_s_own_words(stage: Stage) -> None:
