@@ -64,14 +64,17 @@ def listen_to(departure: Departure, session: AwsSession) -> list[Hit]:
     events = refresh.listen_user(user, session, clock.now())
     asked_at = clock.now()
     keys = refresh.read_last_used(user, session, holdings)
+    new = hits.record(departure, list(_from_trail(departure, events)))
     attempts = [
-        *_from_trail(departure, events),
+        *_overlooked(departure),
         *_last_used(departure, keys or [], holdings),
         *_from_holdings(departure, holdings),
     ]
+    new += hits.record(departure, attempts)
+    # Last: until what was found is written down, the clock is held.
     if keys is not None:
         Departure.objects.filter(pk=departure.pk).update(last_used_read_at=asked_at)
-    return hits.record(departure, attempts) + hits.record(departure, list(_overlooked(departure)))
+    return new
 
 
 def _overlooked(departure: Departure) -> Iterator[Attempt]:
