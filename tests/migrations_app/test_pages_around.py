@@ -11,6 +11,7 @@ from inventory.models import Alert, LedgerEntry
 from migrations_app.lifecycle import State
 from migrations_app.models import Opening
 from tests import cast
+from tests.migrations_app import batch_rows
 from tests.migrations_app.browsing import HTMX, address, browser, text_of
 
 pytestmark = pytest.mark.django_db
@@ -264,7 +265,7 @@ def test_the_counts_of_the_sidebar_are_those_of_the_pages(everybody: cast.Cast) 
 
 
 def test_the_live_strip_asks_again_while_a_batch_runs(everybody: cast.Cast) -> None:
-    cast.batch(everybody.account, everybody.jonas, status="running", started_at=clock.now())
+    batch_rows.started(everybody, cast.departure(cast.iam_user("a.one"), "owner-assigned"))
 
     answer = browser(everybody.vera).get("/live/", headers=HTMX)
 
