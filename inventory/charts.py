@@ -182,7 +182,8 @@ def segments(statuses: Sequence[str], width: int = 1118, height: int = 14) -> Ba
         Rect(
             x=round(index * (wide + GAP), 1),
             width=round(wide, 1),
-            radius=min(3.0, round(wide / 2, 1)),
+            # Drawn stretched to its place: a rounder end would look like an egg.
+            radius=min(3.0, round(wide / 4, 1)),
             tone=SEGMENT_TONES.get(status, "plain"),
             crossed=status == "failed",
         )

@@ -165,7 +165,7 @@ def burn_down(
         left=34,
         right=width - 14,
         # Below the word "Today", which a line that has not fallen yet would otherwise cross.
-        top=40,
+        top=46,
         bottom=height - 30,
         first=first,
         last=max(end, first + timedelta(14)),
@@ -196,11 +196,13 @@ def burn_down(
 def end_labels(plane: Plane, today: date, left: Point, access: Point) -> tuple[Label, Label]:
     """The two counts of today: one above the level part of its line, one below its end."""
     x = plane.x(today)
-    above = min(plane.x(left[0]) + 8, plane.right - LABEL_WIDTH)
     beside, side = (x - 8, "end") if x - plane.left > LABEL_WIDTH else (x + 8, "start")
+    # At the beginning of its level part, as long as the words end before "Today".
+    begin = plane.x(left[0]) + 8
+    above, end = (begin, "start") if x - begin > LABEL_WIDTH else (beside, side)
     below = min(plane.y(access[1]) + 20, plane.bottom - 6)
     return (
-        Label(round(above, 1), round(plane.y(left[1]) - 9, 1), f"{left[1]} not deleted", "start"),
+        Label(round(above, 1), round(plane.y(left[1]) - 9, 1), f"{left[1]} not deleted", end),
         Label(round(beside, 1), round(below, 1), f"{access[1]} still have access", side),
     )
 
