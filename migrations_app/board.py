@@ -93,6 +93,11 @@ class HitPanel:
         return self._told("region")
 
     @property
+    def called(self) -> bool:
+        """Whether CloudTrail told of a call, and not only a last-used time that moved."""
+        return self.hit.source == "trail" or bool(self.region)
+
+    @property
     def client(self) -> str:
         return self._told("with")
 

@@ -14,6 +14,7 @@ from migrations_app import dates, listing
 from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
 from migrations_app.models import Departure, GivenAnswer
 
+SECONDS_PER_ANSWER = 10
 UNDONE = ("undo", "release")
 _ELSEWHERE = ("not-ours", "dispute", "hand-over")
 _IN_USE = ("active", "unknown")
@@ -57,6 +58,11 @@ class ClaimPage:
     @property
     def left(self) -> int:
         return len(self.cards) - self.answered
+
+    @property
+    def minutes_left(self) -> int:
+        """How long the open answers take, at about ten seconds each, rounded up."""
+        return -(-self.left * SECONDS_PER_ANSWER // 60)
 
     @property
     def segments(self) -> tuple[str, ...]:

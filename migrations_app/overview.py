@@ -25,6 +25,8 @@ LABELS = {
     "deleted": "deleted",
     "protected": "protected",
 }
+# What no sync has judged yet; no category, and not to be taken for a mystery.
+UNJUDGED = "not-judged"
 CATEGORIES = ("human-console", "human-programmatic", "ci-cd", "third-party", "mystery")
 
 
@@ -96,7 +98,7 @@ def situation(account_id: str, now: datetime) -> Situation:
     by_category: dict[str, Counter[str]] = {name: Counter() for name in CATEGORIES}
     for category, state, number in groups:
         by_state[state] += number
-        by_category.setdefault(category or "mystery", Counter())[state] += number
+        by_category.setdefault(category or UNJUDGED, Counter())[state] += number
     facts = _facts(rows, now)
     categories = tuple(
         CategoryRow(
@@ -310,7 +312,7 @@ def _facts(rows: DepartureQuerySet, now: datetime) -> dict[str, str]:
     )
     return {
         "discovered": "no owner yet",
-        "owner-assigned": f"{counts['planned']} have a plan",
+        "owner-assigned": _planned(counts["planned"]),
         "disabled": f"watched, {counts['called'] or 'none'} {_was(counts['called'])} called",
         "soaking": f"{counts['ready'] or 'none'} ready to delete",
         "deleted": f"+{counts['fresh']} in 7 days" if counts["fresh"] else "final",
@@ -325,6 +327,10 @@ def _per_day(rows: QuerySet[Any], column: str) -> Counter[date]:
 
 def _users(count: int) -> str:
     return f"{count} user" if count == 1 else f"{count} users"
+
+
+def _planned(count: int) -> str:
+    return f"{count or 'none'} {'have' if count > 1 else 'has'} a plan"
 
 
 def _was(count: int) -> str:

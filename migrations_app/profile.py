@@ -139,10 +139,10 @@ def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
     for place, state in enumerate(order):
         at, text = moments[state]
         status = "done" if place < now else "now" if place == now else "next"
-        if status == "next" and waits:
-            at, text = None, waits
-        elif status == "next" and state == State.OWNER_ASSIGNED:
+        if status == "next" and state == State.OWNER_ASSIGNED and not row.protection:
             at, text = None, "once somebody claims it"
+        elif status == "next" and waits:
+            at, text = None, waits
         found.append(Step(state.value, status, at, text))
     return found
 
@@ -262,6 +262,8 @@ _TOLD = {
     "hit.opened": "saw an attempt to use it",
     "restore.asked": "asked to restore it",
     "restore.done": "read the restore back from AWS",
+    "change.done": "read it back from AWS",
+    "change.left-out": "left it out of the batch: {result}",
     "change.failed": "could not go on: a call failed",
     "change.retried": "tried again",
     "change.skipped": "took it out of the batch",

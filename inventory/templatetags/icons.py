@@ -70,6 +70,7 @@ CATEGORIES = {
     "ci-cd": Look("CI/CD", "git-branch"),
     "third-party": Look("Third-party", "building-store"),
     "mystery": Look("Mystery", "question-mark"),
+    "not-judged": Look("Not judged yet", "clock"),
 }
 
 PROTECTIONS = {

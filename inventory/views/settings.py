@@ -189,7 +189,9 @@ def _checks(user: IamUser | None, organization: Organization) -> list[Check]:
         return [Check("Not seen in AWS yet. Sync its account.", "failed")]
     kinds = {device.get("kind") for device in user.mfa}
     strong = bool(kinds & {"hardware", "fido"})
-    mfa = f"MFA: {', '.join(sorted(map(str, kinds)))}" if kinds else "No MFA"
+    named = {"fido": "FIDO2", "hardware": "hardware token", "virtual": "app"}
+    mfa = f"MFA: {', '.join(sorted(named.get(str(kind), str(kind)) for kind in kinds))}"
+    mfa = mfa if kinds else "No MFA"
     keys = user.credentials.filter(kind="access-key", gone_at=None).count()
     seen = user.gone_at is None and user.last_seen_at >= clock.now() - SEEN_LATELY
     runbook = organization.runbook

@@ -24,7 +24,7 @@ from migrations_app.models import Departure
 from migrations_app.views.answers import cleaned, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/claim.html"
-SHOWN = 100
+SHOWN = 50
 
 
 @require_GET

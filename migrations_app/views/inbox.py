@@ -24,7 +24,10 @@ def inbox(request: HttpRequest) -> HttpResponse:
     opened = set(
         Opening.objects.filter(person=person, notice__in=rows).values_list("notice", flat=True)
     )
-    context = {"notices": [(row, row.pk in opened) for row in rows]}
+    context = {
+        "notices": [(row, row.pk in opened) for row in rows],
+        "unopened": len(rows) - len(opened),
+    }
     return rendered(request, "migrations_app/inbox.html", context)
 
 
