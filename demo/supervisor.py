@@ -327,8 +327,8 @@ class Supervisor:
         ):
             command = [*celery, "worker", "-Q", queue, "-n", f"{queue}@demo", *pool, *quiet]
             child = self._child(f"{queue} worker", command, workers, fork=True)
-            # A killed supervisor: leave at once, the message comes back.
-            child.death_signal = signal.SIGQUIT
+            # A killed supervisor: leave at once, even in the middle; the rows bring the work back.
+            child.death_signal = signal.SIGKILL
             self.children.append(child)
         beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile="]
         self.children.append(self._child("beat", beat, environ, fork=True))
