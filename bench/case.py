@@ -31,6 +31,7 @@ from migrations_app.changes import batches, running
 from migrations_app.models import Batch, Departure, Hit
 
 ORGANIZATION = Path(__file__).resolve().parent.parent / "demo" / "iamcleanup.yaml"
+ACCOUNT = "123456789012"
 BATCH = 20
 _MOST_STEPS = 40
 Table = Counter[tuple[str, str]]
@@ -96,6 +97,19 @@ class ReferenceCase:
 
     def discover(self) -> None:
         """Sync, and hold what the product says against the truth."""
+        self._sync()
+        users = {user.user_id: user for user in IamUser.objects.select_related("departure")}
+        self.result.users = len(users)
+        for truth in self.simulator.truth:
+            user = users[truth["user_id"]]
+            self.result.categories[truth["category"], user.category] += 1
+            self.result.verdicts[truth["status"], user.verdict] += 1
+        self.result.quiet = sum(
+            user.verdict in ("dormant", "never-used") and not user.departure.protection
+            for user in users.values()
+        )
+
+    def _sync(self) -> None:
         sync = refresh.ask_sync(self.account, self.engineer)
         while refresh.run_sync(sync.pk):
             pass
@@ -103,16 +117,6 @@ class ReferenceCase:
         if sync.status != Sync.Status.WHOLE:
             raise RuntimeError(f"The account was not read whole: {sync.error}")
         self.account.refresh_from_db()
-        users = {user.user_id: user for user in IamUser.objects.select_related("departure")}
-        self.result.users = len(users)
-        for truth in self.simulator.truth:
-            user = users[truth["user_id"]]
-            self.result.categories[truth["category"], user.category] += 1
-            self.result.verdicts[truth["status"], user.verdict] += 1
-        self.result.quiet = changes.eligible(self.account, "disable").count() or sum(
-            user.verdict in ("dormant", "never-used") and not user.departure.protection
-            for user in users.values()
-        )
 
     def own(self) -> None:
         """Nobody claims: the engineer adopts all for the custodian."""
@@ -124,24 +128,26 @@ class ReferenceCase:
             self._run(self._asked("disable", rows))
 
     def soak(self) -> None:
-        """Skip ahead day by day, listening, until nobody is watched and every soak is over."""
-
-        def every_soak_is_over() -> bool:
-            rows = list(Departure.objects.switched_off())
-            return all(
-                row.state == "soaking" and row.due_at and row.due_at < clock.now() for row in rows
-            )
+        """Skip ahead, listening, until nobody is watched any more and every soak is over."""
 
         for _ in range(_MOST_STEPS):
-            if every_soak_is_over():
+            rows = Departure.objects.switched_off()
+            ahead = [row.due_at - clock.now() for row in rows if row.due_at]
+            if all(row.state == "soaking" for row in rows) and max(ahead) < timedelta():
                 return
-            self._skip(timedelta(days=1))
+            # The next watch that ends; with nobody watched any more, the last soak.
+            watches = [
+                row.due_at - clock.now() for row in rows.filter(state="disabled") if row.due_at
+            ]
+            self._skip(max(min(watches, default=max(ahead)), timedelta()) + timedelta(minutes=1))
             changes.sweep()
             self._work()
-        raise RuntimeError("Somebody still soaks after 40 days.")
+        raise RuntimeError("Somebody still soaks.")
 
     def delete(self) -> None:
         """Ask for all of them again in batches of 20, with the typed words."""
+        # The product syncs every six hours; rule 19 asks who was seen within thirty days.
+        self._sync()
         while rows := list(changes.eligible(self.account, "delete")[:BATCH]):
             self._run(self._asked("delete", rows))
 
@@ -176,7 +182,7 @@ class ReferenceCase:
             batch.refresh_from_db()
             if batch.status != "approved":
                 break
-            self._skip(timedelta(hours=6))
+            self._skip(timedelta(hours=24))
         self._work()
         batch.refresh_from_db()
         states = Counter(batch.changes.filter(follows=None).values_list("status", flat=True))

@@ -1,0 +1,33 @@
+"""The reference case from the first sync to the last deletion, in batches of twenty."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from bench import case, reference_case
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> case.Result:
+    for name, value in reference_case.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(settings, "IAMCLEANUP_SANDBOX_ACCOUNTS", [case.ACCOUNT])
+    return case.run()
+
+
+def test_all_76_dormant_users_are_gone_by_the_answer_of_aws(result: case.Result) -> None:
+    assert (result.users, result.quiet, result.gone) == (206, 76, 76)
+    assert [users for move, users, _, _ in result.batches if move == "disable"] == [20, 20, 20, 16]
+    assert [users for move, users, _, _ in result.batches if move == "delete"] == [20, 20, 20, 16]
+    assert all(done == users for _, users, done, _ in result.batches)
+    assert result.writes_to_break_glass == 0
+    assert min(result.settled) >= timedelta(hours=24)
+    assert min(result.noticed) >= timedelta(days=2)
+    # The page tells what this run counted.
+    assert reference_case.report(result) == reference_case.REPORT.read_text()
