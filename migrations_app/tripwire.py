@@ -40,7 +40,7 @@ def listen(account: Account) -> int:
     """
     ends = time.monotonic() + SLICE
     session = open_session(account, "reader")
-    waiting = _in_order(account)
+    waiting = in_order(account)
     while waiting and time.monotonic() <= ends:
         listen_to(waiting.pop(0), session)
     lately = clock.now() - HEARD_LATELY
@@ -105,7 +105,8 @@ def _overlooked(departure: Departure) -> Iterator[Attempt]:
         )
 
 
-def _in_order(account: Account) -> list[Departure]:
+def in_order(account: Account) -> list[Departure]:
+    """Whom to listen to, first to last: who is due and was not heard lately, then the longest."""
     rows = list(
         Departure.objects.switched_off()
         .filter(user__account=account)
