@@ -197,10 +197,11 @@ def _counts(counter: Counter[str]) -> tuple[CallCount, ...]:
 def window_of(batch: Batch, policy: Policy, now: datetime) -> tuple[datetime, datetime]:
     """When the first write may begin, and until when: aware UTC.
 
-    The window frozen into the batch, or the next one that opens after the owners' notice. An
-    urgent batch waits for neither.
+    The next window that opens after the owners' notice; an approved batch may begin as long as its
+    approval holds, one that has begun did so when it did. An urgent batch waits for nothing.
     """
-    if batch.window_from and batch.window_to:
+    waits = batch.status == Batch.Status.APPROVED and not batch.urgent
+    if batch.window_from and batch.window_to and not waits:
         return batch.window_from, batch.window_to
     if batch.urgent:
         return now, now + timedelta(days=1)
@@ -208,9 +209,9 @@ def window_of(batch: Batch, policy: Policy, now: datetime) -> tuple[datetime, da
     deleting = batch.move == MoveName.DELETE
     window = policy.delete_window if deleting else policy.disable_window
     told_at = batch.asked_at or now
-    return next_opening(
-        window, policy.freezes, zone, max(now, notice_over_at(told_at, policy, zone))
-    )
+    earliest = max(batch.window_from or now, now, notice_over_at(told_at, policy, zone))
+    opens_at, closes_at = next_opening(window, policy.freezes, zone, earliest)
+    return opens_at, batch.window_to or closes_at
 
 
 def _then(batch: Batch, policy: Policy, opens_at: datetime, watch: timedelta) -> Iterable[Then]:
