@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from inventory import clock
 from inventory.aws import identity
@@ -20,6 +21,12 @@ from tests.migrations_app import batch_rows as rows
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def _sandbox_is_named(settings: Settings) -> None:
+    """The account may be a sandbox here: without an endpoint it must be named (rule 20)."""
+    settings.IAMCLEANUP_SANDBOX_ACCOUNTS = [cast.ACCOUNT_ID]
 
 
 @pytest.fixture
@@ -374,6 +381,12 @@ def ready(everybody: cast.Cast, _worker: None) -> Batch:
     return batch
 
 
+@pytest.fixture(autouse=True)
+def may_be_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account of these batches is one that the installation names as a sandbox (rule 20)."""
+    monkeypatch.setattr(settings, "IAMCLEANUP_SANDBOX_ACCOUNTS", [cast.ACCOUNT_ID])
+
+
 def approve(client: Client, batch: Batch, **sent: str) -> Any:
     return client.post(f"/batches/{batch.number}/approve/", {"digest": batch.digest, **sent})
 
@@ -418,7 +431,7 @@ def test_nothing_is_approved_before_every_user_was_viewed(
     Viewed.objects.all().delete()
     client = browser(everybody.mei)
 
-    assert "1 users not viewed yet" in text_of(client.get(f"/batches/{ready.number}/"))
+    assert "1 user not viewed yet" in text_of(client.get(f"/batches/{ready.number}/"))
     assert approve(client, ready).status_code == 422
 
 
