@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from inventory import clock
 from inventory.aws import identity
@@ -21,12 +22,6 @@ from tests.migrations_app import batch_rows as rows
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_is_named(settings: Settings) -> None:
-    """The account may be a sandbox here: without an endpoint it must be named (rule 20)."""
-    settings.IAMCLEANUP_SANDBOX_ACCOUNTS = [cast.ACCOUNT_ID]
 
 
 @pytest.fixture
