@@ -288,6 +288,10 @@ def _named(credential: CredentialFact) -> str:
     return f"Access key {credential.id}"
 
 
+def _ago(since: timedelta) -> str:
+    return f"{_days(since)} ago" if since.days else "less than a day ago"
+
+
 def _days(span: timedelta) -> str:
     return "1 day" if span.days == 1 else f"{span.days} days"
 
@@ -310,7 +314,7 @@ def _reasons(
         if use.source not in latest_of or use.at > latest_of[use.source].at:
             latest_of[use.source] = use
     found += [
-        Reason(f"{use.text}, {_days(now - use.at)} ago.", use.source, use.at)
+        Reason(f"{use.text}, {_ago(now - use.at)}.", use.source, use.at)
         for use in sorted(latest_of.values(), key=lambda use: use.at, reverse=True)
     ]
     if rhythm.name:
