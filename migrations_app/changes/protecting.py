@@ -40,6 +40,9 @@ def protect(
             )
         if row.owner is None:
             raise Refused(f"Nobody answers for {row.user}. Give it an owner first.")
+        if row.protection not in (Protection.NONE, Protection.EXEMPT):
+            # Nobody makes the break-glass user an exempt one, which ends by itself.
+            raise Refused(f"{row.user} is protected already ({row.protection}).")
         return _protect(row, Protection.EXEMPT, reason.strip(), until, person)
 
 

@@ -63,6 +63,7 @@ def test_before_the_first_whole_look_an_entry_holds_nothing(everybody: cast.Cast
 
 
 def test_a_hold_ends_when_the_entry_matches_again(everybody: cast.Cast) -> None:
+    cast.departure("somebody-else")
     entry(everybody, "keeper")
     protecting.bind_protection(everybody.account)
     assert "matches nobody" in hold(everybody)
@@ -104,6 +105,17 @@ def test_protection_needs_a_reason_an_owner_and_a_future_end(everybody: cast.Cas
         changes.protect(row, everybody.ada, "It must stay", clock.now().date())
     with pytest.raises(Refused, match="Nobody answers"):
         changes.protect(cast.departure("ci-y"), everybody.ada, "It must stay")
+
+
+@pytest.mark.parametrize("kind", [Protection.BREAK_GLASS, Protection.SELF])
+def test_nobody_turns_a_stronger_protection_into_one_that_ends(
+    everybody: cast.Cast, kind: Protection
+) -> None:
+    row = cast.departure("keeper", State.OWNER_ASSIGNED, protection=kind)
+    with pytest.raises(Refused, match="protected already"):
+        changes.protect(row, everybody.ada, "It must stay", clock.now().date() + timedelta(days=1))
+    row.refresh_from_db()
+    assert (row.protection, row.protection_until) == (kind, None)
 
 
 @pytest.mark.parametrize("state", [State.DISABLED, State.SOAKING])
