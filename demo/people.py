@@ -15,6 +15,14 @@ CAST = {
     "mei": ("Mei Tanaka", "Approver"),
     "vera": ("Vera Nowak", "Viewer"),
     "ada": ("Ada Berg", "Admin"),
+    # A batch waits until a lead of each owner opened the message, so every lead can come in.
+    "omar": ("Omar Farouk", "Second approver"),
+    "priya": ("Priya Nair", "Team lead, Platform"),
+    "tom": ("Tom Okafor", "Team lead, Data"),
+    "nils": ("Nils Berg", "Team lead, Infrastructure"),
+    "elena": ("Elena Rossi", "Team lead, Finance"),
+    "hugo": ("Hugo Marin", "Team lead, Marketing"),
+    "yara": ("Yara Haddad", "Team lead, Observability"),
 }
 
 

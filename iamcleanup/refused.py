@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -26,6 +27,8 @@ class RefusedMiddleware(MiddlewareMixin):
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, (DataError, ValueError)) and "NUL" in str(exception):
+            return HttpResponse("That is no text.", status=400, content_type="text/plain")
         if not isinstance(exception, Refused):
             return None
         if request.headers.get("HX-Request") == "true":

@@ -24,4 +24,3 @@ os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 _home = tempfile.TemporaryDirectory(prefix="iamcleanup-tests-", ignore_cleanup_errors=True)
 os.environ["IAMCLEANUP_CLOCK_FILE"] = str(Path(_home.name) / "clock")
 services.choose()
-

@@ -336,7 +336,7 @@ def take_over(batch: Batch, person: Person) -> Batch:
             return row
         if row.move != MoveName.DISABLE:
             raise Refused(f"Batch {row} deletes; compose a new one, to be looked at anew.")
-        if row.asked_by_id == person.pk:
+        if person.pk in (row.asked_by_id, row.composed_by_id):
             raise NotAllowed("You asked for this batch, so somebody else approves it.")
         ledger.append(
             "batch.taken-over", actor=person, batch=row.number, digest=row.approved_digest

@@ -44,6 +44,9 @@ def compose(  # noqa: PLR0917
     require(person, Action.OPERATE)
     if move not in _MOVES:
         raise Refused("A batch disables or deletes.")
+    departures = list(departures)
+    if not departures:
+        raise Refused("Choose at least one user.")
     if urgent:
         _refuse_urgent(MoveName(move), reason)
         method = Method.SHUT
@@ -133,6 +136,7 @@ def dry_run(batch_pk: int) -> None:
     batch = Batch.objects.select_related("account").get(pk=batch_pk)
     if batch.status != Batch.Status.DRAFT:
         return
+    asked_at = batch.dry_run_asked_at
     try:
         session = open_session(batch.account, "reader")
     except AwsFailure as refused:
@@ -144,14 +148,17 @@ def dry_run(batch_pk: int) -> None:
         _dry_run_one(change, session)
     with transaction.atomic():
         row = Batch.objects.select_for_update().get(pk=batch.pk)
-        if row.status == Batch.Status.DRAFT:
+        # Somebody changed the draft meanwhile: the dry run that this asked for is still to come.
+        if row.status == Batch.Status.DRAFT and row.dry_run_asked_at == asked_at:
             row.dry_run_at, row.dry_run_error = clock.now(), ""
             row.dry_run_asked_at = None
             _redigest(row)
 
 
-def ask(batch: Batch, person: Person, message: str = "") -> Batch:
+def ask(batch: Batch, person: Person, message: str = "", digest: str | None = None) -> Batch:
     """Freeze the draft and ask for a second person's approval.
+
+    With `digest`, Stale unless the draft is still what the person was shown.
 
     Users with a blocker are left out, each with its reason. Owners are told, which starts the
     notice. Refused while the account itself is blocked, or the dry run is older than an hour.
@@ -160,6 +167,8 @@ def ask(batch: Batch, person: Person, message: str = "") -> Batch:
     with transaction.atomic():
         row = _draft(batch)
         now = clock.now()
+        if digest is not None and digest != row.digest:
+            raise Stale(f"Batch {row} changed since you looked at it. Look at it again.")
         if row.dry_run_at is None or row.dry_run_asked_at is not None:
             raise Refused("The dry run has not finished yet.")
         if now - row.dry_run_at > DRY_RUN_HOLDS:
@@ -240,12 +249,13 @@ def _add(batch: Batch, departures: Iterable[Departure]) -> None:
     limit = guards.URGENT_USERS if batch.urgent else size
     if len(known) + len(new) > limit:
         raise Refused(
-            f"Batch {batch} takes {limit - len(known)} more. "
-            f"The other {len(known) + len(new) - limit} go to a new batch."
+            f"A batch takes {limit} users, so {limit - len(known)} more fit into this one. "
+            f"Leave {len(known) + len(new) - limit} for another."
         )
     if batch.urgent:
         # Rule 6c: leaked keys do not wait for a claim; the custodian answers for them.
-        ownership.adopt([row for row in new if row.state == State.DISCOVERED], batch.composed_by)
+        unclaimed = [row for row in new if row.state == State.DISCOVERED and not row.protection]
+        ownership.adopt(unclaimed, batch.composed_by)
     Change.objects.bulk_create(
         Change(
             departure=row,
@@ -322,7 +332,10 @@ def _freeze(batch: Batch) -> list[Change]:
     """Leave out who is blocked, and mark the others asked; the database refuses a second batch."""
     asked = []
     for change in batch.changes.select_related("departure__user__account", "departure__owner"):
-        change.blockers = _blockers(change) if change.digest else change.blockers
+        if change.digest:
+            change.blockers = _blockers(change)
+        elif not change.blockers:
+            change.blockers = [_as_values("not-looked-at", "It was not looked at yet.")]
         if change.blockers:
             change.status, change.finished_at = Change.Status.LEFT_OUT, clock.now()
             change.result = change.blockers[0]["text"]

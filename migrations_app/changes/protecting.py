@@ -43,6 +43,10 @@ def protect(
         if row.protection not in (Protection.NONE, Protection.EXEMPT):
             # Nobody makes the break-glass user an exempt one, which ends by itself.
             raise Refused(f"{row.user} is protected already ({row.protection}).")
+        held = row.protection_until
+        if row.protection and until is not None and (held is None or until < held):
+            # Protecting only ever tightens; to shorten it is an admin's, with a second person.
+            raise Refused(f"{row.user} is exempt for longer than that. An admin ends it.")
         return _protect(row, Protection.EXEMPT, reason.strip(), until, person)
 
 
@@ -102,6 +106,11 @@ def bind_protection(account: Account) -> list[str]:
 def bind_entry(entry: ProtectedEntry, user: IamUser, person: Person) -> None:
     """An engineer says which user a declared entry means."""
     require(person, Action.OPERATE)
+    matching = _matching(entry)
+    named = [one for one in matching if one.user_name.lower() == entry.user_name.lower()]
+    renewed = named and entry.bound_user_id and named[0].user_id != entry.bound_user_id
+    if matching and not renewed:
+        raise Refused(f"{entry.user_name} is bound to {matching[0]} already; nothing is open.")
     with transaction.atomic():
         ProtectedEntry.objects.filter(pk=entry.pk).update(
             bound_user_id=user.user_id, bound_at=clock.now()
@@ -141,6 +150,10 @@ def end_exemptions() -> int:
     for row in Departure.objects.filter(
         protection=Protection.EXEMPT, protection_until__lt=today
     ).select_related("user__account", "owner"):
+        declared = _entry_for(row.user)
+        if declared is not None and (declared.until is None or declared.until >= today):
+            # The file still says that it stays.
+            continue
         with transaction.atomic():
             note(
                 row,

@@ -249,7 +249,7 @@ def ask(request: HttpRequest, number: int) -> HttpResponse:
     """Ask another person to approve."""
     person, batch = _draft(request, number)
     message = cleaned(MessageForm(request.POST))["message"]
-    changes.ask(batch, person, message=message)
+    changes.ask(batch, person, message=message, digest=request.POST.get("digest"))
     return done(request, address(batch), f"Batch #{number} waits for approval.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from inventory import clock
 from inventory.models import LedgerEntry, Role
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes
-from migrations_app.changes import batches
+from migrations_app.changes import batches, evidence
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Notice
 from tests import cast
@@ -325,3 +326,57 @@ def test_an_urgent_batch_never_touches_a_protected_user(stage: Stage) -> None:
     Departure.objects.filter(pk=departure.pk).update(protection="exempt")
     with pytest.raises(Refused, match="No user of this batch may go"):
         stage.asked("disable", [departure], urgent=True, reason="leak")
+
+
+def test_a_user_that_nobody_looked_at_is_left_out_of_what_is_asked(stage: Stage) -> None:
+    looked, unseen = stage.user("looked.at"), stage.user("not.seen")
+    batch = stage.draft("disable", [looked])
+    Change.objects.create(
+        departure=unseen,
+        batch=batch,
+        move="disable",
+        requested_by=stage.people.jonas,
+        requested_at=clock.now(),
+    )
+    changes.ask(batch, stage.people.jonas)
+    assert batch.changes.get(departure=unseen).status == Change.Status.LEFT_OUT
+
+
+def test_a_dry_run_does_not_end_the_one_that_was_asked_for_while_it_ran(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stage.user("first.one"), stage.user("second.one")
+    batch = changes.compose(stage.people.account, "disable", [first], stage.people.jonas)
+    look = evidence.look
+
+    def added_meanwhile(*args: Any) -> bool:
+        if not batch.changes.filter(departure=second).exists():
+            changes.add_users(batch, [second], stage.people.jonas)
+        return look(*args)
+
+    monkeypatch.setattr(evidence, "look", added_meanwhile)
+    batches.dry_run(batch.pk)
+    batch.refresh_from_db()
+    assert batch.dry_run_at is None
+    with pytest.raises(Refused, match="not finished"):
+        changes.ask(batch, stage.people.jonas)
+
+
+def test_asking_for_another_draft_than_was_shown_is_stale(stage: Stage) -> None:
+    batch = stage.draft("disable", [stage.user()])
+    with pytest.raises(Stale, match="changed since"):
+        changes.ask(batch, stage.people.jonas, digest="what was shown")
+
+
+def test_a_batch_of_nobody_is_refused(stage: Stage) -> None:
+    with pytest.raises(Refused, match="at least one"):
+        changes.compose(stage.people.account, "disable", [], stage.people.jonas)
+
+
+def test_an_urgent_draft_leaves_the_owner_of_a_protected_user_alone(stage: Stage) -> None:
+    departure = stage.user(state=State.DISCOVERED)
+    Departure.objects.filter(pk=departure.pk).update(protection="break-glass")
+    departure.refresh_from_db()
+    stage.draft("disable", [departure], urgent=True, reason="leaked")
+    departure.refresh_from_db()
+    assert departure.owner is None

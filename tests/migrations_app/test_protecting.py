@@ -185,3 +185,19 @@ def test_a_protected_user_is_in_no_list_to_choose_from(everybody: cast.Cast) -> 
     cast.departure("ci-x", State.OWNER_ASSIGNED, protection="exempt")
     kept = cast.departure("ci-y", State.OWNER_ASSIGNED)
     assert list(changes.eligible(everybody.account, "disable")) == [kept]
+
+
+def test_protecting_never_shortens_a_protection(everybody: cast.Cast) -> None:
+    row = cast.departure("vendor-scan", State.OWNER_ASSIGNED)
+    row = changes.protect(row, everybody.jonas, "the vendor cannot assume roles")
+    with pytest.raises(Refused, match="exempt for longer"):
+        changes.protect(row, everybody.mei, "only a while", clock.now().date() + timedelta(days=3))
+
+
+def test_an_entry_that_is_right_already_is_not_bound_to_somebody_else(
+    everybody: cast.Cast,
+) -> None:
+    row, other = cast.departure("keeper"), cast.departure("somebody")
+    bound = entry(everybody, "keeper", bound_user_id=row.user.user_id)
+    with pytest.raises(Refused, match="already"):
+        changes.bind_entry(bound, other.user, everybody.jonas)
