@@ -179,10 +179,10 @@ def overrule_holds(s: Situation) -> bool:
         return False
     if s.last_activity_at and s.last_activity_at > s.overruled_at:
         return False
-    if "active" not in (s.verdict, s.overruled_verdict):
-        return True
+    if s.overruled_verdict == "active":
+        return s.answer == "can-go"
     # Overruled as something else, and seen in use since: that is later activity as well.
-    return s.verdict == s.overruled_verdict and s.answer == "can-go"
+    return s.verdict != "active"
 
 
 def may_be_fenced(s: Situation, now: datetime) -> Iterator[Blocker]:

@@ -80,7 +80,8 @@ ROWS: dict[str, Row] = {
     "log-approvals": page(),
     "claim-mine": page("LFE"),
     "claim": page("LE"),
-    "claims": page("E"),
+    # A lead is sent on to the claims of the own teams.
+    "claims": page("LFE"),
     "batch-undo": page("LEAD"),
     "settings-accounts": page("EAD"),
     "settings-account": page("EAD"),

@@ -251,6 +251,9 @@ def withdraw_unclaimed(row: Batch, why: str) -> None:
 def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change]:
     """Restore every user of this batch that is off and that `person` may restore; the requests."""
     require(person, Action.RESTORE)
+    owners = {one.departure.owner for one in batch.changes.select_related("departure__owner")}
+    if owners and not any(may(person, Action.RESTORE, owner) for owner in owners):
+        raise NotAllowed("None of these users is your team's. Ask Security to restore them.")
     touched = batch.changes.filter(
         status__in=[Change.Status.DONE, Change.Status.RUNNING, Change.Status.FAILED],
         move=MoveName.DISABLE,

@@ -151,7 +151,8 @@ def _next(batch: Batch) -> Change | None:
         Q(try_after=None) | Q(try_after__lte=clock.real_now())
     )
     lost = Q(status=Change.Status.RUNNING, lease_until__lt=clock.real_now())
-    return batch.changes.filter(ready | lost, follows=None).order_by("pk").first()
+    may_be_claimed = batch.changes.filter(ready | lost, follows=None, attempts__lt=MOST_CLAIMS)
+    return may_be_claimed.order_by("pk").first()
 
 
 def _claim(change_pk: int, worker: str) -> Change | None:

@@ -240,8 +240,9 @@ def test_the_session_is_narrowed_to_the_user_its_groups_and_virtual_devices() ->
 
 def test_nothing_but_the_fence_can_be_attached_in_a_session() -> None:
     policy = aws.session_policy(FENCE, ADA)
-    (attach,) = [s for s in policy["Statement"] if s["Action"] == "iam:AttachUserPolicy"]
-    assert attach["Condition"] == {"ArnEquals": {"iam:PolicyARN": DENY}}
+    (attach,) = [s for s in policy["Statement"] if "iam:AttachUserPolicy" in s["Action"]]
+    assert attach["Condition"]["ArnEqualsIfExists"] == {"iam:PolicyARN": DENY}
+    assert attach["Condition"]["StringEqualsIfExists"] == {"iam:PermissionsBoundary": [DENY]}
 
 
 def test_the_session_policy_fits_into_sts_for_the_most_a_user_can_hold() -> None:
