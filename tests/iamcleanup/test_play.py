@@ -75,12 +75,12 @@ def test_a_demo_on_its_own_database_is_accepted(test_database: TestDatabase) -> 
 
 
 def test_a_clock_file_is_refused_in_production() -> None:
-    reasons = play.clock_refusals({"IAMCLEANUP_CLOCK_FILE": "/tmp/clock"}, play=False)
+    reasons = play.clock_refusals({"IAMCLEANUP_CLOCK_FILE": "/run/clock"}, play=False)
     assert "IAMCLEANUP_CLOCK_FILE" in reasons[0]
 
 
 def test_a_clock_file_is_accepted_in_play() -> None:
-    assert play.clock_refusals({"IAMCLEANUP_CLOCK_FILE": "/tmp/clock"}, play=True) == []
+    assert play.clock_refusals({"IAMCLEANUP_CLOCK_FILE": "/run/clock"}, play=True) == []
 
 
 PRODUCTION = {
