@@ -286,7 +286,7 @@ def test_an_urgent_batch_takes_five_users_and_a_reason(stage: Stage) -> None:
     compose = changes.compose
     with pytest.raises(Refused, match="Say why"):
         compose(stage.people.account, "disable", rows[:1], stage.people.jonas, urgent=True)
-    with pytest.raises(Refused, match="takes 5 more"):
+    with pytest.raises(Refused, match="so 5 more fit"):
         compose(
             stage.people.account, "disable", rows, stage.people.jonas, urgent=True, reason="leak"
         )

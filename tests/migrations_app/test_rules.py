@@ -596,7 +596,7 @@ def test_rule_11_the_emergency_stop_halts_between_two_calls(
 def test_rule_12_a_batch_holds_no_more_than_the_policy_says(stage: Stage) -> None:
     policy(stage, batch_size=2)
     rows = [stage.user(f"one.{number}") for number in range(3)]
-    with pytest.raises(Refused, match="takes 2 more"):
+    with pytest.raises(Refused, match="so 2 more fit"):
         changes.compose(stage.people.account, "disable", rows, stage.people.jonas)
 
 
