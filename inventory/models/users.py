@@ -27,6 +27,11 @@ class IamUser(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
+    # Who made it and with what, as CloudTrail tells of CreateUser; "" where that was not seen.
+    created_by = models.CharField(max_length=255, blank=True)
+    created_with = models.CharField(max_length=255, blank=True)
+    # Names that this user id bore before: events of that time bear them, and not today's.
+    earlier_names = models.JSONField(default=list, blank=True)
 
     tags = models.JSONField(default=dict, blank=True)
     groups = models.JSONField(default=list, blank=True)
