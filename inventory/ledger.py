@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +45,17 @@ def person_hash(person: Person) -> str:
     ).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one entry will say. `data` must be JSON-able and hold no secret."""
+
+    kind: str
+    user: IamUser | None = None
+    account_id: str = ""
+    batch: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
 def append(
     kind: str,
     /,
@@ -55,34 +66,45 @@ def append(
     batch: int | None = None,
     **data: Any,
 ) -> LedgerEntry:
-    """Append one entry in the caller's transaction; it is there exactly if that commits.
+    """Append one entry in the caller's transaction; see `append_all`."""
+    (entry,) = append_all([Line(kind, user, account_id, batch, data)], actor=actor)
+    return entry
 
-    Append last in a transaction: the chain lock is held until its end. `data` must be JSON-able
-    and hold no secret. Errors of the database are the caller's to let through: a change that
+
+def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[LedgerEntry]:
+    """Append entries, in order, in the caller's transaction; they are there exactly if it commits.
+
+    As few statements for five thousand as for one. Append last in a transaction: the chain lock is
+    held until its end. Errors of the database are the caller's to let through: a change that
     cannot be recorded must not happen.
     """
+    by = person_hash(actor) if actor else ""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
         last = LedgerEntry.objects.order_by("-seq").values_list("seq", "hash").first()
-        seq, previous = (last[0] + 1, last[1]) if last else (1, GENESIS)
-        entry = LedgerEntry(
-            seq=seq,
-            at=clock.now(),
-            kind=kind,
-            actor=person_hash(actor) if actor else "",
-            account_id=user.account.account_id if user else account_id,
-            user_id=user.user_id if user else "",
-            batch=batch,
-            data=json.loads(canonical(data)),
-            previous_hash=previous,
-        )
-        entry.hash = entry_hash(entry)
-        entry.save(force_insert=True)
+        seq, previous, now = *(last or (0, GENESIS)), clock.now()
+        entries = []
+        for line in lines:
+            seq += 1
+            entry = LedgerEntry(
+                seq=seq,
+                at=now,
+                kind=line.kind,
+                actor=by,
+                account_id=line.user.account.account_id if line.user else line.account_id,
+                user_id=line.user.user_id if line.user else "",
+                batch=line.batch,
+                data=json.loads(canonical(line.data)),
+                previous_hash=previous,
+            )
+            entry.hash = previous = entry_hash(entry)
+            entries.append(entry)
+        LedgerEntry.objects.bulk_create(entries, batch_size=1000)
         if actor:
             LedgerName.objects.update_or_create(
-                hash=entry.actor, defaults={"person": actor, "name": str(actor)}
+                hash=by, defaults={"person": actor, "name": str(actor)}
             )
-    return entry
+    return entries
 
 
 def entry_hash(entry: LedgerEntry) -> str:

@@ -10,7 +10,7 @@ from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
 from inventory.aws.holdings import list_users
 from inventory.aws.session import open_session
-from inventory.models import Account, Alert, IamUser
+from inventory.models import Account, Activity, Alert, IamUser
 from migrations_app.aws import gone_by_get_user
 from migrations_app.changes.forward import vanish
 from migrations_app.lifecycle import State
@@ -19,16 +19,24 @@ from migrations_app.planning import suggest
 
 
 def enroll(account: Account) -> int:
-    """A departure for every present user that has none; how many are new."""
-    users = list(account.users.present().filter(departure=None))
+    """A departure for every present user that has none; how many are new.
+
+    The row of the account is locked, so that two who enrol at once do not tell of the same user
+    twice; whoever comes second finds nobody new.
+    """
     now = clock.now()
-    for user in users:
-        with transaction.atomic():
-            _, new = Departure.objects.get_or_create(
-                user=user, defaults={"state": State.DISCOVERED, "state_since": now}
+    with transaction.atomic():
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        users = list(account.users.present().filter(departure=None).select_related("account"))
+        Departure.objects.bulk_create(
+            [Departure(user=user, state=State.DISCOVERED, state_since=now) for user in users],
+            batch_size=1000,
+        )
+        if users:
+            ledger.append_all(
+                ledger.Line("user.discovered", user, data={"name": user.user_name})
+                for user in users
             )
-            if new:
-                ledger.append("user.discovered", user=user, name=user.user_name)
     return len(users)
 
 
@@ -94,14 +102,27 @@ def prove_missing(account: Account, missing: Iterable[int]) -> int:
 
 def draft_plans(account: Account) -> int:
     """A drafted way out for everybody who has none yet; how many were drafted."""
-    rows = Departure.objects.filter(user__account=account, plan=None).exclude(state=State.DELETED)
-    drafted = 0
-    for row in rows.filter(protection="").select_related("user"):
-        agents = row.user.activity.values_list("user_agent", flat=True).distinct()[:20]
-        way = suggest(row.user.shown_category, tuple(agents), tuple(row.user.tags.values()))
-        Plan.objects.get_or_create(
-            departure=row,
-            defaults={"target": way.target, "reason": way.reason, "drafted_at": clock.now()},
-        )
-        drafted += 1
-    return drafted
+    rows = list(
+        Departure.objects.filter(user__account=account, plan=None, protection="")
+        .exclude(state=State.DELETED)
+        .select_related("user")
+    )
+    agents = _agents([row.user_id for row in rows])
+    now = clock.now()
+    drafts = []
+    for row in rows:
+        user = row.user
+        way = suggest(user.shown_category, agents.get(user.pk, ()), tuple(user.tags.values()))
+        drafts.append(Plan(departure=row, target=way.target, reason=way.reason, drafted_at=now))
+    # Somebody may draft one at the same moment: theirs stays.
+    Plan.objects.bulk_create(drafts, batch_size=1000, ignore_conflicts=True)
+    return len(drafts)
+
+
+def _agents(users: list[int]) -> dict[int, tuple[str, ...]]:
+    """With which clients each user was seen; one query."""
+    found: dict[int, list[str]] = {}
+    pairs = Activity.objects.filter(user__in=users).order_by().values_list("user", "user_agent")
+    for user, agent in pairs.distinct():
+        found.setdefault(user, []).append(agent)
+    return {user: tuple(sorted(agents)) for user, agents in found.items()}

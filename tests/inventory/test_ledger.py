@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from inventory import ledger
 from inventory.models import LedgerEntry, LedgerName
@@ -47,6 +48,16 @@ def test_a_whole_chain_verifies() -> None:
     last = entries()[-1]
     found = ledger.verify()
     assert (found.intact, found.entries, found.head) == (True, 3, last.hash)
+
+
+def test_many_entries_are_one_chain_for_the_statements_of_one(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    entries()
+    with django_assert_max_num_queries(6):
+        many = ledger.append_all(ledger.Line("test.entry", data={"n": n}) for n in range(500))
+    assert [entry.seq for entry in many] == list(range(4, 504))
+    assert ledger.verify() == ledger.Verification(503, many[-1].hash, None, "")
 
 
 def test_a_changed_entry_is_named() -> None:
