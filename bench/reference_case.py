@@ -8,34 +8,18 @@ for the run, and the clock starts on a fixed day, so that every run ends with th
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.aws.authentication import PRODUCT_CREDENTIALS
-from demo.aws.estate import EXTERNAL_ID
+from bench import ground
 
 if TYPE_CHECKING:
     from bench.case import Result, Table
 
-REPORT = Path(__file__).resolve().parent.parent / "docs" / "reference-case.md"
+REPORT = ground.DOCS / "reference-case.md"
 COMMAND = "IAMCLEANUP_TEST=1 .venv/bin/python -m bench.reference_case"
 MONDAY = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
-
-
-def environment(home: Path) -> dict[str, str]:
-    """What the product needs to find the simulated account, with the clock on that Monday."""
-    clock = home / "clock"
-    clock.write_text(str(int((MONDAY - datetime.now(UTC)).total_seconds())))
-    return {
-        **PRODUCT_CREDENTIALS,
-        "IAMCLEANUP_SANDBOX_ACCOUNTS": "123456789012",
-        "DEMO_EXTERNAL_ID": EXTERNAL_ID,
-        "IAMCLEANUP_CLOCK_FILE": str(clock),
-    }
 
 
 def report(result: Result) -> str:
@@ -101,37 +85,10 @@ def _table(counts: Table, rows: list[str]) -> list[str]:
 
 def main() -> int:
     """Run it on a database of its own and write the page; 1 if a dormant user is not gone."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ.update(environment(Path(home)))
-        os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iamcleanup.settings")
-        from tests import services  # noqa: PLC0415
-
-        services.choose()
-        import django  # noqa: PLC0415
-
-        django.setup()
-        from django.core.management import call_command  # noqa: PLC0415
-        from django.db import connection  # noqa: PLC0415
-
-        database = services.TestDatabase(os.environ["DATABASE_URL"], "reference")
-
-        def migrate(url: str) -> None:
-            connection.close()
-            connection.settings_dict["NAME"] = url.rpartition("/")[2]
-            call_command("migrate", verbosity=0, interactive=False)
-            connection.close()
-
-        database.make_template(migrate)
-        database.renew()
-        connection.settings_dict["NAME"] = database.name
+    with ground.product("reference", MONDAY):
         from bench import case  # noqa: PLC0415
 
-        try:
-            result = case.run()
-        finally:
-            connection.close()
-            database.drop()
+        result = case.run()
     text = report(result)
     REPORT.write_text(text)
     print(text)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from bench import case, reference_case
+from bench import case, ground, reference_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> case.Result:
-    for name, value in reference_case.environment(tmp_path).items():
+    for name, value in ground.environment(tmp_path, reference_case.MONDAY).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(settings, "IAMCLEANUP_SANDBOX_ACCOUNTS", [case.ACCOUNT])
     return case.run()
