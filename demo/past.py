@@ -18,6 +18,7 @@ from inventory.aws.holdings import read_user
 from inventory.aws.session import open_session
 from inventory.models import Account, Activity, Organization, Person, Sync
 from inventory.policy import policy_for
+from inventory.privilege import ADMIN_LEVELS
 from migrations_app import changes, notices, tripwire
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Hit
@@ -103,7 +104,7 @@ class Past:
                 user__references=[],
                 user__created_at__lt=clock.now() - self._policy_dormant_after(),
             )
-            .exclude(user__privilege="admin")
+            .exclude(user__privilege__in=ADMIN_LEVELS)
             .exclude(user__rhythm__in=_RARE)
             .select_related("user__account", "user__suggested_team__lead")
         )

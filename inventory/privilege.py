@@ -1,39 +1,33 @@
 """How far an IAM user's permissions reach, and which roles still name it. Pure.
 
 Only what is allowed is read: denies, boundaries and conditions can narrow it, so this errs towards
-"more". The fence itself therefore changes nothing here.
+"more" and says so. The fence itself therefore changes nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Any
+
+from inventory import escalation, known_actions
+from inventory.escalation import Held, Path, PowerfulRole, Ways
+from inventory.reach import Reach, reach
 
 Document = Mapping[str, Any]
 
-ADMIN, WRITE, READ, NONE = "admin", "write", "read", ""
-# Whoever may do one of these to everything can make itself an administrator.
-_ESCALATIONS = (
-    "iam:attachuserpolicy",
-    "iam:attachgrouppolicy",
-    "iam:attachrolepolicy",
-    "iam:putuserpolicy",
-    "iam:putgrouppolicy",
-    "iam:putrolepolicy",
-    "iam:createpolicyversion",
-    "iam:setdefaultpolicyversion",
-    "iam:addusertogroup",
-    "iam:createloginprofile",
-    "iam:updateloginprofile",
-    "iam:createaccesskey",
-    "iam:updateassumerolepolicy",
-)
-_READING = ("get", "list", "describe", "view", "lookup", "search", "batchget", "head", "select")
-_READING_POLICIES = ("readonly", "viewonly", "securityaudit")
+# The levels from most to least; NOT_LOOKED_AT is what a user has before its policies were read.
+ADMIN, CAN_BECOME_ADMIN, WRITE, READ, NONE = "admin", "can-become-admin", "write", "read", "none"
+NOT_LOOKED_AT = ""
+# Whoever is treated with care for its rights: those who have them, and those who can take them.
+ADMIN_LEVELS = (ADMIN, CAN_BECOME_ADMIN)
+_ORDER = (NONE, READ, WRITE, CAN_BECOME_ADMIN, ADMIN)
 _IN_USE = timedelta(days=90)
+_MOST_PATHS = 8
+_MOST_SERVICES = 40
+_ADMINISTRATORS = ("AdministratorAccess", "IAMFullAccess")
+_DENIERS = ("AWSDenyAll", "AWSCompromisedKeyQuarantine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +39,68 @@ class TrustedBy:
     last_used_at: datetime | None
 
 
-def privilege(documents: Iterable[Document], policy_arns: Iterable[str]) -> str:
-    """admin, write, read or "" from policy documents and, where those lack, the policies' names."""
-    level = NONE
-    for arn in policy_arns:
-        level = _higher(level, _by_name(arn))
-    for document in documents:
-        level = _higher(level, _by_document(document))
-    return level
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """A level, and what the page says of it: JSON for `IamUser.privilege_facts`, a few KiB."""
+
+    level: str
+    facts: dict[str, Any]
+
+
+def held(name: str, kind: str, document: object, *, arn: str = "", group: str = "") -> Held:
+    """A policy with its document measured; `document` None where AWS gave none.
+
+    The administrator's own policies are known by name even then.
+    """
+    if document is None and kind == "aws-managed" and name in _ADMINISTRATORS:
+        action = "*" if name == _ADMINISTRATORS[0] else "iam:*"
+        document = {"Statement": {"Effect": "Allow", "Action": action, "Resource": "*"}}
+    measured = None if document is None else reach(document)
+    return Held(name, kind, arn, group, measured)
+
+
+def privilege(
+    policies: Sequence[Held], roles: Sequence[PowerfulRole] | None, arn: str
+) -> Privilege:
+    """The level that these policies give the user or role with this ARN, with paths and sources.
+
+    `roles`: see `escalation.ways`.
+    """
+    level, found = _level(policies, roles, arn)
+    unread = [text for one in policies if (text := _unread(one))]
+    if unread and level == NONE:
+        level = NOT_LOOKED_AT
+    reaches = [one.reach for one in policies if one.reach is not None]
+    services = _services(reaches)
+    return Privilege(
+        level,
+        {
+            "paths": [_told(path) for path in found.paths[:_MOST_PATHS]],
+            "paths_count": len(found.paths),
+            "missing": [_told(path) for path in found.missing[:_MOST_PATHS]],
+            "missing_count": len(found.missing),
+            "policies": [_row(one, roles, arn) for one in policies],
+            "services": services if len(services) <= _MOST_SERVICES else {},
+            "services_count": min(len(services), known_actions.services()) if reaches else 0,
+            "conditions": any(one.conditional for one in reaches),
+            "denies": any(
+                one.reach is not None and one.reach.denies and not one.name.startswith(_DENIERS)
+                for one in policies
+            ),
+            "unread": unread,
+            "unknown_actions": sorted({each[:80] for one in reaches for each in one.unknown})[:10],
+        },
+    )
+
+
+def is_powerful(judged: Privilege) -> bool:
+    """Administrator, or able to become one by a way that no condition may close.
+
+    For what others can reach through this role: a chain of "perhaps" would call everybody one.
+    """
+    if judged.level == ADMIN:
+        return True
+    return any(not path["conditional"] for path in judged.facts["paths"])
 
 
 def references(
@@ -106,35 +154,66 @@ def principals(trust: Document) -> tuple[str, ...]:
 
 
 def _higher(one: str, other: str) -> str:
-    order = (NONE, READ, WRITE, ADMIN)
-    return max(one, other, key=order.index)
+    return max(one, other, key=_ORDER.index)
 
 
-def _by_name(arn: str) -> str:
-    name = arn.rpartition("/")[2].lower()
-    if name in {"administratoraccess", "iamfullaccess"}:
-        return ADMIN
-    if name == "awsdenyall" or name.startswith("awscompromisedkeyquarantine"):
+def _level(
+    policies: Sequence[Held], roles: Sequence[PowerfulRole] | None, arn: str
+) -> tuple[str, Ways]:
+    if administrator := escalation.administrator(policies):
+        return ADMIN, Ways(paths=administrator)
+    found = escalation.ways(policies, roles, arn)
+    level = CAN_BECOME_ADMIN if found.paths else NONE
+    for one in policies:
+        level = _higher(level, _level_alone(one.reach))
+    return level, found
+
+
+def _level_alone(measured: Reach | None) -> str:
+    if measured is None or not measured.services:
         return NONE
-    return READ if any(part in name for part in _READING_POLICIES) else NONE
+    return WRITE if "write" in measured.services.values() else READ
 
 
-def _by_document(document: Document) -> str:
-    level = NONE
-    for statement in _allows(document):
-        everywhere = "*" in _as_list(statement.get("Resource"))
-        if "NotAction" in statement:
-            level = _higher(level, ADMIN if everywhere else WRITE)
-        for action in _as_list(statement.get("Action")):
-            level = _higher(level, _by_action(action.lower(), everywhere=everywhere))
-    return level
+def _services(reaches: Iterable[Reach]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in reaches:
+        for service, level in one.services.items():
+            found[service] = _higher(found.get(service, level), level)
+    return dict(sorted(found.items()))
 
 
-def _by_action(action: str, *, everywhere: bool) -> str:
-    if everywhere and any(fnmatchcase(target, action) for target in _ESCALATIONS):
-        return ADMIN
-    verb = action.partition(":")[2]
-    return READ if verb.startswith(_READING) else WRITE
+def _unread(one: Held) -> str:
+    """Why this policy may grant more than is shown, as a sentence; "" if it was read whole."""
+    name = f"{one.words[:1].upper()}{one.words[1:]}"
+    if one.reach is None:
+        return f"{name} was not given by AWS."
+    if one.reach.problems:
+        return f"{name} could not be analysed whole: {' '.join(one.reach.problems)}"
+    return ""
+
+
+def _told(path: Path) -> dict[str, Any]:
+    return {"text": path.text, "conditional": path.conditional}
+
+
+def _row(one: Held, roles: Sequence[PowerfulRole] | None, arn: str) -> dict[str, Any]:
+    """One policy for the table of the page."""
+    measured = one.reach or Reach()
+    services = measured.services
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "group": one.group,
+        "arn": one.arn,
+        "level": _level([one], roles, arn)[0],
+        "every_action": measured.every_action,
+        "actions": measured.actions,
+        "services": list(services) if len(services) <= _MOST_SERVICES else [],
+        "services_count": len(services),
+        "patterns": list(measured.patterns),
+        "unread": _unread(one),
+    }
 
 
 def _allows(document: Document) -> Iterator[Document]:

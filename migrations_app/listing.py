@@ -13,6 +13,7 @@ from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet,
 from django.http import QueryDict
 
 from inventory.models import Account, Activity, Credential, Team
+from inventory.privilege import ADMIN_LEVELS
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
 from migrations_app.models import Answer, Departure, Hit
 from migrations_app.models.departure import DepartureQuerySet
@@ -181,7 +182,7 @@ def ordered(rows: DepartureQuerySet, sort: str) -> DepartureQuerySet:
         oldest = Min("user__credentials__created_at", filter=_active_key("user__credentials__"))
         return rows.annotate(oldest=oldest).order_by(F("oldest").asc(nulls_last=True), "pk")
     urgency = Case(
-        When(user__privilege="admin", then=0),
+        When(user__privilege__in=ADMIN_LEVELS, then=0),
         When(user__has_console_password=True, user__mfa=[], then=1),
         When(user__verdict__in=QUIET_VERDICTS, then=2),
         default=3,
@@ -367,7 +368,7 @@ def _view(view: str, now: datetime) -> Q:
         "left": ~Q(state=State.DELETED) & Q(protection=Protection.NONE),
         "dormant": access & quiet,
         "no-owner": access & Q(state=State.DISCOVERED),
-        "admin": access & Q(user__privilege="admin"),
+        "admin": access & Q(user__privilege__in=ADMIN_LEVELS),
         "ready": access
         & undisputed
         & quiet

@@ -11,6 +11,7 @@ from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, F,
 from django.db.models.functions import TruncDate
 
 from inventory.models import Account, Sync
+from inventory.privilege import ADMIN_LEVELS
 from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
 from migrations_app.models import Change
@@ -131,7 +132,7 @@ def risks(account_id: str, now: datetime) -> list[Risk]:
     holds = {
         "no-mfa": Q(user__has_console_password=True, user__mfa=[]),
         "old-keys": Q(listing.old_key(now)),
-        "admin": Q(user__privilege="admin"),
+        "admin": Q(user__privilege__in=ADMIN_LEVELS),
         "never-used": Q(user__verdict="never-used"),
     }
     access = Q(state__in=HAS_ACCESS, protection=Protection.NONE)

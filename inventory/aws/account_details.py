@@ -15,12 +15,23 @@ from urllib.parse import unquote
 
 from inventory.aws.paging import pages
 from inventory.aws.session import AwsSession
-from inventory.privilege import ADMIN, TrustedBy, principals, privilege
+from inventory.escalation import Held, PowerfulRole
+from inventory.privilege import (
+    ADMIN,
+    Privilege,
+    TrustedBy,
+    held,
+    is_powerful,
+    principals,
+    privilege,
+)
+
+_SERVICE_LINKED = "/aws-service-role/"
 
 
 @dataclass(frozen=True, slots=True)
 class UserDetails:
-    """One user's permissions, with their documents; `privilege` counts groups too."""
+    """One user's permissions, with the documents of its own; `privilege` counts groups too."""
 
     user_id: str
     tags: dict[str, str]
@@ -28,7 +39,7 @@ class UserDetails:
     attached_policies: tuple[str, ...]
     inline_policies: dict[str, dict[str, Any]]
     boundary: str
-    privilege: str
+    privilege: Privilege
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +65,93 @@ def read(session: AwsSession) -> AccountDetails:
         raw["Policies"] += page.get("Policies", ())
     managed = {policy["Arn"]: _default_version(policy) for policy in raw["Policies"]}
     groups = {group["GroupName"]: group for group in raw["Group"]}
-    users = (_user(user, groups, managed) for user in raw["User"])
+    powerful, admin_roles = _powerful(raw["Role"], managed)
+    users = (_user(user, groups, managed, powerful) for user in raw["User"])
     return AccountDetails(
         users={user.user_id: user for user in users},
         trusts=tuple(_trust(role) for role in raw["Role"]),
-        admin_roles=tuple(
-            sorted(role["RoleName"] for role in raw["Role"] if _is_admin(role, managed))
-        ),
+        admin_roles=admin_roles,
     )
 
 
 def _user(
     user: Mapping[str, Any],
     groups: Mapping[str, Mapping[str, Any]],
-    managed: Mapping[str, dict[str, Any]],
+    managed: Mapping[str, Any],
+    powerful: tuple[PowerfulRole, ...],
 ) -> UserDetails:
-    inline = _inline(user, "UserPolicyList")
-    attached = _attached(user)
     names = tuple(sorted(user.get("GroupList", ())))
-    documents = list(inline.values())
-    arns = list(attached)
+    policies = _held(user, "UserPolicyList", managed)
     for name in names:
-        group = groups.get(name, {})
-        documents += _inline(group, "GroupPolicyList").values()
-        arns += _attached(group)
-    documents += [managed[arn] for arn in arns if arn in managed]
+        policies += _held(groups.get(name, {}), "GroupPolicyList", managed, group=name)
+    inline = _inline(user, "UserPolicyList")
     return UserDetails(
         user_id=user["UserId"],
         tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", ())},
         groups=names,
-        attached_policies=attached,
-        inline_policies=inline,
+        attached_policies=_attached(user),
+        inline_policies={
+            name: document if isinstance(document, dict) else {}
+            for name, document in inline.items()
+        },
         boundary=user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-        privilege=privilege(documents, arns),
+        privilege=privilege(policies, powerful, user["Arn"]),
     )
+
+
+def _held(
+    entity: Mapping[str, Any], inline: str, managed: Mapping[str, Any], *, group: str = ""
+) -> list[Held]:
+    """The policies of a user, group or role: inline ones first, then attached ones."""
+    found = [
+        held(name, "inline", document, group=group)
+        for name, document in _inline(entity, inline).items()
+    ]
+    for arn in _attached(entity):
+        kind = "aws-managed" if ":iam::aws:" in arn else "managed"
+        name = arn.rpartition("/")[2]
+        found.append(held(name, kind, managed.get(arn), arn=arn, group=group))
+    return found
+
+
+def _powerful(
+    roles: list[dict[str, Any]], managed: Mapping[str, Any]
+) -> tuple[tuple[PowerfulRole, ...], tuple[str, ...]]:
+    """Roles that are, or can make themselves, administrator; and the names of those that are.
+
+    Whoever can take a powerful role is powerful too, so this goes round until nobody joins.
+    Service-linked roles can be passed to nobody.
+    """
+    policies = {
+        role["Arn"]: _held(role, "RolePolicyList", managed)
+        for role in roles
+        if not role.get("Path", "/").startswith(_SERVICE_LINKED)
+    }
+    trusts = {role["Arn"]: _trust(role).principals for role in roles if role["Arn"] in policies}
+    found: dict[str, PowerfulRole] = {}
+    admins: set[str] = set()
+    while True:
+        before = tuple(found.values())
+        for arn, held_ones in policies.items():
+            if arn in found:
+                continue
+            judged = privilege(held_ones, before, arn)
+            if is_powerful(judged):
+                found[arn] = PowerfulRole(arn, trusts[arn])
+            if judged.level == ADMIN:
+                admins.add(arn.rpartition("/")[2])
+        if len(found) == len(before):
+            return tuple(found.values()), tuple(sorted(admins))
 
 
 def _trust(role: Mapping[str, Any]) -> TrustedBy:
     used: datetime | None = role.get("RoleLastUsed", {}).get("LastUsedDate")
     trust = _document(role.get("AssumeRolePolicyDocument", {}))
-    return TrustedBy(role["RoleName"], principals(trust), used)
+    named = principals(trust) if isinstance(trust, dict) else ()
+    return TrustedBy(role["RoleName"], named, used)
 
 
-def _is_admin(role: Mapping[str, Any], managed: Mapping[str, dict[str, Any]]) -> bool:
-    attached = _attached(role)
-    documents = [*_inline(role, "RolePolicyList").values()]
-    documents += [managed[arn] for arn in attached if arn in managed]
-    return privilege(documents, attached) == ADMIN
-
-
-def _inline(entity: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
+def _inline(entity: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {one["PolicyName"]: _document(one["PolicyDocument"]) for one in entity.get(key, ())}
 
 
@@ -111,13 +159,22 @@ def _attached(entity: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(one["PolicyArn"] for one in entity.get("AttachedManagedPolicies", ())))
 
 
-def _default_version(policy: Mapping[str, Any]) -> dict[str, Any]:
+def _default_version(policy: Mapping[str, Any]) -> Any:
+    """The document in force; None where AWS did not tell it."""
     for version in policy.get("PolicyVersionList", ()):
-        if version.get("IsDefaultVersion"):
-            return _document(version.get("Document", {}))
-    return {}
+        if version.get("IsDefaultVersion") and version.get("Document"):
+            return _document(version["Document"])
+    return None
 
 
-def _document(told: Any) -> dict[str, Any]:
-    """A policy document; botocore decodes it already, but for some of the fields it may not."""
-    return dict(json.loads(unquote(told)) if isinstance(told, str) else told)
+def _document(told: Any) -> Any:
+    """A policy document; botocore decodes it already, but for some of the fields it may not.
+
+    What is no JSON stays the text that it is: the analysis says that it could not be read.
+    """
+    if not isinstance(told, str):
+        return told
+    try:
+        return json.loads(unquote(told))
+    except (ValueError, RecursionError):
+        return told

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from inventory.models.accounts import Account
+from inventory.privilege import ADMIN_LEVELS
 
 
 class IamUserQuerySet(models.QuerySet["IamUser"]):
@@ -42,7 +43,9 @@ class IamUser(models.Model):
     has_console_password = models.BooleanField(default=False)
     password_last_used_at = models.DateTimeField(null=True, blank=True)
     password_last_changed_at = models.DateTimeField(null=True, blank=True)
-    privilege = models.CharField(max_length=10, blank=True)  # admin | write | read | ""
+    # admin | can-become-admin | write | read | none | "" (policies were never read)
+    privilege = models.CharField(max_length=20, blank=True)
+    privilege_facts = models.JSONField(default=dict, blank=True)  # see inventory.privilege
     references = models.JSONField(default=list, blank=True)  # [{"kind","name","text","blocks"}]
 
     category = models.CharField(max_length=20, blank=True)
@@ -83,6 +86,11 @@ class IamUser(models.Model):
 
     def __str__(self) -> str:
         return self.user_name
+
+    @property
+    def may_administer(self) -> bool:
+        """Administrator, or able to become one."""
+        return self.privilege in ADMIN_LEVELS
 
     @property
     def shown_category(self) -> str:

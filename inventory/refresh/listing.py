@@ -28,6 +28,7 @@ _DETAIL_COLUMNS = (
     "inline_policies",
     "boundary_arn",
     "privilege",
+    "privilege_facts",
     "references",
 )
 
@@ -211,7 +212,8 @@ def _fill_details(row: IamUser, details: AccountDetails) -> None:
     row.attached_policies = list(found.attached_policies)
     row.inline_policies = found.inline_policies
     row.boundary_arn = found.boundary
-    row.privilege = found.privilege
+    row.privilege = found.privilege.level
+    row.privilege_facts = found.privilege.facts | {"at": clock.now().isoformat()}
     row.references = [
         *references(row.arn, row.user_id, details.trusts, clock.now()),
         *declared_elsewhere(found.tags),

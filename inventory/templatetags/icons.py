@@ -73,6 +73,15 @@ CATEGORIES = {
     "not-judged": Look("Not judged yet", "clock"),
 }
 
+PRIVILEGES = {
+    "admin": Look("Admin", "bolt", "danger"),
+    "can-become-admin": Look("Can become admin", "bolt", "attention"),
+    "write": Look("Write", "pencil"),
+    "read": Look("Read", "eye"),
+    "none": Look("None", "circle-dashed"),
+    "": Look("Not looked at", "question-mark"),
+}
+
 PROTECTIONS = {
     "break-glass": Look("Break-glass", "shield-lock", "protected"),
     "exempt": Look("Exempt", "shield-lock", "protected"),

@@ -9,6 +9,7 @@ from inventory import clock, refresh
 from inventory.aws.holdings import UserHoldings
 from inventory.aws.session import AwsSession
 from inventory.models import Organization
+from inventory.privilege import ADMIN, ADMIN_LEVELS
 from migrations_app import aws, guards
 from migrations_app.changes.situation import situation
 from migrations_app.models import Departure, Hit
@@ -47,8 +48,8 @@ def _warnings(
     if guards.overrule_holds(situation(departure)):
         by = departure.overruled_by
         yield "overruled", f"{by} overruled the verdict: {departure.overruled_note}"
-    if user.privilege == "admin":
-        yield "admin", "Admin"
+    if user.privilege in ADMIN_LEVELS:
+        yield "admin", "Admin" if user.privilege == ADMIN else "Can become admin"
     if departure.owner_id == Organization.get().custodian_id and not departure.answer:
         yield "unclaimed", "Nobody claimed it"
     kinds = {device.kind for device in holdings.mfa}

@@ -359,7 +359,7 @@ def _unconfirm_plan(row: Departure) -> None:
 def _needs_engineer(row: Departure, team: Team, person: Person) -> bool:
     if may(person, Action.CLAIM) and person.has_role(Role.ENGINEER):
         return False
-    return row.user.suggested_team_id != team.pk or row.user.privilege == "admin"
+    return row.user.suggested_team_id != team.pk or row.user.may_administer
 
 
 def _keep(  # noqa: PLR0917

@@ -15,6 +15,7 @@ from inventory.aws import identity
 from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
+from inventory.privilege import ADMIN
 from migrations_app import guards
 from migrations_app.aws import QUARANTINE
 from migrations_app.guards import Blocker, Rules, Situation, WayIn
@@ -229,7 +230,8 @@ def lock_out(account: Account, leaving: Iterable[Departure]) -> list[Blocker]:
     ways = [
         WayIn(name=user.user_name, seen_at=user.last_activity_at)
         for user in IamUser.objects.present()
-        .filter(account=account, privilege="admin")
+        # Not those who could only become one: they are no way in when it is needed.
+        .filter(account=account, privilege=ADMIN)
         .filter(departure__state__in=[State.DISCOVERED, State.OWNER_ASSIGNED])
         .exclude(pk__in=[row.user_id for row in rows])
         .exclude(pk=keeper.pk if keeper else 0)

@@ -10,7 +10,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from inventory import clock
-from inventory.templatetags.icons import CATEGORIES, STATES, VERDICTS, Look, icon, plain_look
+from inventory.templatetags.icons import (
+    CATEGORIES,
+    PRIVILEGES,
+    STATES,
+    VERDICTS,
+    Look,
+    icon,
+    plain_look,
+)
 from migrations_app.listing import Choice
 from migrations_app.profile import RARE
 
@@ -20,6 +28,7 @@ _LOOKS: dict[str, dict[str, Look]] = {
     "state": STATES,
     "verdict": VERDICTS,
     "category": CATEGORIES,
+    "privilege": PRIVILEGES,
 }
 
 
@@ -30,6 +39,12 @@ def lifecycle_name(state: str, plain: bool = False) -> SafeString:
     if plain:
         return format_html("{}", look.label)
     return format_html("{}{}", icon(look.icon), look.label)
+
+
+@register.simple_tag
+def privilege_name(privilege: str) -> str:
+    """The words of how far a user's rights reach."""
+    return (PRIVILEGES.get(privilege) or plain_look(privilege)).label
 
 
 @register.simple_tag

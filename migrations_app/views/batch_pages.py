@@ -17,6 +17,7 @@ from inventory import clock
 from inventory.models import Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
+from inventory.privilege import ADMIN_LEVELS
 from migrations_app import batch_plan, batch_run, changes
 from migrations_app.changes.batches import DRY_RUN_HOLDS
 from migrations_app.guards import URGENT_USERS
@@ -124,7 +125,7 @@ def candidates(batch: Batch, rows: Sequence[Change]) -> list[Departure]:
 
 def suggested_order(departures: QuerySet[Departure]) -> QuerySet[Departure]:
     """Admins first, then whoever has been quiet the longest."""
-    admin_first = Case(When(user__privilege="admin", then=Value(0)), default=Value(1))
+    admin_first = Case(When(user__privilege__in=ADMIN_LEVELS, then=Value(0)), default=Value(1))
     return departures.select_related("user__account", "owner").order_by(
         admin_first, F("user__last_activity_at").asc(nulls_first=True), "user__user_name"
     )

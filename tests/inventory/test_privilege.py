@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inventory.privilege import TrustedBy, principals, privilege, references
+from inventory.privilege import TrustedBy, principals, references
 
 NOW = datetime(2025, 3, 6, tzinfo=UTC)
 ARN, USER_ID = "arn:aws:iam::123456789012:user/ci", "AIDA1"

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from iamcleanup.celery import app
 from inventory import clock
 from inventory.models import Account, IamUser, Person, Sync
+from inventory.privilege import ADMIN_LEVELS
 from migrations_app import notices
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure
@@ -57,7 +58,7 @@ def someone_to_claim() -> Departure:
             user__suggested_team__lead__isnull=False,
             protection="",
         )
-        .exclude(user__privilege="admin")
+        .exclude(user__privilege__in=ADMIN_LEVELS)
         .exclude(user__suggested_team__key="security")
         .select_related("user__suggested_team__lead")[0]
     )

