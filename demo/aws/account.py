@@ -33,6 +33,8 @@ from .state import Account
 
 ACCOUNT_ID = "123456789012"
 _AFTER = {"error-after", "reset-after"}
+# These let the operation answer, only otherwise.
+_SHAPING = {"latency", "stale", "short-pages", "job-failed", "job-stuck"}
 _MOST_REMEMBERED = 4_000
 Truth = dict[str, Any]
 
@@ -170,7 +172,7 @@ class Simulator:
         for fault in hits:
             if fault.kind == "reset":
                 raise ConnectionLost
-            if fault.kind not in _AFTER | {"latency", "stale", "short-pages"}:
+            if fault.kind not in _AFTER | _SHAPING:
                 raise fault.error(call)
         refuse_disabled(call.region, self.regions, call.service)
         caller = authenticate(self.accounts, call)
@@ -205,6 +207,7 @@ class Simulator:
         limits = [fault.size for fault in hits if fault.kind == "short-pages"]
         context = Context(self, caller.account, caller, call, self.now())
         context.page_limit = min([self.page_limit, *limits])
+        context.shaped_by = frozenset(fault.kind for fault in hits)
         result = found.handler(context) or {}
         if found.writes:
             caller.account.denials.clear()

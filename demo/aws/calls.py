@@ -58,6 +58,7 @@ class Context:
     call: Call
     now: datetime
     page_limit: int = 1000
+    shaped_by: frozenset[str] = frozenset()
 
     @property
     def params(self) -> Params:

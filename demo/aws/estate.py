@@ -14,6 +14,8 @@ EXTERNAL_ID = "demo-external-id"
 SSO_READ_ROLE = "AWSReservedSSO_ReadOnlyAccess_51c0d2be99e17f40"
 SSO_PATH = "/aws-reserved/sso.amazonaws.com/eu-central-1/"
 RUNNER_ROLE = "ci-runner"
+# Whoever may change a function or pass this role to one is an administrator by two calls.
+FUNCTION_ROLE = "lambda-platform-admin"
 TRUSTING_ROLE = "partner-upload"
 GROUPS = {
     "developers": ["ReadOnlyAccess", "IAMUserChangePassword"],
@@ -83,6 +85,12 @@ def _federated(account: Account) -> Document:
     )
 
 
+def _served(service: str) -> Document:
+    return _policy(
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    )
+
+
 def furnish(account: Account, seed: int, born_at: datetime) -> None:
     """Put everything but users into an empty account."""
     account.policies = managed_policies()
@@ -143,7 +151,9 @@ def _roles(account: Account, seed: int, made_at: datetime) -> list[Role]:
         made.append(each)
     runner = role(RUNNER_ROLE, _trust([account.arn("root")]))
     runner.attached = ["arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess"]
-    return [*made, runner]
+    function = role(FUNCTION_ROLE, _served("lambda.amazonaws.com"), "/platform/")
+    function.attached = [ADMINISTRATOR]
+    return [*made, runner, function]
 
 
 def let_trust(account: Account, seed: int, made_at: datetime, arns: list[str]) -> None:

@@ -28,6 +28,8 @@ KINDS = {
     "expired-token": "403 ExpiredToken, not applied",
     "stale": "a read answers what it answered before (eventual consistency)",
     "short-pages": "pages of at most `size` rows",
+    "job-failed": "a job that began ends as FAILED",
+    "job-stuck": "a job that began stays IN_PROGRESS",
 }
 _ERRORS = {
     "error": ("ServiceFailure", "Internal failure. Please try again.", 500),

@@ -72,7 +72,8 @@ PARTS: list[Part] = [
     ("BedrockAPIKey-x7k2", "human-programmatic", "active", "data", "/", ("bedrock-key",)),
     ("obs-log-shipper", "ci-cd", "active", "observability", "/ci/", ("logs-key",)),
     ("ses-smtp-user.20230114-101500", "human-programmatic", "active", "marketing", "/", ("smtp",)),
-    ("ci-infra-terraform", "ci-cd", "active", "infrastructure", "/ci/", ("terraform",)),
+    ("ci-infra-terraform", "ci-cd", "active", "infrastructure", "/ci/",
+     ("terraform", "deploys-functions")),
     ("ci-plat-stack-sync", "ci-cd", "active", "platform", "/ci/", ("cloudformation",)),
     ("ci-pay-leaked", "ci-cd", "active", "payments", "/ci/", ("quarantined",)),
     ("ci-partner-feed", "ci-cd", "active", "data", "/ci/", ("named-in-trust",)),
@@ -198,6 +199,13 @@ def _inline(stage: Stage, user: User) -> None:
     user.inline["reports-read"] = {"Version": "2012-10-17", "Statement": [statement]}
 
 
+def _deploys_functions(stage: Stage, user: User) -> None:
+    """May make a function that runs with any role: an administrator by two calls."""
+    actions = ["iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    user.inline["deploy-lambda"] = {"Version": "2012-10-17", "Statement": statement}
+
+
 def _groups(stage: Stage, user: User) -> None:
     user.groups = ["developers", "ops", "marketing"]
 
@@ -224,6 +232,7 @@ HOLDINGS: dict[str, Callable[[Stage, User], None]] = {
     "quarantined": _attach(QUARANTINE),
     "admin": _attach("arn:aws:iam::aws:policy/AdministratorAccess"),
     "inline-policy": _inline,
+    "deploys-functions": _deploys_functions,
     "groups": _groups,
 }  # fmt: skip
 
