@@ -1,7 +1,8 @@
 """Service last accessed: when a user last reached each service, data plane included, 400 days back.
 
 It counts denied attempts too and knows only services that the user's policies allow, so it says
-most before a fence. Only the role session that started a job may read it.
+most before a fence. Only the role session that started a job may read it: a job is begun and read
+within one call here, and a worker that takes over begins another.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from inventory.aws.failure import AwsFailure
@@ -18,6 +19,8 @@ from inventory.aws.limiter import Limiter
 from inventory.aws.paging import ask
 from inventory.aws.session import AwsSession
 
+# AWS tells at least this much; a user's first days may be missing from it.
+TRACKED = timedelta(days=400)
 _PATIENCE_SECONDS = 20
 _THREADS = 4
 
@@ -82,9 +85,16 @@ def _finished(
             raise AwsFailure("JobFailed", reason, operation=operation, retryable=True)
         time.sleep(0.5)
     services = list(told["ServicesLastAccessed"])
+    seen: set[str] = set()
     while told.get("IsTruncated"):
+        marker = str(told.get("Marker") or "")
+        if not marker or marker in seen:
+            reason = "AWS said that the list goes on, but not where."
+            operation = "GetServiceLastAccessedDetails"
+            raise AwsFailure("HalfRead", reason, operation=operation, retryable=True)
+        seen.add(marker)
         limiter.wait()
-        told = _details(session, job, Marker=told["Marker"])
+        told = _details(session, job, Marker=marker)
         services += told["ServicesLastAccessed"]
     return tuple(
         ServiceAccess(one["ServiceNamespace"], one.get("LastAuthenticated")) for one in services
