@@ -89,11 +89,11 @@ def granted(actions: Iterable[str], not_actions: Iterable[str]) -> frozenset[str
 
     An action that is not known stays as written: it may be newer than the reference.
     """
-    found: set[str] = set()
-    for pattern in actions:
-        matching = _matching(pattern)
-        found |= matching or {pattern}
-    if found:
+    named = tuple(actions)
+    if named:
+        found: set[str] = set()
+        for pattern in named:
+            found |= _matching(pattern) or _not_known(pattern)
         return frozenset(found)
     left_out: set[str] = set()
     for pattern in not_actions:
@@ -103,6 +103,13 @@ def granted(actions: Iterable[str], not_actions: Iterable[str]) -> frozenset[str
 
 def is_known(action: str) -> bool:
     return action in _catalogue().names
+
+
+def _not_known(pattern: str) -> frozenset[str]:
+    """What matches nothing: kept, but for a pattern that a service we know has no action for."""
+    service = pattern.partition(":")[0]
+    wild = "*" in pattern or "?" in pattern
+    return frozenset() if wild and service in _catalogue().by_service else frozenset({pattern})
 
 
 @lru_cache(maxsize=4096)

@@ -79,7 +79,7 @@ PRIVILEGES = {
     "write": Look("Write", "pencil"),
     "read": Look("Read", "eye"),
     "none": Look("None", "circle-dashed"),
-    "": Look("Not looked at", "question-mark"),
+    "": Look("Not looked at", "question-mark", "attention"),
 }
 
 PROTECTIONS = {

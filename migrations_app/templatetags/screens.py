@@ -48,6 +48,17 @@ def privilege_name(privilege: str) -> str:
 
 
 @register.simple_tag
+def privilege_badge(privilege: str) -> SafeString:
+    """How far a user's rights reach, tinted where that is far or not known."""
+    look = PRIVILEGES.get(privilege) or plain_look(privilege)
+    if not look.tone:
+        return format_html('<span class="state state-outline">{}</span>', look.label)
+    return format_html(
+        '<span class="state tone-{}">{}{}</span>', look.tone, icon(look.icon), look.label
+    )
+
+
+@register.simple_tag
 def state_icon(state: str) -> SafeString:
     """The icon of a state alone; its words stand beside it."""
     return icon((STATES.get(state) or plain_look(state)).icon)

@@ -14,7 +14,7 @@ from inventory import clock
 from inventory.models import Account, Organization, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
-from migrations_app import changes, dates, listing, profile
+from migrations_app import changes, dates, listing, profile, profile_permissions
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change, Departure, Hit
@@ -42,6 +42,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "flags": listing.flags(row, now, listing.has_hit(row)),
         "credentials": credentials,
         "seen": profile.seen(one, credentials, now),
+        "permissions": profile_permissions.permissions(one),
         "sensitive": sensitive,
         "sources": profile.sources(one) if sensitive else [],
         "coming": profile.coming(row, ahead, str(row.owner or "")),
