@@ -10,6 +10,7 @@ import pytest
 from inventory import clock
 from inventory.models import Organization, Person
 from inventory.policy import policy_for
+from inventory.privilege import held, privilege
 from migrations_app import changes, dates, profile
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure
@@ -227,7 +228,7 @@ def test_the_page_asks_no_more_for_a_busy_user(everybody: cast.Cast) -> None:
     row = cast.departure(user, State.OWNER_ASSIGNED)
     jonas = browser(everybody.jonas)
 
-    with at_most(18):
+    with at_most(19):
         jonas.get(address(row.user))
 
 
@@ -339,3 +340,66 @@ def test_neither_a_viewer_nor_another_team_may_act(everybody: cast.Cast, act: st
     assert posted(everybody.vera, row, act, **sent) == 403
     assert posted(everybody.priya, row, act, **sent) == 403
     assert row.version == 0
+
+
+def _facts(*actions: str, group: str = "") -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = held("deploy", "inline", {"Statement": statement}, group=group)
+    found = privilege([policy], None, "arn:aws:iam::123456789012:user/a")
+    return {"privilege": found.level, "privilege_facts": found.facts | {"at": "2026-03-06T14:22Z"}}
+
+
+def test_the_permissions_name_the_path_and_what_was_used(everybody: cast.Cast) -> None:
+    facts = _facts("iam:PutUserPolicy", "s3:*", "sqs:*", group="ci")
+    used = {
+        "services": [{"service": "s3", "at": "2026-03-01T08:00:00Z"}],
+        "services_at": "2026-03-06T14:22:00Z",
+        "services_from": "2025-01-30T14:22:00Z",
+    }
+    row = cast.departure(cast.iam_user("a", coverage=used, **facts))
+
+    text = page(everybody.vera, row)
+
+    assert "Can become admin" in text
+    assert "iam:PutUserPolicy, through inline policy deploy in group ci" in text
+    assert "used 1 of 3 granted services" in text
+    assert "Granted and not used in that time: iam, sqs." in text
+
+
+def test_without_access_advisor_no_service_is_called_unused(everybody: cast.Cast) -> None:
+    row = cast.departure(cast.iam_user("a", **_facts("s3:*", "sqs:*")))
+
+    text = page(everybody.vera, row)
+
+    assert "Access Advisor was not looked at yet" in text
+    assert "not used in that time" not in text
+
+
+def test_policies_that_were_never_read_are_not_called_none(everybody: cast.Cast) -> None:
+    gap = {"gaps": {"policies": "Policies and groups: AccessDenied: no"}}
+    row = cast.departure(cast.iam_user("a", privilege="", coverage=gap))
+
+    text = page(everybody.vera, row)
+
+    assert "Not looked at: no sync could read its policies yet." in text
+    assert "Policies and groups: AccessDenied: no" in text
+
+
+def test_a_boundary_and_a_condition_are_said_not_to_be_weighed(everybody: cast.Cast) -> None:
+    facts = _facts("s3:*")
+    facts["privilege_facts"] |= {"conditions": True, "denies": True}
+    boundary = "arn:aws:iam::123456789012:policy/only-s3"
+    row = cast.departure(cast.iam_user("a", boundary_arn=boundary, **facts))
+
+    text = page(everybody.vera, row)
+
+    assert "Denies, conditions and the permissions boundary only-s3 may narrow this" in text
+
+
+def test_hostile_names_of_policies_are_only_text(everybody: cast.Cast) -> None:
+    facts = _facts("iam:PutUserPolicy", "<script>:x", group=EVIL)
+    row = cast.departure(cast.iam_user("a", **facts))
+
+    answer = browser(everybody.vera).get(address(row.user))
+
+    assert EVIL not in answer.content.decode()
