@@ -16,6 +16,8 @@ from inventory.known_actions import wildcard
 
 # Where a service is called otherwise in events than in policies.
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}
+# Signing in needs a password, and GetCallerIdentity nothing at all.
+_ASK_NO_POLICY = {"signin", "sts"}
 _ACTIONS = {"s3:listbuckets": "s3:listallmybuckets"}
 # CreateFunction20150331, UpdateFunctionCode20150331v2: events carry the API's version.
 _VERSION = re.compile(r"\d{8}(v\d+)?$")
@@ -46,14 +48,24 @@ class PolicyUse:
     used_actions: int
     unread: str
 
+    @property
+    def actions_words(self) -> str:
+        """`every action`, `1 action`, `20,195 actions`."""
+        return "every action" if self.every_action else _counted(self.actions, "action")
+
+    @property
+    def services_words(self) -> str:
+        return _counted(self.services, "service")
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Of all policies together. `never_used` is None where Access Advisor was not read, or where
-    too much is granted to name it."""
+    too much is granted to name it. `beyond`: used, though no policy of today grants it."""
 
     granted: int
     used: tuple[tuple[str, datetime], ...]
+    beyond: tuple[str, ...]
     never_used: tuple[str, ...] | None
     policies: tuple[PolicyUse, ...]
 
@@ -70,10 +82,12 @@ def usage(
         for service, at in used.items()
         if service in granted or (not granted and count and _is_granted(facts, service))
     }
+    beyond = tuple(sorted(used.keys() - within.keys() - _ASK_NO_POLICY)) if facts else ()
     never = tuple(one for one in granted if one not in used) if services is not None else None
     return Usage(
         granted=count,
         used=tuple(sorted(within.items(), key=lambda pair: (-pair[1].timestamp(), pair[0]))),
+        beyond=beyond,
         never_used=never if granted else None,
         policies=tuple(_policy(row, within, actions) for row in facts.get("policies", ())),
     )
@@ -94,6 +108,10 @@ def _used(
     for service, at in told:
         used[service] = max(at, used.get(service, at))
     return actions, used
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _is_granted(facts: Mapping[str, Any], service: str) -> bool:

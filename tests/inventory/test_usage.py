@@ -31,7 +31,8 @@ def advisor(**used: int | None) -> list[dict[str, Any]]:
 
 
 def called(*calls: str) -> list[Done]:
-    return [Done(*call.split(":"), NOW - timedelta(days=1)) for call in calls]
+    named = (call.partition(":") for call in calls)
+    return [Done(service, action, NOW - timedelta(days=1)) for service, _, action in named]
 
 
 def found(given: dict[str, Any], services: Any, *calls: str) -> Usage:
@@ -43,6 +44,7 @@ def test_used_services_are_counted_among_the_granted_ones() -> None:
     assert one.granted == 3
     assert [service for service, _ in one.used] == ["ecs", "s3"]
     assert one.never_used == ("sqs",)
+    assert one.beyond == ("ec2",)
 
 
 @pytest.mark.parametrize("services", [None])
@@ -88,4 +90,4 @@ def test_for_an_administrator_everything_used_was_granted() -> None:
 
 
 def test_nothing_known_is_nothing_claimed() -> None:
-    assert found({}, None) == Usage(0, (), None, ())
+    assert found({}, None) == Usage(0, (), (), None, ())
