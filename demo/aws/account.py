@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import advisor, iam, report, storage, sts, trail  # noqa: F401
+from . import advisor, iam, report, resource_policies, storage, sts, trail  # noqa: F401
 from .authentication import authenticate
 from .authorization import authorize
 from .calls import OPERATIONS, Call, Caller, Context

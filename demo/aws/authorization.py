@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .calls import Call, Caller
-from .errors import AwsError
+from .errors import AwsError, denied_by
 from .evaluation import decide
 from .state import Account, Principal
 
@@ -29,11 +29,12 @@ def authorize(caller: Caller, call: Call) -> None:
     resource, shown = resource_of(caller, call)
     decision = decide(caller, action, resource, condition_keys(caller, call))
     if not decision.allowed:
+        code, status = denied_by(call.service)
         raise AwsError(
-            "AccessDenied" if call.service in ("iam", "sts", "s3") else "AccessDeniedException",
+            code,
             f"User: {caller.arn} is not authorized to perform: {action} "
             f"on resource: {shown} {decision.reason}",
-            403 if call.service in ("iam", "sts", "s3") else 400,
+            status,
         )
 
 

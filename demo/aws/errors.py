@@ -42,6 +42,15 @@ def invalid(message: str) -> AwsError:
     return AwsError("ValidationError", message, 400)
 
 
+def denied_by(service: str) -> tuple[str, int]:
+    """The code and status with which each service refuses for want of permission."""
+    if service in ("iam", "sts", "s3"):
+        return "AccessDenied", 403
+    if service == "sns":
+        return "AuthorizationError", 403
+    return "AccessDeniedException", 403 if service == "eks" else 400
+
+
 def denied(message: str) -> AwsError:
     """403 AccessDenied."""
     return AwsError("AccessDenied", message, 403)

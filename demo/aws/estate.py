@@ -31,6 +31,10 @@ _READS = [
     "iam:Generate*", "iam:Get*", "iam:List*", "cloudtrail:LookupEvents", "ec2:DescribeRegions",
     "account:ListRegions", "s3:ListAllMyBuckets", "s3:ListBucket", "s3:GetObject",
     "s3:GetBucketLocation", "sts:GetCallerIdentity",
+    "s3:GetBucketPolicy", "sqs:ListQueues", "sqs:GetQueueAttributes", "sns:ListTopics",
+    "sns:GetTopicAttributes", "kms:ListKeys", "kms:GetKeyPolicy", "secretsmanager:ListSecrets",
+    "secretsmanager:GetResourcePolicy", "eks:ListClusters", "eks:ListAccessEntries",
+    "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies",
 ]  # fmt: skip
 _FENCE_AND_SHUT = [
     "iam:UpdateAccessKey", "iam:UpdateSSHPublicKey", "iam:UpdateServiceSpecificCredential",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .calls import Call
-from .errors import AwsError
+from .errors import AwsError, denied_by
 
 KINDS = {
     "throttling": "Throttling / ThrottlingException, not applied",
@@ -83,15 +83,16 @@ class Fault:
     def error(self, call: Call) -> AwsError:
         """The error this fault answers with."""
         if self.kind == "throttling":
-            query = call.service in ("iam", "sts", "ec2")
+            if call.service == "s3":
+                return AwsError("SlowDown", "Please reduce your request rate.", 503)
+            query = call.service in ("iam", "sts", "ec2", "sns")
             code = "Throttling" if query else "ThrottlingException"
             return AwsError(code, "Rate exceeded", 400)
         if self.kind == "access-denied":
             action = f"{call.service}:{call.operation}"
-            query = call.service in ("iam", "sts", "s3")
-            code = "AccessDenied" if query else "AccessDeniedException"
+            code, status = denied_by(call.service)
             words = f"User is not authorized to perform: {action}"
-            return AwsError(code, self.message or words, 403 if query else 400)
+            return AwsError(code, self.message or words, status)
         code, message, status = _ERRORS[self.kind]
         return AwsError(code, self.message or message, status)
 

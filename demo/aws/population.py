@@ -18,6 +18,7 @@ from .habits import address, faded, rhythm_name, sign_in, usual
 from .ids import drawn_id
 from .managed_policies import ADMINISTRATOR
 from .quirks import BESIDE, HOLDINGS, PARTS, RHYTHMS, Stage, add_fido, add_key, add_virtual
+from .resources import resources
 from .rhythm import DAY, Habit, Rhythm
 from .state import Account, LoginProfile, User, VirtualMfa
 
@@ -50,6 +51,7 @@ def populate(
              for user in [account.user(m.name)]]  # fmt: skip
     if named:
         let_trust(account, seed, born_at - timedelta(days=700), named)
+    account.resources = resources(account, seed)
     for label in ("abandoned-setup", "old.phone"):
         serial = account.arn(f"mfa/{label}")
         account.virtual_mfa[serial] = VirtualMfa(serial)

@@ -139,6 +139,31 @@ class Policy:
 
 
 @dataclass
+class AccessEntry:
+    """A principal's way into an EKS cluster."""
+
+    principal_arn: str
+    policies: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass
+class Resource:
+    """What can have a resource policy: bucket, queue, topic, key, secret; or an EKS cluster.
+
+    Users are kept in `policy` by their unique id where they are principals, as AWS keeps them.
+    """
+
+    kind: str
+    name: str
+    arn: str
+    region: str
+    policy: Document | None = None
+    entries: dict[str, AccessEntry] = field(default_factory=dict)
+    entries_in_config_map: bool = False
+
+
+@dataclass
 class Report:
     """A credential report: its bytes do not change for four hours, whatever the account does."""
 
@@ -169,6 +194,7 @@ class Account:
     roles: dict[str, Role] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
     virtual_mfa: dict[str, VirtualMfa] = field(default_factory=dict)
+    resources: list[Resource] = field(default_factory=list)
     report: Report | None = None
     jobs: dict[str, AdvisorJob] = field(default_factory=dict)
     key_owner: dict[str, str] = field(default_factory=dict)

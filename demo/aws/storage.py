@@ -54,11 +54,23 @@ def _files(context: Context) -> Iterator[tuple[str, list[Event]]]:
 
 @operation("s3", "ListBuckets")
 def list_buckets(context: Context) -> dict[str, Any]:
-    name = bucket_name(context.account.id)
+    """With `max-buckets` a page with each bucket's Region, else all of them without."""
+    query: dict[str, str] = context.params["Query"]
+    regions = {one.name: one.region for one in context.account.resources if one.kind == "bucket"}
+    regions[bucket_name(context.account.id)] = "us-east-1"
+    names = sorted(name for name in regions if name > query.get("continuation-token", ""))
+    paged = "max-buckets" in query
+    size = min(int(query["max-buckets"]), context.page_limit) if paged else len(names)
+    rows = "".join(
+        f"<Bucket><Name>{name}</Name><CreationDate>2021-01-01T00:00:00Z</CreationDate>"
+        + (f"<BucketRegion>{regions[name]}</BucketRegion>" if paged else "")
+        + "</Bucket>"
+        for name in names[:size]
+    )
+    more = len(names) > size
+    token = f"<ContinuationToken>{names[size - 1]}</ContinuationToken>" if more else ""
     return {
-        "Body": "<ListAllMyBucketsResult><Buckets><Bucket>"
-        f"<Name>{name}</Name><CreationDate>2021-01-01T00:00:00Z</CreationDate>"
-        "</Bucket></Buckets></ListAllMyBucketsResult>"
+        "Body": f"<ListAllMyBucketsResult><Buckets>{rows}</Buckets>{token}</ListAllMyBucketsResult>"
     }
 
 

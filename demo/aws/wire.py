@@ -25,7 +25,27 @@ from .calls import Call
 from .errors import AwsError
 
 _SCOPE = re.compile(r"Credential=([A-Z0-9]+)/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
-_MODELLED = {"iam": "query", "sts": "query", "cloudtrail": "json"}
+_MODELLED = {
+    "iam": "query",
+    "sts": "query",
+    "sns": "query",
+    "cloudtrail": "json",
+    "sqs": "json",
+    "kms": "json",
+    "secretsmanager": "json",
+    "eks": "rest-json",
+}
+_JSON_ERRORS = {"cloudtrail", "account", "sqs", "kms", "secretsmanager", "eks"}
+_EKS_PATHS = {
+    "ListClusters": re.compile(r"/clusters"),
+    "ListAccessEntries": re.compile(r"/clusters/(?P<clusterName>[^/]+)/access-entries"),
+    "DescribeAccessEntry": re.compile(
+        r"/clusters/(?P<clusterName>[^/]+)/access-entries/(?P<principalArn>[^/]+)"
+    ),
+    "ListAssociatedAccessPolicies": re.compile(
+        r"/clusters/(?P<clusterName>[^/]+)/access-entries/(?P<principalArn>[^/]+)/access-policies"
+    ),
+}
 _QUERY_ERROR = (
     "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>"
     "</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
@@ -94,6 +114,8 @@ def read_call(request: HttpRequest, request_id: str) -> Call:
 def _operation(service: str, request: HttpRequest) -> tuple[str, dict[str, Any]]:
     if service == "s3":
         return _s3_operation(request)
+    if service == "eks":
+        return _eks_operation(request)
     if service == "account":
         name = request.url.rsplit("/", 1)[-1]
         name = name[0].upper() + name[1:] if name else ""
@@ -119,6 +141,15 @@ def _operation(service: str, request: HttpRequest) -> tuple[str, dict[str, Any]]
     return operation, dict(parsed or {})
 
 
+def _eks_operation(request: HttpRequest) -> tuple[str, dict[str, Any]]:
+    parts = urlsplit(request.url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for operation, path in _EKS_PATHS.items():
+        if found := path.fullmatch(parts.path):
+            return operation, query | {k: unquote(v) for k, v in found.groupdict().items()}
+    raise AwsError("InvalidAction", f"Could not find {parts.path}", 404)
+
+
 def _s3_operation(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     parts = urlsplit(request.url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -126,11 +157,13 @@ def _s3_operation(request: HttpRequest) -> tuple[str, dict[str, Any]]:
     path = f"/{host}{parts.path}" if amazon else parts.path
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     if not bucket:
-        return "ListBuckets", {}
+        return "ListBuckets", {"Query": query}
     if request.method == "HEAD":
         return ("HeadObject" if key else "HeadBucket"), {"Bucket": bucket, "Key": key}
     if key:
         return "GetObject", {"Bucket": bucket, "Key": key}
+    if "policy" in query:
+        return "GetBucketPolicy", {"Bucket": bucket}
     if "location" in query:
         return "GetBucketLocation", {"Bucket": bucket}
     return "ListObjectsV2", {"Bucket": bucket, "Query": query}
@@ -175,7 +208,7 @@ def _regions_xml(call: Call, result: dict[str, Any]) -> str:
 def write_error(service: str, error: AwsError, request_id: str) -> HttpAnswer:
     """An error in the protocol of its service."""
     headers = {"x-amzn-RequestId": request_id}
-    if service in ("cloudtrail", "account"):
+    if service in _JSON_ERRORS:
         shown = {"__type": error.code, "message": error.message, "Message": error.message}
         headers |= {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": error.code}
         return HttpAnswer(error.status, json.dumps(shown).encode(), headers)
