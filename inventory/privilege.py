@@ -1,4 +1,4 @@
-"""How far an IAM user's permissions reach, and which roles still name it. Pure.
+"""How far an IAM user's permissions reach. Pure.
 
 Only what is allowed is read: denies, boundaries and conditions can narrow it, so this errs towards
 "more" and says so. The fence itself therefore changes nothing here.
@@ -6,16 +6,13 @@ Only what is allowed is read: denies, boundaries and conditions can narrow it, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from inventory import escalation, known_actions
 from inventory.escalation import Held, Path, PowerfulRole, Ways
 from inventory.reach import Reach, reach
-
-Document = Mapping[str, Any]
 
 # The levels from most to least; NOT_LOOKED_AT is what a user has before its policies were read.
 ADMIN, CAN_BECOME_ADMIN, WRITE, READ, NONE = "admin", "can-become-admin", "write", "read", "none"
@@ -23,20 +20,10 @@ NOT_LOOKED_AT = ""
 # Whoever is treated with care for its rights: those who have them, and those who can take them.
 ADMIN_LEVELS = (ADMIN, CAN_BECOME_ADMIN)
 _ORDER = (NONE, READ, WRITE, CAN_BECOME_ADMIN, ADMIN)
-_IN_USE = timedelta(days=90)
 _MOST_PATHS = 8
 _MOST_SERVICES = 40
 _ADMINISTRATORS = ("AdministratorAccess", "IAMFullAccess")
 _DENIERS = ("AWSDenyAll", "AWSCompromisedKeyQuarantine")
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedBy:
-    """A role whose trust policy names a user. `principals`: everybody whom it names."""
-
-    role_name: str
-    principals: tuple[str, ...]
-    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,56 +90,6 @@ def is_powerful(judged: Privilege) -> bool:
     return any(not path["conditional"] for path in judged.facts["paths"])
 
 
-def references(
-    user_arn: str, user_id: str, roles: Iterable[TrustedBy], now: datetime
-) -> list[dict[str, Any]]:
-    """Who still names this user, as rows for `IamUser.references`.
-
-    Only a trust policy in use whose sole principal is this user blocks its deletion.
-    """
-    found: list[dict[str, Any]] = []
-    for role in roles:
-        if user_arn not in role.principals and user_id not in role.principals:
-            continue
-        in_use = role.last_used_at is not None and role.last_used_at > now - _IN_USE
-        alone = len(role.principals) == 1
-        text = "Role trust policy"
-        if alone:
-            text += ", its only principal"
-        if role.last_used_at:
-            text += f", last assumed {role.last_used_at:%d %b %Y}"
-        found.append(
-            {"kind": "role-trust", "name": role.role_name, "text": text, "blocks": alone and in_use}
-        )
-    return found
-
-
-def declared_elsewhere(tags: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Signs in the tags that code made this user and its next apply may make it again."""
-    lower = {key.lower(): value for key, value in tags.items()}
-    if stack := lower.get("aws:cloudformation:stack-name"):
-        text = "Made by a CloudFormation stack; remove it there first"
-        return [{"kind": "cloudformation", "name": stack, "text": text, "blocks": False}]
-    managed = next((lower[key] for key in ("managedby", "managed-by") if key in lower), "")
-    if managed:
-        text = "Tagged as managed by code; remove it there first, or the next apply makes it again"
-        return [{"kind": "declared", "name": managed, "text": text, "blocks": False}]
-    return []
-
-
-def principals(trust: Document) -> tuple[str, ...]:
-    """Every AWS, service and federated principal that a trust policy allows."""
-    named: set[str] = set()
-    for statement in _allows(trust):
-        principal = statement.get("Principal", {})
-        if isinstance(principal, str):
-            named.add(principal)
-            continue
-        for value in principal.values():
-            named.update(_as_list(value))
-    return tuple(sorted(named))
-
-
 def _higher(one: str, other: str) -> str:
     return max(one, other, key=_ORDER.index)
 
@@ -214,16 +151,3 @@ def _row(one: Held, roles: Sequence[PowerfulRole] | None, arn: str) -> dict[str,
         "patterns": list(measured.patterns),
         "unread": _unread(one),
     }
-
-
-def _allows(document: Document) -> Iterator[Document]:
-    statements = document.get("Statement", ())
-    for statement in [statements] if isinstance(statements, Mapping) else statements:
-        if statement.get("Effect") == "Allow":
-            yield statement
-
-
-def _as_list(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else [str(one) for one in value]

@@ -7,7 +7,7 @@ GetAccountAuthorizationDetails lacks last-used dates and credentials; ListUsers 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +16,8 @@ from urllib.parse import unquote
 from inventory.aws.paging import pages
 from inventory.aws.session import AwsSession
 from inventory.escalation import Held, PowerfulRole
-from inventory.privilege import (
-    ADMIN,
-    Privilege,
-    TrustedBy,
-    held,
-    is_powerful,
-    principals,
-    privilege,
-)
+from inventory.privilege import ADMIN, Privilege, held, is_powerful, privilege
+from inventory.references import HeldPolicy, TrustedBy
 
 _SERVICE_LINKED = "/aws-service-role/"
 
@@ -44,10 +37,12 @@ class UserDetails:
 
 @dataclass(frozen=True, slots=True)
 class AccountDetails:
-    """Users by user id, roles that trust somebody, and the names of roles with admin rights."""
+    """Users by user id, roles with their trust policies, the account's own identity policies, and
+    the names of roles with admin rights."""
 
     users: Mapping[str, UserDetails]
     trusts: tuple[TrustedBy, ...]
+    policies: tuple[HeldPolicy, ...]
     admin_roles: tuple[str, ...]
 
 
@@ -70,6 +65,7 @@ def read(session: AwsSession) -> AccountDetails:
     return AccountDetails(
         users={user.user_id: user for user in users},
         trusts=tuple(_trust(role) for role in raw["Role"]),
+        policies=tuple(_policies(raw, managed)),
         admin_roles=admin_roles,
     )
 
@@ -147,8 +143,21 @@ def _powerful(
 def _trust(role: Mapping[str, Any]) -> TrustedBy:
     used: datetime | None = role.get("RoleLastUsed", {}).get("LastUsedDate")
     trust = _document(role.get("AssumeRolePolicyDocument", {}))
-    named = principals(trust) if isinstance(trust, dict) else ()
-    return TrustedBy(role["RoleName"], named, used)
+    return TrustedBy(role["RoleName"], trust, used)
+
+
+def _policies(
+    raw: Mapping[str, list[dict[str, Any]]], managed: Mapping[str, dict[str, Any]]
+) -> Iterator[HeldPolicy]:
+    """Every policy document of the account's own; AWS's name no user."""
+    for arn, document in managed.items():
+        if not arn.partition(":iam::")[2].startswith("aws:"):
+            yield HeldPolicy(arn.rpartition("/")[2], document)
+    for kind in ("User", "Group", "Role"):
+        for holder in raw[kind]:
+            own = holder["UserId"] if kind == "User" else ""
+            for name, document in _inline(holder, f"{kind}PolicyList").items():
+                yield HeldPolicy(f"{holder[f'{kind}Name']}/{name}", document, own)
 
 
 def _inline(entity: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -9,11 +9,26 @@ from __future__ import annotations
 ACCOUNT_WIDE = (
     "cloudtrail:LookupEvents",
     "ec2:DescribeRegions",
+    "eks:DescribeAccessEntry",
+    "eks:ListAccessEntries",
+    "eks:ListAssociatedAccessPolicies",
+    "eks:ListClusters",
     "iam:GenerateCredentialReport",
     "iam:GetAccountAuthorizationDetails",
     "iam:GetCredentialReport",
     "iam:GetServiceLastAccessedDetails",
     "iam:ListUsers",
+    # Only policies, never what is in a bucket, a queue or a secret.
+    "kms:GetKeyPolicy",
+    "kms:ListKeys",
+    "s3:GetBucketPolicy",
+    "s3:ListAllMyBuckets",
+    "secretsmanager:GetResourcePolicy",
+    "secretsmanager:ListSecrets",
+    "sns:GetTopicAttributes",
+    "sns:ListTopics",
+    "sqs:GetQueueAttributes",
+    "sqs:ListQueues",
 )
 ON_USERS = (
     "iam:GenerateServiceLastAccessedDetails",

@@ -77,7 +77,10 @@ class AwsFailure(Exception):
     @property
     def denied(self) -> bool:
         """AWS refused for want of permission, in any of its spellings."""
-        return self.code.startswith("AccessDenied") or self.code.endswith("UnauthorizedOperation")
+        # SNS says AuthorizationError.
+        return self.code.startswith(("AccessDenied", "AuthorizationError")) or self.code.endswith(
+            "UnauthorizedOperation"
+        )
 
 
 class NoSuchUser(AwsFailure):

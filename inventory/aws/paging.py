@@ -40,3 +40,31 @@ def pages(call: Callable[..., Any], operation: str, **arguments: Any) -> Iterato
 def listing(call: Callable[..., Any], operation: str, key: str, **arguments: Any) -> list[Any]:
     """All items under `key` of all pages; see `pages`."""
     return [item for page in pages(call, operation, **arguments) for item in page.get(key, ())]
+
+
+def token_listing(
+    call: Callable[..., Any],
+    operation: str,
+    key: str,
+    tokens: tuple[str, str] = ("NextToken", "NextToken"),
+    **arguments: Any,
+) -> list[Any]:
+    """All items of a listing that goes on by a token; an empty page may have one too.
+
+    `tokens` are its names in the request and in the answer. Raises AwsFailure: AWS's own, or
+    "HalfRead" where a token comes a second time: such a listing never ends.
+    """
+    sent, told = tokens
+    items: list[Any] = []
+    seen: set[str] = set()
+    while True:
+        page = ask(call, operation, **arguments)
+        items += page.get(key) or ()
+        token = str(page.get(told) or "")
+        if not token:
+            return items
+        if token in seen:
+            message = "AWS gave the same page of the listing twice."
+            raise AwsFailure("HalfRead", message, operation=operation, retryable=True)
+        seen.add(token)
+        arguments[sent] = token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 
 from inventory.models.accounts import Account
@@ -46,7 +47,15 @@ class IamUser(models.Model):
     # admin | can-become-admin | write | read | none | "" (policies were never read)
     privilege = models.CharField(max_length=20, blank=True)
     privilege_facts = models.JSONField(default=dict, blank=True)  # see inventory.privilege
-    references = models.JSONField(default=list, blank=True)  # [{"kind","name","text","blocks"}]
+    # Rows of `inventory.references.Reference`.
+    references = models.JSONField(default=list, blank=True)
+    # A person says that code no longer declares it; holds while the signs have this digest.
+    removed_from_code_signs = models.CharField(max_length=64, blank=True)
+    removed_from_code_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    removed_from_code_at = models.DateTimeField(null=True, blank=True)
+    removed_from_code_note = models.TextField(blank=True)
 
     category = models.CharField(max_length=20, blank=True)
     category_confidence = models.CharField(max_length=6, blank=True)

@@ -4,6 +4,8 @@ from inventory.refresh.judging import judge
 from inventory.refresh.listening import listen_user, listened_to
 from inventory.refresh.listing import accept_listing
 from inventory.refresh.looking import look_at_user, read_last_used
+from inventory.refresh.references import looked_for
+from inventory.refresh.removed_from_code import record_removed_from_code
 from inventory.refresh.syncing import ask_sync, due_syncs, run_sync
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "listen_user",
     "listened_to",
     "look_at_user",
+    "looked_for",
     "read_last_used",
+    "record_removed_from_code",
     "run_sync",
 ]

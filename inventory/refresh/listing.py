@@ -16,7 +16,8 @@ from inventory.aws.holdings import ListedUser
 from inventory.aws.session import AwsFailure
 from inventory.models import Account, Alert, IamUser, Person
 from inventory.permissions import Action, require
-from inventory.privilege import declared_elsewhere, references
+from inventory.principals import Directory, Known
+from inventory.references import WITH_USERS, Reference, arranged, of_account
 from inventory.refresh.run import Halted, Run
 
 _ALARM_COUNT = 3
@@ -157,6 +158,7 @@ def _save(
     now = clock.now()
     known = {user.user_id: user for user in run.account.users.all()}
     names = {user.user_name.lower(): user for user in known.values() if user.gone_at is None}
+    references = _references(listed, details) if details else {}
     rows: list[IamUser] = []
     renamed: list[int] = []
     namesakes: list[str] = []
@@ -173,7 +175,7 @@ def _save(
             renamed.append(row.pk)
         _fill(row, one, report)
         if details:
-            _fill_details(row, details)
+            _fill_details(row, details, references.get(row.user_id, ()))
         row.last_seen_at = now
         row.coverage |= {"sync": run.sync.pk, "gaps": dict(gaps), "listed_at": now.isoformat()}
         if report:
@@ -202,7 +204,21 @@ def _fill(row: IamUser, one: ListedUser, report: Report | None) -> None:
         row.password_last_used_at = row.password_last_used_at or reported.password_last_used_at
 
 
-def _fill_details(row: IamUser, details: AccountDetails) -> None:
+def _references(listed: list[ListedUser], details: AccountDetails) -> dict[str, list[Reference]]:
+    """By user id, which of the account's own roles and policies name it."""
+    known = Directory(
+        Known(
+            one.user_id,
+            one.arn,
+            one.user_name,
+            details.users[one.user_id].tags if one.user_id in details.users else {},
+        )
+        for one in listed
+    )
+    return of_account(details.trusts, details.policies, known, clock.now())
+
+
+def _fill_details(row: IamUser, details: AccountDetails, named: Iterable[Reference]) -> None:
     found = details.users.get(row.user_id)
     if found is None:
         # Made between the two calls: the next sync has it.
@@ -214,10 +230,8 @@ def _fill_details(row: IamUser, details: AccountDetails) -> None:
     row.boundary_arn = found.boundary
     row.privilege = found.privilege.level
     row.privilege_facts = found.privilege.facts | {"at": clock.now().isoformat()}
-    row.references = [
-        *references(row.arn, row.user_id, details.trusts, clock.now()),
-        *declared_elsewhere(found.tags),
-    ]
+    others = [one for one in row.references if one["kind"] not in WITH_USERS]
+    row.references = arranged([*(one.row() for one in named), *others])
 
 
 def _write(rows: list[IamUser], new_ids: set[str]) -> None:

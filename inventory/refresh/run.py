@@ -28,6 +28,7 @@ STEPS: Mapping[str, str] = {
     "credentials": "Passwords, keys, MFA",
     "trail": "CloudTrail, 90 days",
     "services": "Access Advisor",
+    "references": "Who refers to them",
     "judge": "Verdicts",
 }
 

@@ -19,6 +19,7 @@ from inventory.permissions import Action, require
 from inventory.refresh import judging
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.listing import read_users
+from inventory.refresh.references import read_references
 from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
 from inventory.refresh.services import read_services
 from inventory.refresh.trail import read_trail
@@ -197,5 +198,6 @@ _WORK: dict[str, Callable[[Run], bool]] = {
     "credentials": read_credentials,
     "trail": read_trail,
     "services": read_services,
+    "references": read_references,
     "judge": _judge,
 }

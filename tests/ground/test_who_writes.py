@@ -25,6 +25,9 @@ SERVICES = (
     "accessanalyzer",
     "secretsmanager",
     "kms",
+    "sqs",
+    "sns",
+    "eks",
     "ec2",
 )
 
