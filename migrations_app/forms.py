@@ -52,6 +52,12 @@ class ReasonForm(VersionForm):
     )
 
 
+class RemovedForm(ReasonForm):
+    """Where code let go of a user, with the digest of the signs that the person saw."""
+
+    signs = forms.CharField(max_length=64)
+
+
 class NoteForm(VersionForm):
     """A note that may be left out."""
 

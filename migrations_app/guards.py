@@ -40,6 +40,14 @@ class Rules:
     evidence_max_age: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class StillNamed:
+    """Something that names the user and that its deletion would break: a sentence, the way out."""
+
+    text: str
+    fix: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What is known of one IAM user when somebody wants to move it. Times are aware UTC."""
@@ -75,7 +83,7 @@ class Situation:
     listened_from: datetime | None = None
     listened_to: datetime | None = None
     last_used_read_at: datetime | None = None
-    references_that_block: tuple[str, ...] = ()
+    references_that_block: tuple[StillNamed, ...] = ()
     partly_deleted: bool = False
     gone: bool = False
 
@@ -244,7 +252,7 @@ def _before_delete(s: Situation, now: datetime) -> Iterator[Blocker]:
     yield from _objections(s, now)
     yield from _time_is_over(s, now, "soak")
     for reference in s.references_that_block:
-        yield Blocker("reference", f"{reference} still names {s.user_name}.", "Edit it first.")
+        yield Blocker("reference", reference.text, reference.fix or "Edit it first.")
 
 
 def _objections(s: Situation, now: datetime) -> Iterator[Blocker]:

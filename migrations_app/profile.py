@@ -253,6 +253,7 @@ _TOLD = {
     "hand-over.declined": "sent it back",
     "hand-over.undone": "took the hand-over back",
     "plan.confirmed": "confirmed the plan",
+    "references.removed-from-code": "recorded that it was removed from the code",
     "verdict.overruled": "overruled the verdict {verdict}",
     "protection.set": "protected it",
     "protection.ended": "ended its protection",

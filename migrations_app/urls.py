@@ -48,6 +48,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_USER}decline-claim/", ownership.decline_claim, name="user-decline-claim"),
     path(f"{_USER}protect/", ownership.protect, name="user-protect"),
     path(f"{_USER}unprotect/", ownership.unprotect, name="user-unprotect"),
+    path(f"{_USER}removed-from-code/", ownership.removed_from_code, name="user-removed-from-code"),
     path(f"{_USER}overrule/", ownership.overrule, name="user-overrule"),
     path(f"{_USER}confirm-plan/", ownership.confirm_plan, name="user-confirm-plan"),
     path("claim/", claims.claim_mine, name="claim-mine"),

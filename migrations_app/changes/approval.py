@@ -20,6 +20,7 @@ from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import notices
 from migrations_app.changes import nudge, restoring
 from migrations_app.changes.batches import words_for
+from migrations_app.changes.evidence import NAMED
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
@@ -77,6 +78,8 @@ def checks(batch: Batch, person: Person) -> list[Check]:
     locked_out = lock_out(batch.account, [change.departure for change in changes])
     found += [Check(one.code, False, one.text, one.fix, overridable=True) for one in locked_out]
     found.append(_evidence_age(batch, changes))
+    if batch.move == MoveName.DELETE:
+        found += _named_elsewhere(changes, person)
     unseen = len(changes) - seen_by(batch, person)
     found.append(
         Check(
@@ -411,6 +414,25 @@ def _all_may_go(batch: Batch, count: int) -> str:
     if batch.move == MoveName.DELETE:
         return f"Soak complete, no open hit, for {count} of {count}"
     return f"{count} of {count} may be disabled by the evidence"
+
+
+def _named_elsewhere(changes: list[Change], person: Person) -> list[Check]:
+    """Whoever is still named somewhere, or was not looked for everywhere, is ticked as viewed."""
+    named = [change for change in changes if any(one["code"] in NAMED for one in change.warnings)]
+    if not named:
+        return []
+    open_ones = [
+        change
+        for change in named
+        if not change.viewed.filter(person=person, digest=change.digest).exists()
+    ]
+    if not open_ones:
+        count = len(named)
+        return [Check("references", True, f"Who still names {count} of them was ticked")]
+    user = open_ones[0].departure.user
+    more = f" and {len(open_ones) - 1} more" if len(open_ones) > 1 else ""
+    text = f"Who still names {user}{more} is not ticked yet"
+    return [Check("references", False, text, "Read its warnings, then tick Viewed.")]
 
 
 def _evidence_age(batch: Batch, changes: list[Change]) -> Check:

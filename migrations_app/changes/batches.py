@@ -294,7 +294,12 @@ def _dry_run_one(change: Change, session: AwsSession) -> None:
     change.facts = facts
     change.digest = ledger.digest(facts)
     change.judged = evidence.judged(departure, looked)
-    change.warnings = evidence.warnings(departure, holdings, planned(holdings, move, change.method))
+    before = change.warnings
+    calls = planned(holdings, move, change.method)
+    change.warnings = evidence.warnings(departure, holdings, calls, move)
+    if change.warnings != before:
+        # Viewed is the tick for a warning: it does not count for one that nobody was shown.
+        change.viewed.all().delete()
     change.blockers = _blockers(change)
     _save_dry_run(change)
 

@@ -8,11 +8,16 @@ from typing import Any
 from inventory import clock, refresh
 from inventory.aws.holdings import UserHoldings
 from inventory.aws.session import AwsSession
-from inventory.models import Organization
+from inventory.models import IamUser, Organization
 from inventory.privilege import ADMIN, ADMIN_LEVELS
 from migrations_app import aws, guards
 from migrations_app.changes.situation import situation
+from migrations_app.lifecycle import MoveName
 from migrations_app.models import Departure, Hit
+
+REFERENCE, NOT_LOOKED_AT = "reference", "reference-unread"
+# What an approver ticks about who still names a user.
+NAMED = frozenset({REFERENCE, NOT_LOOKED_AT})
 
 
 def look(departure: Departure, session: AwsSession, holdings: UserHoldings) -> bool:
@@ -35,10 +40,28 @@ def judged(departure: Departure, whole: bool) -> dict[str, Any]:
 
 
 def warnings(
-    departure: Departure, holdings: UserHoldings, calls: Iterable[tuple[aws.PlannedCall, str]]
+    departure: Departure,
+    holdings: UserHoldings,
+    calls: Iterable[tuple[aws.PlannedCall, str]],
+    move: MoveName,
 ) -> list[dict[str, str]]:
     """What an approver should look at first, in sentences."""
-    return [{"code": code, "text": text} for code, text in _warnings(departure, holdings, calls)]
+    found = [*_warnings(departure, holdings, calls), *reference_warnings(departure.user, move)]
+    return [{"code": code, "text": text} for code, text in found]
+
+
+def reference_warnings(user: IamUser, move: MoveName) -> Iterator[tuple[str, str]]:
+    """Who still names the user without blocking; for a delete also where nobody looked.
+
+    The approver's Viewed is the tick for these (DESIGN.md section 5).
+    """
+    for one in user.references:
+        if not one.get("blocks"):
+            where = f" in {one['region']}" if one.get("region") else ""
+            yield REFERENCE, f"{one['name']}{where}: {one['text']}"
+    if move is MoveName.DELETE:
+        for missing in refresh.looked_for(user).missing:
+            yield NOT_LOOKED_AT, f"Not looked at who names it: {missing}"
 
 
 def _warnings(
@@ -57,9 +80,6 @@ def _warnings(
         yield "break-glass", "Break-glass? It has hardware MFA and no access keys"
     if holdings.has_login_profile and not holdings.mfa:
         yield "no-mfa", "No MFA"
-    for one in user.references:
-        if not one.get("blocks"):
-            yield "reference", f"Named in {one['kind']} {one['name']}"
     if user.rhythm in ("quarterly", "yearly"):
         yield "rare", f"Rare: runs {user.rhythm}"
     if any(call.loses for call, _ in calls):

@@ -164,6 +164,7 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     if urgent:
         return
     _no_later_activity(change)
+    _nothing_new_names_it(change)
     if change.follows_id is None and not notices.reached_in_time(change):
         raise LeftOut(f"{departure.owner} was not reached in time.")
 
@@ -224,6 +225,17 @@ def _no_later_activity(change: Change) -> None:
         return
     if last > datetime.fromisoformat(looked):
         raise LeftOut(f"It was used at {last:%d %b %H:%M} UTC, after it was looked at.")
+
+
+def _nothing_new_names_it(change: Change) -> None:
+    """Before a delete: who names the user now is what the approver ticked, or less."""
+    departure = change.departure
+    if change.move != MoveName.DELETE or departure.partly_deleted:
+        return
+    ticked = {one["text"] for one in change.warnings}
+    for code, text in evidence.reference_warnings(departure.user, MoveName.DELETE):
+        if code == evidence.REFERENCE and text not in ticked:
+            raise LeftOut(f"It is named elsewhere since it was approved. {text}.")
 
 
 def _save_holdings(change: Change, live: UserHoldings) -> UserHoldings:

@@ -16,9 +16,10 @@ from inventory.models import Account, IamUser, Organization, Role, Team, TrailCo
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from inventory.privilege import ADMIN
+from inventory.references import sentence
 from migrations_app import guards
 from migrations_app.aws import QUARANTINE
-from migrations_app.guards import Blocker, Rules, Situation, WayIn
+from migrations_app.guards import Blocker, Rules, Situation, StillNamed, WayIn
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
 from migrations_app.models import Change, Departure, EmergencyStop, Hit, Plan
 
@@ -92,7 +93,9 @@ def situations(
             listened_to=listened_to,
             last_used_read_at=row.last_used_read_at,
             references_that_block=tuple(
-                f"{one['kind']} {one['name']}" for one in user.references if one.get("blocks")
+                StillNamed(sentence(one, user.user_name), str(one.get("fix", "")))
+                for one in user.references
+                if one.get("blocks")
             ),
             partly_deleted=row.partly_deleted,
             gone=user.gone_at is not None,

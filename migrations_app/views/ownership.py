@@ -7,10 +7,19 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from inventory import refresh
 from inventory.models import Person
 from inventory.permissions import Action, require
 from migrations_app import changes
-from migrations_app.forms import NoteForm, ProtectForm, ReasonForm, TeamForm, UntilForm, VersionForm
+from migrations_app.forms import (
+    NoteForm,
+    ProtectForm,
+    ReasonForm,
+    RemovedForm,
+    TeamForm,
+    UntilForm,
+    VersionForm,
+)
 from migrations_app.models import Departure
 from migrations_app.views.answers import cleaned, done, person_of
 
@@ -111,6 +120,16 @@ def overrule(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     data = cleaned(ReasonForm(request.POST))
     changes.overrule(_as_seen(row, data), person, data["reason"])
     return done(request, _page(row), "Overruled. The approver sees your note first.")
+
+
+@require_POST
+def removed_from_code(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Terraform or CloudFormation no longer declares it."""
+    person, row = _asked(request, account, user_id)
+    require(person, Action.OPERATE)
+    data = cleaned(RemovedForm(request.POST))
+    refresh.record_removed_from_code(row.user, person, data["reason"], data["signs"])
+    return done(request, _page(row), f"Recorded. Its declaration no longer blocks {row.user}.")
 
 
 @require_POST

@@ -10,7 +10,9 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from inventory import clock
+from inventory import clock, refresh
+from inventory.declared import KINDS as DECLARED_KINDS
+from inventory.declared import signs_digest
 from inventory.models import Account, Organization, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
@@ -19,6 +21,19 @@ from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change, Departure, Hit
 from migrations_app.views.answers import person_of, rendered
+
+REFERENCE_ICONS = {
+    "bucket": "database",
+    "queue": "stack-2",
+    "topic": "bell",
+    "key": "key",
+    "secret": "lock",
+    "cluster": "server",
+    "cloudformation": "code",
+    "declared": "code",
+    "managed": "code",
+    "made-by": "code",
+}
 
 
 @require_GET
@@ -57,6 +72,18 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
             for name, document in sorted(one.inline_policies.items())
         ],
         "blocking": sum(bool(reference.get("blocks")) for reference in one.references),
+        "references": [
+            reference | {"icon": REFERENCE_ICONS.get(reference.get("kind", ""), "id-badge-2")}
+            for reference in one.references
+        ],
+        "looked_for": refresh.looked_for(one),
+        "signs_field": {"signs": signs_digest(one.tags, one.created_with)},
+        "code_signs_hold": one.removed_from_code_signs == signs_digest(one.tags, one.created_with),
+        "may_record_removed": may(person, Action.OPERATE)
+        and any(
+            reference.get("blocks") and reference.get("kind") in DECLARED_KINDS
+            for reference in one.references
+        ),
         "version_field": {"version": row.version},
         "dispute_title": f"Dispute {one.user_name}",
         **_allowed(person, row, now),
@@ -88,6 +115,7 @@ def departure_of(account: str, user_id: str) -> Departure:
         "claim_pending_team",
         "disputed_by",
         "overruled_by",
+        "user__removed_from_code_by",
     )
     row = rows.filter(user__account__account_id=account, user__user_id=user_id).first()
     if row is None:

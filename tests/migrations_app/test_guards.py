@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrations_app import guards
-from migrations_app.guards import AccountSituation, Rules, Situation, WayIn
+from migrations_app.guards import AccountSituation, Rules, Situation, StillNamed, WayIn
 from migrations_app.lifecycle import MoveName, State
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # the night in which Berlin's clocks go forward
@@ -258,7 +258,7 @@ def test_a_delete_waits_for_the_soak(expected: list[str], facts: dict[str, Any])
 
 
 def test_a_reference_blocks_a_delete_only() -> None:
-    named = {"references_that_block": ("KMS key payments",)}
+    named = {"references_that_block": (StillNamed("It is the only administrator."),)}
     assert codes(soaked(**named), MoveName.DELETE) == ["reference"]
     assert codes(watched(**named), MoveName.SOAK) == []
 
