@@ -113,9 +113,8 @@ def looked_at(
     for kind in RESOURCES:
         rows = by_kind.get(kind, [])
         read = [one for one in rows if _was_read(one, now)]
-        if read or not rows:
-            count = sum(one.count for one in read)
-            found += [_counted(count, kind)] if read else []
+        if read:
+            found.append(_counted(sum(one.count for one in read), kind))
         missing += _not_read(kind, rows, now)
     if skipped := sorted(left_out):
         missing.append(f"{_in(skipped)} (left out in the declaration)")
@@ -128,6 +127,8 @@ def _was_read(one: Scope, now: datetime) -> bool:
 
 def _not_read(kind: str, rows: list[Scope], now: datetime) -> list[str]:
     """By reason, the Regions of a kind that were not read, and single resources refused."""
+    if not rows:
+        return [f"{_NOUNS[kind][1]} (the enabled Regions are not known)"]
     reasons: defaultdict[str, list[str]] = defaultdict(list)
     single = []
     for one in rows:

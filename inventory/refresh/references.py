@@ -184,7 +184,7 @@ class _Look:
     def _is_ours(self, row: Mapping[str, Any]) -> bool:
         if row["kind"] != self._scope.kind:
             return False
-        return row["kind"] == BUCKET or row.get("region", "") == self._scope.region
+        return self._scope.kind == BUCKET or bool(row.get("region", "") == self._scope.region)
 
     def _keep_scope(self, ended: Scope, dead: list[dict[str, str]], *, broken: bool) -> None:
         account = self._run.account
