@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from demo.aws.estate import EXTERNAL_ID
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 ACCOUNT = "123456789012"
+# Where nothing may differ from run to run, the clock starts here.
+MONDAY = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 
 
 def environment(home: Path, now: datetime | None = None) -> dict[str, str]:
@@ -37,8 +39,11 @@ def environment(home: Path, now: datetime | None = None) -> dict[str, str]:
 
 
 @contextmanager
-def product(name: str, now: datetime | None = None) -> Iterator[None]:
-    """Django set up on a fresh database, made for this measurement and dropped after it."""
+def product(name: str, now: datetime | None = None) -> Iterator[Callable[[], None]]:
+    """Django set up on a fresh database, made for this measurement and dropped after it.
+
+    What is given empties it again, and sets the clock back to `now`.
+    """
     with tempfile.TemporaryDirectory() as home:
         os.environ.update(environment(Path(home), now))
         from tests import services  # noqa: PLC0415
@@ -47,6 +52,7 @@ def product(name: str, now: datetime | None = None) -> Iterator[None]:
         import django  # noqa: PLC0415
 
         django.setup()
+        from django.core.cache import cache  # noqa: PLC0415
         from django.core.management import call_command  # noqa: PLC0415
         from django.db import connection  # noqa: PLC0415
 
@@ -58,13 +64,19 @@ def product(name: str, now: datetime | None = None) -> Iterator[None]:
             call_command("migrate", verbosity=0, interactive=False)
             connection.close()
 
+        def renew() -> None:
+            connection.close()
+            environment(Path(home), now)
+            cache.clear()
+            database.renew()
+            connection.settings_dict["NAME"] = database.name
+
         database.make_template(migrate)
-        database.renew()
-        connection.settings_dict["NAME"] = database.name
+        renew()
         # For the processes that a measurement starts.
         os.environ["DATABASE_URL"] = database.url
         try:
-            yield
+            yield renew
         finally:
             connection.close()
             database.drop()

@@ -9,7 +9,7 @@ for the run, and the clock starts on a fixed day, so that every run ends with th
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bench import ground
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 REPORT = ground.DOCS / "reference-case.md"
 COMMAND = "IAMCLEANUP_TEST=1 .venv/bin/python -m bench.reference_case"
-MONDAY = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 
 
 def report(result: Result) -> str:
@@ -85,7 +84,7 @@ def _table(counts: Table, rows: list[str]) -> list[str]:
 
 def main() -> int:
     """Run it on a database of its own and write the page; 1 if a dormant user is not gone."""
-    with ground.product("reference", MONDAY):
+    with ground.product("reference", ground.MONDAY):
         from bench import case  # noqa: PLC0415
 
         result = case.run()

@@ -1,15 +1,18 @@
 """What an IAM user is for, from what it holds, is called and does. Pure.
 
-Each sign speaks for one category with a weight; the category with most weight wins, and how far it
-is ahead makes the confidence. Without any sign it is a mystery.
+Each sign speaks for one category with a weight: 1 is a hint, 2 a habit, 3 to 5 something that
+somebody wrote down or did on purpose. The category with most weight wins; how far it is ahead, and
+on how many signs it stands, make the confidence. With hints only it is a mystery.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -35,7 +38,12 @@ class CategoryName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What the category is told by. `user_agents` and `callers` with the count of calls."""
+    """What the category is told by. Mappings hold counts of calls.
+
+    `actions` as "service:action"; `moments` the first call of each day and kind; `neighbours` how
+    many other users that call from the same addresses are of which category; `credentials` the
+    kinds of active credentials beside access keys and password.
+    """
 
     user_name: str
     path: str = "/"
@@ -48,6 +56,18 @@ class Signs:
     user_agents: Mapping[str, int] = field(default_factory=dict)
     policies: tuple[str, ...] = ()
     trusted_externally: bool = False
+    addresses: Mapping[str, int] = field(default_factory=dict)
+    actions: Mapping[str, int] = field(default_factory=dict)
+    moments: tuple[datetime, ...] = ()
+    neighbours: Mapping[str, int] = field(default_factory=dict)
+    credentials: tuple[str, ...] = ()
+
+    @property
+    def human(self) -> CategoryName:
+        """Which kind of human it would be."""
+        if self.has_console_password or (self.signed_in and not self.access_keys):
+            return CategoryName.HUMAN_CONSOLE
+        return CategoryName.HUMAN_PROGRAMMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +86,35 @@ class _Sign:
     text: str
 
 
-def _words(text: str) -> set[str]:
-    return {word for word in re.split(r"[^a-z0-9]+", text.lower()) if word}
-
-
-_CI_WORDS = _words(
-    """
-    ci cd cicd deploy deployer deployment build builder pipeline jenkins gitlab github
-    circleci travis terraform tf ansible codebuild codepipeline actions runner release packer
-    argocd argo spinnaker buildkite bamboo teamcity drone bitbucket atlantis publish ecr helm
-    """
-)
-_VENDOR_WORDS = _words(
-    """
-    datadog newrelic snowflake pagerduty splunk sumologic sumo logicmonitor dynatrace
-    cloudhealth cloudability cloudcheckr spotinst spot vendor partner thirdparty external
-    fivetran stitch segment looker tableau databricks mongodb atlas twilio sendgrid mailgun
-    okta onelogin crowdstrike lacework wiz orca prisma qualys rapid7 tenable nessus veeam n2ws
-    commvault zendesk salesforce hubspot workato zapier mulesoft auditor audit consultancy
-    agency contractor elastic grafana sentry honeycomb loggly papertrail statuspage opsgenie
-    vanta drata kubecost vantage metabase redash cloudflare fastly akamai rubrik druva stripe
-    shopify netsuite sap backup scanner
-    """
-)
-_WORKLOAD_WORDS = _words(
-    """
-    svc service app api bot cron batch job worker etl lambda ses smtp s3 sync reader writer
-    upload script export import report backend
-    """
-)
-_CI_AGENTS = re.compile(
-    r"terraform|jenkins|github|gitlab|codebuild|circleci|actions|packer|ansible|pulumi|argo"
-    r"|buildkite|bamboo|teamcity|travis|cdk|serverless|spinnaker|atlantis|drone|bitbucket|exec-env/ci",
-    re.IGNORECASE,
-)
-_VENDOR_AGENTS = re.compile(
-    "|".join(re.escape(word) for word in sorted(_VENDOR_WORDS) if len(word) > 4), re.IGNORECASE
-)
-_CONSOLE_AGENTS = re.compile(r"mozilla|signin\.|console\.|aws internal|s3console", re.IGNORECASE)
-_LAPTOP_AGENTS = re.compile(r"darwin|macos|windows|md/prompt|command/|os/macos", re.IGNORECASE)
-_PERSON = re.compile(r"^[a-z]{2,}[._-][a-z]{2,}$|^[^@\s]+@[^@\s]+\.[a-z]{2,}$", re.IGNORECASE)
-_TAG_KEYS = frozenset(
-    {"type", "kind", "category", "purpose", "usage", "role", "use", "description"}
-)
-_REPOSITORY_KEYS = frozenset({"repo", "repository", "github", "gitlab", "pipeline", "project-url"})
-_VENDOR_KEYS = frozenset({"vendor", "partner", "third-party", "thirdparty", "supplier", "contract"})
-_PERSON_KEYS = frozenset({"email", "mail", "employee", "employee-id", "employeeid", "person"})
+_LEAST = 3
+_STRONG = 5
+_AHEAD = 3
 
 
 def category(signs: Signs) -> Category:
     """The category of a user with these signs."""
-    weights: dict[CategoryName, int] = defaultdict(int)
-    reasons: dict[CategoryName, list[str]] = defaultdict(list)
+    found: dict[CategoryName, list[_Sign]] = defaultdict(list)
     for sign in _signs(signs):
-        weights[sign.name] += sign.weight
-        reasons[sign.name].append(sign.text)
+        found[sign.name].append(sign)
+    weights = {name: sum(sign.weight for sign in group) for name, group in found.items()}
     ranked = sorted(weights, key=lambda name: weights[name], reverse=True)
-    if not ranked or weights[ranked[0]] < 2:
-        return Category(CategoryName.MYSTERY, "low", ("Nothing tells what it is for.",))
+    if not ranked or weights[ranked[0]] < _LEAST:
+        hints = [f"Only a hint: {sign.text}" for group in found.values() for sign in group]
+        return Category(
+            CategoryName.MYSTERY, "low", tuple(hints) or ("Nothing tells what it is for.",)
+        )
     best = ranked[0]
     ahead = weights[best] - (weights[ranked[1]] if len(ranked) > 1 else 0)
-    strong = weights[best] >= 4
-    confidence = "high" if strong and ahead >= 3 else "medium" if ahead >= 2 else "low"
-    return Category(best, confidence, tuple(reasons[best]))
+    several = len(found[best]) > 1
+    confidence = "low"
+    if ahead >= _AHEAD and weights[best] >= _STRONG and several:
+        confidence = "high"
+    elif ahead >= _AHEAD - 1 and (several or weights[best] > _LEAST):
+        confidence = "medium"
+    told = [sign.text for sign in sorted(found[best], key=lambda sign: -sign.weight)]
+    if len(ranked) > 1 and ahead < _AHEAD:
+        told.append(f"But: {max(found[ranked[1]], key=lambda sign: sign.weight).text}")
+    return Category(best, confidence, tuple(told))
 
 
 def _signs(signs: Signs) -> Iterator[_Sign]:
@@ -136,71 +122,249 @@ def _signs(signs: Signs) -> Iterator[_Sign]:
     yield from _by_name(signs)
     yield from _by_tags(signs)
     yield from _by_agents(signs)
+    yield from _by_policies(signs)
+    yield from _by_actions(signs)
+    yield from _by_addresses(signs)
+    yield from _by_times(signs)
 
 
 def _by_credentials(signs: Signs) -> Iterator[_Sign]:
     if signs.has_console_password:
-        yield _Sign(CategoryName.HUMAN_CONSOLE, 4, "It has a console password.")
+        # A password that nobody ever used may have come with the user.
+        weight = 4 if signs.signed_in or not signs.access_keys else 2
+        yield _Sign(CategoryName.HUMAN_CONSOLE, weight, "It has a console password.")
     if signs.signed_in:
         yield _Sign(CategoryName.HUMAN_CONSOLE, 2, "Somebody signed in to the console with it.")
     if signs.has_mfa:
-        yield _Sign(CategoryName.HUMAN_CONSOLE, 2, "It has an MFA device.")
+        yield _Sign(signs.human, 2, "It has an MFA device.")
+    if "ssh-key" in signs.credentials and not signs.has_console_password:
+        yield _Sign(signs.human, 2, "It holds an SSH public key, as people do for CodeCommit.")
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.split(r"[^a-z0-9]+", text.lower()) if word}
+
+
+_CI_WORDS = _words(
+    """
+    ci cd cicd deploy deployer deployers deployment build builds builder pipeline pipelines jenkins
+    gitlab github circleci travis terraform tf ansible codebuild codepipeline actions runner runners
+    release packer argocd argo spinnaker buildkite bamboo teamcity drone bitbucket atlantis publish
+    ecr helm pulumi automation
+    """
+)
+# What says that it is for somebody outside, and names of products that are given keys.
+_OUTSIDE_WORDS = _words(
+    """
+    vendor vendors partner partners thirdparty external supplier suppliers auditor consultancy
+    agency saas integration integrations
+    """
+)
+_VENDOR_WORDS = _words(
+    """
+    datadog newrelic snowflake pagerduty splunk sumologic sumo logicmonitor dynatrace
+    cloudhealth cloudability cloudcheckr spotinst fivetran stitch segment looker tableau databricks
+    mongodb atlas twilio sendgrid mailgun okta onelogin crowdstrike lacework wiz orca prisma qualys
+    rapid7 tenable nessus veeam n2ws commvault zendesk salesforce hubspot workato zapier mulesoft
+    grafana sentry honeycomb loggly papertrail statuspage opsgenie vanta drata kubecost vantage
+    metabase redash cloudflare fastly akamai rubrik druva stripe shopify netsuite sap mixpanel
+    amplitude marketo
+    """
+)
+_WORKLOAD_WORDS = _words(
+    """
+    svc service app api bot cron batch job worker etl lambda ses smtp s3 sync reader writer
+    upload script export import report backend backup scanner audit mirror mover test tmp
+    """
+)
+_MACHINE_WORDS = _CI_WORDS | _OUTSIDE_WORDS | _VENDOR_WORDS | _WORKLOAD_WORDS
+_PERSON = re.compile(r"[a-z]{1,}[._][a-z]{2,}|[^@\s]+@[^@\s]+\.[a-z]{2,}", re.IGNORECASE)
+_MADE_BY_CONSOLE = ("ses-smtp-user.", "BedrockAPIKey-")
 
 
 def _by_name(signs: Signs) -> Iterator[_Sign]:
-    words = _words(f"{signs.path} {signs.user_name} {' '.join(signs.groups)}")
+    words = _words(signs.user_name)
+    person = _PERSON.fullmatch(signs.user_name) is not None
+    if signs.user_name.startswith(_MADE_BY_CONSOLE):
+        text = "An AWS console made it for an application."
+        yield _Sign(CategoryName.HUMAN_PROGRAMMATIC, 4, text)
+    # Words that are also family names: travis.miller is no pipeline.
+    doubtful = person and len(words & _MACHINE_WORDS) == 1
     for known, name, text in (
         (_CI_WORDS, CategoryName.CI_CD, "a pipeline"),
-        (_VENDOR_WORDS, CategoryName.THIRD_PARTY, "a vendor"),
+        (_OUTSIDE_WORDS, CategoryName.THIRD_PARTY, "somebody outside"),
+        (_VENDOR_WORDS, CategoryName.THIRD_PARTY, "a vendor's product"),
     ):
-        hits = sorted(words & known)
-        if hits:
-            weight = 3 if name is CategoryName.CI_CD else 4
-            yield _Sign(name, weight, f"Name, path or group speaks of {text}: {', '.join(hits)}.")
-    if signs.user_name.startswith(("ses-smtp-user.", "BedrockAPIKey-")):
-        text = "An AWS console made it for an application."
-        yield _Sign(CategoryName.HUMAN_PROGRAMMATIC, 3, text)
-    machine = words & (_CI_WORDS | _VENDOR_WORDS | _WORKLOAD_WORDS)
-    if _PERSON.match(signs.user_name) and not machine and not signs.has_console_password:
-        yield _Sign(
-            CategoryName.HUMAN_PROGRAMMATIC, 3, "It is named like a person, without password."
-        )
+        if hits := sorted(words & known):
+            weight = 1 if doubtful else 3
+            yield _Sign(name, weight, f"Its name speaks of {text}: {', '.join(hits)}.")
+        if hits := sorted(_words(signs.path) & known):
+            yield _Sign(name, 3, f"Its path speaks of {text}: {', '.join(hits)}.")
+        if hits := sorted(_words(" ".join(signs.groups)) & known):
+            yield _Sign(name, 2, f"A group speaks of {text}: {', '.join(hits)}.")
+    if person and (doubtful or not words & _MACHINE_WORDS):
+        yield _Sign(signs.human, 2 if doubtful else 3, "It is named like a person.")
+
+
+_PURPOSE_KEYS = frozenset(
+    {"type", "kind", "category", "purpose", "usage", "role", "use", "description"}
+)
+_REPOSITORY_KEYS = frozenset({"repo", "repository", "github", "gitlab", "pipeline", "project-url"})
+_VENDOR_KEYS = frozenset({"vendor", "partner", "third-party", "thirdparty", "supplier", "contract"})
+_PERSON_KEYS = frozenset({"email", "mail", "employee", "employee-id", "employeeid", "person"})
+_PERSON_VALUES = frozenset({"human", "person", "developer", "personal", "employee"})
 
 
 def _by_tags(signs: Signs) -> Iterator[_Sign]:
     for key, value in signs.tags.items():
-        lower = key.lower()
-        words = _words(value)
+        lower, words = key.lower(), _words(value)
         if lower in _VENDOR_KEYS:
             yield _Sign(CategoryName.THIRD_PARTY, 5, f"Tag {key}.")
         elif lower in _REPOSITORY_KEYS:
             yield _Sign(CategoryName.CI_CD, 3, f"Tag {key} names a repository.")
-        elif lower in _PERSON_KEYS and not signs.has_console_password:
-            yield _Sign(CategoryName.HUMAN_PROGRAMMATIC, 4, f"Tag {key} names a person.")
-        elif lower in _TAG_KEYS:
+        elif lower in _PERSON_KEYS:
+            yield _Sign(signs.human, 4, f"Tag {key} names a person.")
+        elif lower in _PURPOSE_KEYS:
             if words & _CI_WORDS:
                 yield _Sign(CategoryName.CI_CD, 4, f"Tag {key} speaks of a pipeline.")
-            elif words & _VENDOR_WORDS:
+            elif words & (_VENDOR_WORDS | _OUTSIDE_WORDS):
                 yield _Sign(CategoryName.THIRD_PARTY, 4, f"Tag {key} speaks of a vendor.")
-            elif words & {"human", "person", "developer", "personal", "employee"}:
-                human = (
-                    CategoryName.HUMAN_CONSOLE
-                    if signs.has_console_password
-                    else CategoryName.HUMAN_PROGRAMMATIC
-                )
-                yield _Sign(human, 4, f"Tag {key} speaks of a person.")
+            elif words & _PERSON_VALUES:
+                yield _Sign(signs.human, 4, f"Tag {key} speaks of a person.")
+
+
+_CI_AGENTS = re.compile(
+    r"terraform|jenkins|github|gitlab|codebuild|circleci|actions|packer|ansible|pulumi|argo"
+    r"|buildkite|bamboo|teamcity|travis|\bcdk\b|serverless|spinnaker|atlantis|drone|bitbucket"
+    r"|exec-env/ci",
+    re.IGNORECASE,
+)
+_WORKLOAD_AGENTS = re.compile(r"exec-env/AWS_(ECS|Lambda)|exec-env/EC2|kubernetes|rclone|flink")
+_VENDOR_AGENTS = re.compile(
+    "|".join(re.escape(word) for word in sorted(_VENDOR_WORDS) if len(word) > 4), re.IGNORECASE
+)
+_BROWSERS = re.compile(r"mozilla|signin\.|console\.|aws internal|s3console", re.IGNORECASE)
+_LAPTOPS = re.compile(r"darwin|macos|windows|md/prompt|command/|os/macos", re.IGNORECASE)
+_TYPED = re.compile(r"^aws-cli/")
 
 
 def _by_agents(signs: Signs) -> Iterator[_Sign]:
     total = sum(signs.user_agents.values())
-    if not total:
-        return
-    for pattern, name, text in (
-        (_CI_AGENTS, CategoryName.CI_CD, "a build tool"),
-        (_VENDOR_AGENTS, CategoryName.THIRD_PARTY, "a vendor's product"),
-        (_CONSOLE_AGENTS, CategoryName.HUMAN_CONSOLE, "a browser"),
-        (_LAPTOP_AGENTS, CategoryName.HUMAN_PROGRAMMATIC, "a person's computer"),
+    laptop = CategoryName.HUMAN_PROGRAMMATIC
+    for pattern, name, weight, text in (
+        (_CI_AGENTS, CategoryName.CI_CD, 3, "a build tool"),
+        (_WORKLOAD_AGENTS, CategoryName.CI_CD, 2, "a workload in AWS"),
+        (_VENDOR_AGENTS, CategoryName.THIRD_PARTY, 3, "a vendor's product"),
+        (_BROWSERS, CategoryName.HUMAN_CONSOLE, 3, "a browser"),
+        (_LAPTOPS, laptop if not signs.has_console_password else signs.human, 3, "a computer"),
+        # People type it, and so do scripts.
+        (_TYPED, signs.human, 1, "the command line"),
     ):
         count = sum(n for agent, n in signs.user_agents.items() if pattern.search(agent))
         if count * 2 > total:
-            yield _Sign(name, 3, f"Most calls come from {text}.")
+            of = "a person's computer" if pattern is _LAPTOPS else text
+            yield _Sign(name, weight, f"Most calls come from {of}.")
+
+
+_DEPLOY_POLICIES = re.compile(
+    r"cloudformation|codedeploy|codebuild|codepipeline|containerregistry|ecs_fullaccess|beanstalk"
+    r"|deploy|pipeline|terraform",
+    re.IGNORECASE,
+)
+_MONITOR_POLICIES = re.compile(
+    r"securityaudit|viewonly|cloudwatchreadonly|billing|costexplorer|integration|monitoring",
+    re.IGNORECASE,
+)
+_PERSONAL_POLICIES = re.compile(
+    r"changepassword|selfmanage|manage-?own|force-?mfa|require-?mfa", re.IGNORECASE
+)
+
+
+def _by_policies(signs: Signs) -> Iterator[_Sign]:
+    names = [policy.rpartition("/")[2] for policy in signs.policies]
+    for pattern, name, weight, text in (
+        (_DEPLOY_POLICIES, CategoryName.CI_CD, 2, "deploys"),
+        (_MONITOR_POLICIES, CategoryName.THIRD_PARTY, 2, "only watches, as monitoring does"),
+        (_PERSONAL_POLICIES, signs.human, 2, "lets a person manage the own credentials"),
+    ):
+        # People are given such rights too, mostly through groups.
+        if pattern is not _PERSONAL_POLICIES and signs.has_console_password:
+            continue
+        if hits := [one for one in names if pattern.search(one)]:
+            yield _Sign(name, weight, f"Policy {hits[0]} {text}.")
+    if signs.trusted_externally:
+        yield _Sign(CategoryName.THIRD_PARTY, 2, "A role that outsiders may assume names it.")
+
+
+_DEPLOY_ACTIONS = re.compile(
+    r"^(ecr:GetAuthorizationToken|cloudformation:|codedeploy:|codebuild:|ecs:(Update|Register|Desc)"
+    r"|lambda:(Update|Publish))"
+)
+
+
+def _by_actions(signs: Signs) -> Iterator[_Sign]:
+    total = sum(signs.actions.values())
+    deploys = sum(n for action, n in signs.actions.items() if _DEPLOY_ACTIONS.search(action))
+    if deploys * 2 > total:
+        yield _Sign(CategoryName.CI_CD, 2, "Most calls are those of a deployment.")
+
+
+_HUMANS = frozenset({CategoryName.HUMAN_CONSOLE.value, CategoryName.HUMAN_PROGRAMMATIC.value})
+_ENOUGH_NEIGHBOURS = 3
+
+
+def _by_addresses(signs: Signs) -> Iterator[_Sign]:
+    if signs.addresses and all(_private(address) for address in signs.addresses):
+        yield _Sign(CategoryName.CI_CD, 1, "All calls come from inside a network of ours.")
+    total = sum(signs.neighbours.values())
+    people = sum(signs.neighbours.get(name, 0) for name in _HUMANS)
+    if total < _ENOUGH_NEIGHBOURS:
+        return
+    for name, count in (
+        (CategoryName.CI_CD, signs.neighbours.get("ci-cd", 0)),
+        (CategoryName.THIRD_PARTY, signs.neighbours.get("third-party", 0)),
+        (signs.human, people),
+    ):
+        if count * 5 >= total * 4:
+            label = "people" if name == signs.human else f"{name.label} users"
+            text = f"{count} of {total} others that call from the same address are {label}."
+            yield _Sign(name, 2, text)
+
+
+# RFC 1918 and RFC 4193 only: Python also calls documentation and other reserved ranges private.
+_OURS = tuple(
+    ipaddress.ip_network(net)
+    for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+
+
+def _private(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        # A call that an AWS service made for the user bears that service's name.
+        return False
+    return any(parsed in net for net in _OURS)
+
+
+_ENOUGH_DAYS = 8
+_SAME_MINUTES = 10
+
+
+def _by_times(signs: Signs) -> Iterator[_Sign]:
+    first: dict[object, datetime] = {}
+    for moment in sorted(signs.moments):
+        first.setdefault(moment.date(), moment)
+    if len(first) < _ENOUGH_DAYS:
+        return
+    minutes = sorted(at.hour * 60 + at.minute for at in first.values())
+    # Over midnight the clock begins again: the widest hole in the circle is not part of the span.
+    holes = [b - a for a, b in zip(minutes, [*minutes[1:], minutes[0] + 1440], strict=True)]
+    span = 1440 - max(holes)
+    weekend = sum(at.weekday() >= 5 for at in first.values())
+    if span <= _SAME_MINUTES:
+        yield _Sign(CategoryName.CI_CD, 2, "It starts at the same minute every day.")
+    elif not weekend and span <= 12 * 60:
+        yield _Sign(signs.human, 2, "It is used on working days, at working hours.")
+    elif weekend * 5 >= len(first) and span > 18 * 60:
+        yield _Sign(CategoryName.CI_CD, 1, "It is used at all hours, weekends too.")

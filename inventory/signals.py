@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.dispatch import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What people said or did about an IAM user: the key of the team that answers for it, and when
+    it was last restored."""
+
+    team_key: str = ""
+    restored_at: datetime | None = None
+
 
 # Sent after each sync that listed the users, outside any transaction. sender: the Sync class.
 # sync: the Sync row. missing: pks of IamUser rows that the complete listing did not hold (each
 # still has to be proven gone). changes: {"new_users": [pk], "namesakes": [pk], "renamed": [pk],
 # "new_keys": [credential pk], "reactivated": [credential pk]}.
 account_synced = Signal()
+
+# Sent while users are judged. sender: the IamUser class. accounts: pks. A receiver answers a
+# mapping of IamUser pks to their Standing, for users of these accounts about which there is one.
+standing_asked = Signal()

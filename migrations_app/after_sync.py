@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from inventory.models import Sync
-from inventory.signals import account_synced
+from inventory.models import IamUser, Organization, Sync
+from inventory.signals import Standing, account_synced, standing_asked
 
 
 def connect() -> None:
-    """Listen to `inventory.signals.account_synced`."""
+    """Listen to what `inventory.signals` sends."""
     account_synced.connect(after_sync, dispatch_uid="migrations_app.after_sync")
+    standing_asked.connect(standing, dispatch_uid="migrations_app.standing")
+
+
+def standing(
+    sender: type[IamUser], *, accounts: Iterable[int], **kwargs: Any
+) -> dict[int, Standing]:
+    """Which team answers for which IAM user, and when it was restored.
+
+    What an engineer only adopted for the custodian says nothing of whose it is.
+    """
+    # Deferred, because apps are still loading when the signal is connected.
+    from migrations_app.models import Departure, GivenAnswer  # noqa: PLC0415
+
+    custodian = Organization.get().custodian_id
+    adopted = set(
+        GivenAnswer.objects.filter(
+            said="adopt", team=custodian, departure__user__account__in=accounts
+        ).values_list("departure__user", flat=True)
+    )
+    rows = Departure.objects.filter(user__account__in=accounts).values_list(
+        "user", "owner", "owner__key", "restored_at"
+    )
+    return {
+        user: Standing("" if owner == custodian and user in adopted else key or "", restored_at)
+        for user, owner, key, restored_at in rows
+        if owner or restored_at
+    }
 
 
 def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: Any) -> None:

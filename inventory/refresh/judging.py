@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
 from inventory import clock
-from inventory.category import Category, Signs, category
+from inventory.category import Category, category
 from inventory.models import (
     Account,
     Credential,
@@ -17,9 +18,11 @@ from inventory.models import (
     Sync,
     Team,
 )
-from inventory.owners import Suggestion, TeamSigns, UserSigns, suggest
+from inventory.owners import Suggestion, suggest
 from inventory.policy import policy_for
 from inventory.refresh.activity import regions_of
+from inventory.refresh.signs import Company, company_of, signs_of, team_signs, user_signs
+from inventory.signals import Standing
 from inventory.verdict import (
     CredentialFact,
     Evidence,
@@ -65,18 +68,33 @@ def judge(users: Iterable[IamUser]) -> int:
     teams = {
         team.key: team for team in Team.objects.filter(active=True).prefetch_related("members")
     }
-    signs = _team_signs(teams.values())
+    looked_for, company = team_signs(teams.values()), company_of(rows)
+    categories = _categories(rows, company)
     for user in rows:
-        sorted_as = category(_signs_of(user))
-        shown = user.category_override or sorted_as.name.value
-        policy = policy_for(organization, user.account, shown)
-        facts = evidence_of(user, user.account)
-        judged = verdict(facts, policy.dormant_after, now)
-        _fill_verdict(user, facts, judged, now)
-        _fill_category(user, sorted_as)
-        _fill_suggestion(user, suggest(_user_signs(user), signs), teams)
+        _fill_category(user, categories[user.pk])
+        policy = policy_for(organization, user.account, user.shown_category)
+        standing = company.standing.get(user.pk, Standing())
+        facts = replace(evidence_of(user, user.account), restored_at=standing.restored_at)
+        _fill_verdict(user, facts, verdict(facts, policy.dormant_after, now), now)
+        _fill_suggestion(user, suggest(user_signs(user, company), looked_for), teams)
     IamUser.objects.bulk_update(rows, list(_COLUMNS), batch_size=500)
     return len(rows)
+
+
+def _categories(rows: list[IamUser], company: Company) -> dict[int, Category]:
+    """Twice: what is told for certain by a user's own signs speaks for its neighbours."""
+    signs = {user.pk: signs_of(user, company) for user in rows}
+    alone = {pk: category(replace(one, neighbours={})) for pk, one in signs.items()}
+    for user in rows:
+        company.categories.pop(user.pk, None)
+        if user.category_override or alone[user.pk].confidence == "high":
+            company.categories[user.pk] = user.category_override or alone[user.pk].name.value
+    return {
+        user.pk: category(
+            replace(signs[user.pk], neighbours=company.neighbours(user, signs[user.pk].addresses))
+        )
+        for user in rows
+    }
 
 
 def evidence_of(user: IamUser, account: Account) -> Evidence:
@@ -152,57 +170,16 @@ def _credentials(user: IamUser) -> list[CredentialFact]:
     return found
 
 
-def _signs_of(user: IamUser) -> Signs:
-    agents: dict[str, int] = {}
-    signed_in = user.password_last_used_at is not None
-    for one in user.activity.all():
-        if one.outcome == "failed-sign-in":
-            continue
-        agents[one.user_agent] = agents.get(one.user_agent, 0) + one.count
-        signed_in |= one.action == "ConsoleLogin"
-    return Signs(
-        user_name=user.user_name,
-        path=user.path,
-        tags=user.tags,
-        groups=tuple(user.groups),
-        has_console_password=user.has_console_password,
-        has_mfa=bool(user.mfa),
-        signed_in=signed_in,
-        access_keys=sum(
-            1 for one in user.credentials.all() if one.kind == Credential.Kind.ACCESS_KEY
-        ),
-        user_agents=agents,
-        policies=tuple(user.attached_policies),
-    )
-
-
-def _team_signs(teams: Iterable[Team]) -> list[TeamSigns]:
-    return [
-        TeamSigns(
-            key=team.key,
-            name=team.name,
-            match=team.match,
-            people=tuple(
-                word
-                for person in team.members.all()
-                for word in (person.username, person.email, person.email.partition("@")[0])
-            ),
-        )
-        for team in teams
-    ]
-
-
-def _user_signs(user: IamUser) -> UserSigns:
-    return UserSigns(
-        user_name=user.user_name, path=user.path, tags=user.tags, groups=tuple(user.groups)
-    )
-
-
 def _fill_verdict(user: IamUser, facts: Evidence, judged: Verdict, now: datetime) -> None:
     user.verdict = judged.value.value
     user.verdict_confidence = judged.confidence
     user.verdict_reasons = [
-        {"text": one.text, "source": one.source, "at": one.at.isoformat() if one.at else None}
+        {
+            "text": one.text,
+            "source": one.source,
+            "at": one.at.isoformat() if one.at else None,
+            **({"blocks": True} if one.blocks else {}),
+        }
         for one in judged.reasons
     ]
     user.coverage |= {
@@ -218,6 +195,9 @@ def _fill_verdict(user: IamUser, facts: Evidence, judged: Verdict, now: datetime
         "missing": list(judged.coverage.missing),
         "blind": list(judged.coverage.blind),
         "blockers": list(judged.blockers),
+        "days": judged.coverage.days,
+        "sources": list(judged.coverage.sources),
+        "confidence_reason": judged.confidence_reason,
     }
     user.coverage_whole = judged.coverage.whole
     user.rhythm, user.next_expected_at = judged.rhythm, judged.next_expected_at

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> case.Result:
-    for name, value in ground.environment(tmp_path, reference_case.MONDAY).items():
+    for name, value in ground.environment(tmp_path, ground.MONDAY).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(settings, "IAMCLEANUP_SANDBOX_ACCOUNTS", [case.ACCOUNT])
     return case.run()

@@ -15,7 +15,6 @@ from inventory.verdict import (
     ServiceUse,
     Verdict,
     VerdictValue,
-    sentences,
     verdict,
 )
 
@@ -226,16 +225,3 @@ def test_every_reason_bears_its_source() -> None:
     found = judged(replace(QUIET, credentials=(key(ago(412)),)))
     assert found.reasons
     assert all(reason.source and reason.text for reason in found.reasons)
-
-
-@pytest.mark.parametrize("value", list(VerdictValue))
-def test_every_verdict_has_its_sentence(value: VerdictValue) -> None:
-    headline, _ = sentences(value, NOW, ago(412))
-    assert headline.endswith(".")
-
-
-def test_a_dormant_user_is_told_in_days() -> None:
-    assert sentences("dormant", NOW, ago(412)) == (
-        "Dormant. Safe to disable now.",
-        "Nobody has signed in or used a key for 412 days.",
-    )
