@@ -86,9 +86,9 @@ class _Sign:
     text: str
 
 
-_LEAST = 3
-_STRONG = 5
-_AHEAD = 3
+# Weights: something done or written down on purpose, and a habit.
+_SAID = 3
+_HABIT = 2
 
 
 def category(signs: Signs) -> Category:
@@ -98,23 +98,29 @@ def category(signs: Signs) -> Category:
         found[sign.name].append(sign)
     weights = {name: sum(sign.weight for sign in group) for name, group in found.items()}
     ranked = sorted(weights, key=lambda name: weights[name], reverse=True)
-    if not ranked or weights[ranked[0]] < _LEAST:
+    if not ranked or weights[ranked[0]] < _SAID:
         hints = [f"Only a hint: {sign.text}" for group in found.values() for sign in group]
         return Category(
             CategoryName.MYSTERY, "low", tuple(hints) or ("Nothing tells what it is for.",)
         )
     best = ranked[0]
     ahead = weights[best] - (weights[ranked[1]] if len(ranked) > 1 else 0)
-    several = len(found[best]) > 1
-    confidence = "low"
-    if ahead >= _AHEAD and weights[best] >= _STRONG and several:
-        confidence = "high"
-    elif ahead >= _AHEAD - 1 and (several or weights[best] > _LEAST):
-        confidence = "medium"
+    confidence = _confidence(signs, [sign.weight for sign in found[best]], ahead)
     told = [sign.text for sign in sorted(found[best], key=lambda sign: -sign.weight)]
-    if len(ranked) > 1 and ahead < _AHEAD:
+    if len(ranked) > 1 and ahead < _SAID:
         told.append(f"But: {max(found[ranked[1]], key=lambda sign: sign.weight).text}")
     return Category(best, confidence, tuple(told))
+
+
+def _confidence(signs: Signs, weights: list[int], ahead: int) -> str:
+    """High needs two things said on purpose, or one and two habits; circumstances alone are low."""
+    said = sum(weight >= _SAID for weight in weights)
+    habits = sum(weight >= _HABIT for weight in weights)
+    if not said or ahead < _HABIT or _words(signs.user_name) & _PROVISIONAL_WORDS:
+        return "low"
+    if ahead >= _SAID and (said > 1 or habits > _HABIT):
+        return "high"
+    return "medium" if len(weights) > 1 or weights[0] > _SAID else "low"
 
 
 def _signs(signs: Signs) -> Iterator[_Sign]:
@@ -177,6 +183,9 @@ _WORKLOAD_WORDS = _words(
     upload script export import report backend backup scanner audit mirror mover test tmp
     """
 )
+_COMPUTER_WORDS = _words("laptop notebook macbook mbp desktop workstation thinkpad")
+# Whoever made it meant to remove it again: what it was called says little of what it is now.
+_PROVISIONAL_WORDS = _words("test tmp temp old legacy copy unused")
 _MACHINE_WORDS = _CI_WORDS | _OUTSIDE_WORDS | _VENDOR_WORDS | _WORKLOAD_WORDS
 _PERSON = re.compile(r"[a-z]{1,}[._][a-z]{2,}|[^@\s]+@[^@\s]+\.[a-z]{2,}", re.IGNORECASE)
 _MADE_BY_CONSOLE = ("ses-smtp-user.", "BedrockAPIKey-")
@@ -202,6 +211,8 @@ def _by_name(signs: Signs) -> Iterator[_Sign]:
             yield _Sign(name, 3, f"Its path speaks of {text}: {', '.join(hits)}.")
         if hits := sorted(_words(" ".join(signs.groups)) & known):
             yield _Sign(name, 2, f"A group speaks of {text}: {', '.join(hits)}.")
+    if hits := sorted(words & _COMPUTER_WORDS):
+        yield _Sign(signs.human, 3, f"Its name speaks of a person's computer: {', '.join(hits)}.")
     if person and (doubtful or not words & _MACHINE_WORDS):
         yield _Sign(signs.human, 2 if doubtful else 3, "It is named like a person.")
 

@@ -25,12 +25,13 @@ def headline(
     history shows, 0 where it shows none. A date of this year is told without the year.
     """
     go = " It can be disabled." if may_go else ""
+    made = f" since it was made on {created_at:%-d %b %Y}" if created_at else ""
     if value == "dormant" and last_activity_at:
         quiet = days(now - last_activity_at)
         return f"Dormant.{go}", f"Nobody has signed in or used a key for {quiet}."
-    if value == "never-used":
-        made = f" since it was made on {created_at:%-d %b %Y}" if created_at else ""
-        return f"Never used.{go}", f"No sign-in and no key use{made}."
+    if value in {"dormant", "never-used"}:
+        label = "Dormant" if value == "dormant" else "Never used"
+        return f"{label}.{go}", f"No sign-in and no key use{made}."
     if value == "active" and rhythm in RARE:
         last = f", last {day(last_activity_at, now)}" if last_activity_at else ""
         cover = (

@@ -94,6 +94,8 @@ class Verdict:
     rhythm: str
     next_expected_at: datetime | None
     confidence_reason: str = ""
+    # False where one run only makes a rhythm likely.
+    rhythm_proven: bool = False
 
 
 def verdict(facts: Evidence, dormant_after: timedelta, now: datetime) -> Verdict:
@@ -124,6 +126,7 @@ def verdict(facts: Evidence, dormant_after: timedelta, now: datetime) -> Verdict
         last_activity_source=latest.source if latest else "",
         rhythm=rhythm.name,
         next_expected_at=rhythm.next_at,
+        rhythm_proven=rhythm.proven,
     )
 
 

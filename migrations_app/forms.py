@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from inventory.category import CategoryName
 from inventory.models import Team
 
 REASON_LENGTH = 500
@@ -62,6 +63,28 @@ class NoteForm(VersionForm):
     """A note that may be left out."""
 
     reason = forms.CharField(max_length=REASON_LENGTH, required=False)
+
+
+class SeenForm(forms.Form):
+    """The category that the person was shown."""
+
+    seen = forms.CharField(max_length=20, required=False)
+
+
+class CategoryForm(SeenForm):
+    """What an IAM user is for, and how the person knows."""
+
+    category = forms.ChoiceField(
+        choices=[(one.value, one.label) for one in CategoryName],
+        error_messages={
+            "required": "Choose one of the five categories.",
+            "invalid_choice": "Choose one of the five categories.",
+        },
+    )
+    reason = forms.CharField(
+        max_length=REASON_LENGTH,
+        error_messages={"required": "Say how you know, so that others can rely on it."},
+    )
 
 
 class UntilForm(ReasonForm):

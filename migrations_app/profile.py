@@ -10,7 +10,9 @@ from datetime import date, datetime, timedelta
 from django.db.models import Max, Min, Sum
 from django.utils.dateparse import parse_datetime
 
+from inventory import sentences
 from inventory.models import Activity, Credential, IamUser, LedgerEntry, LedgerName
+from inventory.rhythm import RARE
 from inventory.timelines import Evidence, Lane, evidence_lanes
 from migrations_app import dates, listing
 from migrations_app.batch_plan import cut_keys
@@ -19,8 +21,6 @@ from migrations_app.models import Answer, Departure, Plan
 
 EVIDENCE_DAYS = 90
 HISTORY = 7
-# Rhythms with so few runs that a watch of a week may miss them.
-RARE = ("monthly", "quarterly", "yearly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Judged:
     icon: str
     tone: str
     confidence: str
+    why_not_higher: str
     level: int
     reasons: tuple[Reason, ...]
 
@@ -160,7 +161,8 @@ def judged(user: IamUser, row: Departure, now: datetime) -> Judged:
         )
         for reason in user.verdict_reasons
     ]
-    return Judged(title, why, icon, tone, user.verdict_confidence, level, tuple(reasons))
+    doubt = str(user.coverage.get("confidence_reason", ""))
+    return Judged(title, why, icon, tone, user.verdict_confidence, doubt, level, tuple(reasons))
 
 
 def seen(user: IamUser, credentials: Sequence[Credential], now: datetime) -> Seen:
@@ -255,6 +257,8 @@ _TOLD = {
     "plan.confirmed": "confirmed the plan",
     "references.removed-from-code": "recorded that it was removed from the code",
     "verdict.overruled": "overruled the verdict {verdict}",
+    "category.changed": "said it is {after}: {note}",
+    "category.cleared": "took the changed category back",
     "protection.set": "protected it",
     "protection.ended": "ended its protection",
     "protection.bound": "bound its protection to this user",
@@ -314,36 +318,42 @@ def _lanes(
     return evidence_lanes(lanes, today, sentence, quiet_since=quiet if quiet < today else None)
 
 
+_LOOKS = {
+    "dormant": ("moon", "plain"),
+    "never-used": ("circle-x", "plain"),
+    "active": ("activity", "plain"),
+}
+_DOUBTFUL = ("alert-triangle", "attention")
+
+
 def _sentence(user: IamUser, row: Departure, now: datetime) -> tuple[str, str, str, str]:
-    days = (now - user.last_activity_at).days if user.last_activity_at else None
-    quiet = (
-        f"Nobody has signed in or used a key for {days:,} days."
-        if days is not None
-        else f"No sign-in and no key use since it was made on {user.created_at:%-d %b %Y}."
+    """The verdict's own sentence; what people decided meanwhile stands above it."""
+    plan = getattr(row, "plan", None)
+    replaced = plan is not None and plan.status == Plan.Status.CONFIRMED
+    rare = user.rhythm in RARE
+    if user.verdict == "active" and replaced and not rare:
+        return "Going quiet. A replacement is confirmed.", "", "arrows-exchange", "plain"
+    title, why = sentences.headline(
+        user.verdict,
+        now,
+        user.last_activity_at,
+        created_at=user.created_at,
+        rhythm=user.rhythm,
+        next_expected_at=user.next_expected_at,
+        missing=tuple(user.coverage.get("missing", ())),
+        calls_a_week=_calls_a_week(user, now),
+        may_go=row.state == State.OWNER_ASSIGNED and not row.protection,
     )
-    if user.verdict in ("dormant", "never-used"):
-        label = "Dormant" if user.verdict == "dormant" else "Never used"
-        icon = "moon" if user.verdict == "dormant" else "circle-x"
-        may_go = row.state == State.OWNER_ASSIGNED and not row.protection
-        return f"{label}.{' It can be disabled.' if may_go else ''}", quiet, icon, "plain"
-    if user.verdict == "active" and user.rhythm in RARE:
-        next_at = user.next_expected_at
-        cover = f" Watch or soak must cover {next_at:%-d %b}." if next_at else ""
-        seldom = f"It runs {user.rhythm}.{cover}"
-        return "Rare. Plan a replacement first.", seldom, "alert-triangle", "attention"
-    if user.verdict == "active":
-        plan = getattr(row, "plan", None)
-        if plan is not None and plan.status == Plan.Status.CONFIRMED:
-            return "Going quiet. A replacement is confirmed.", "", "arrows-exchange", "plain"
-        rhythm = f", {user.rhythm}" if user.rhythm else ""
-        ago = "today" if days == 0 else f"{days} {'day' if days == 1 else 'days'} ago"
-        return (
-            f"In use{rhythm}. Plan a replacement first.",
-            f"Last used {ago}." if days is not None else "",
-            "activity",
-            "plain",
-        )
-    why = "What was looked at does not prove use or silence. Ask the owner."
-    if row.answer == Answer.CAN_GO:
+    if user.verdict == "unknown" and row.answer == Answer.CAN_GO:
         why = "What was looked at proves nothing. Its owner says it can go."
-    return "Cannot tell.", why, "alert-triangle", "attention"
+    looks = _DOUBTFUL if user.verdict == "active" and rare else _LOOKS.get(user.verdict, _DOUBTFUL)
+    return title, why, *looks
+
+
+def _calls_a_week(user: IamUser, now: datetime) -> int:
+    """How often it was called in the last seven days, as event history shows."""
+    if user.verdict != "active":
+        return 0
+    week = Activity.objects.filter(user=user, day__gt=now.date() - timedelta(days=7))
+    used = week.exclude(outcome="failed-sign-in").aggregate(Sum("count"))
+    return used["count__sum"] or 0

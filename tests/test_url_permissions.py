@@ -109,6 +109,8 @@ ROWS: dict[str, Row] = {
     "user-unprotect": act("D"),
     "user-overrule": act("E"),
     "user-confirm-plan": act("LE"),
+    "user-category": Row(get="E", post="E"),
+    "user-category-clear": act("E"),
     "claim-answer": act("LE"),
     "alert-close": act("ED"),
     "batch-add": act("E"),

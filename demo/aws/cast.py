@@ -80,7 +80,10 @@ _MYSTERIES = _words(
 
 @dataclass
 class Member:
-    """One user to be made, and what is true about it. `quirks` are what `quirks.py` adds."""
+    """One user to be made, and what is true about it.
+
+    `quirks` are what `quirks.py` adds, `disguise` is how `disguises.py` hides what it is.
+    """
 
     name: str
     category: str
@@ -90,6 +93,12 @@ class Member:
     rhythm: str = ""
     quirks: list[str] = field(default_factory=list)
     suggestable: bool = True
+    disguise: str = ""
+
+
+def people_words(pick: random.Random) -> tuple[str, str]:
+    """A given name and a family name."""
+    return pick.choice(_FIRST), pick.choice(_LAST)
 
 
 def scaled(size: int) -> dict[tuple[str, str], int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .cast import TEAM_REGIONS, Member
+from .disguises import TERRAFORM
 from .rhythm import DAY, HOUR, Habit, once
 from .state import User
 
@@ -36,6 +38,21 @@ _AGENTS = {
 }
 
 
+def where(member: Member) -> str:
+    """The address a member calls from. People share the office, builds the runners or their team's
+    gateway, and so do servers that nobody remembers; a vendor has its own."""
+    pick = random.Random(f"where-{member.name}")
+    if member.category == "third-party":
+        return address(member.name, member.category)
+    if member.category.startswith("human"):
+        if pick.random() < 0.5:
+            return address(member.name, "human")
+        return f"203.0.113.{pick.choice((10, 11))}"
+    if member.category == "ci-cd" and pick.random() < 0.5:
+        return f"198.51.100.{pick.choice((20, 21, 22))}"
+    return f"198.51.100.{40 + list(TEAM_REGIONS).index(member.team)}"
+
+
 def address(name: str, category: str) -> str:
     """The address somebody calls from: documentation ranges, the same in every run."""
     number = random.Random(f"ip-{name}").randrange(1, 255)
@@ -50,7 +67,7 @@ def sign_in(member: Member, user: User, born_at: datetime, every: int) -> Habit:
     region = TEAM_REGIONS.get(member.team, "us-east-1")
     return Habit(
         kind="console", actor=user.id, key="", service=service, event=event, region=region,
-        every=every, first=_first(user, born_at), ip=address(member.name, "human"), agent=_BROWSER,
+        every=every, first=_first(user, born_at), ip=where(member), agent=_BROWSER,
         workdays=every < 20 * DAY,
     )  # fmt: skip
 
@@ -63,8 +80,8 @@ def calls(member: Member, user: User, key: str, born_at: datetime, every: int) -
     return Habit(
         kind="api", actor=user.id, key=key, service=service, event=event,
         region=TEAM_REGIONS.get(member.team, "us-east-1"), every=every,
-        first=_first(user, born_at), ip=address(member.name, member.category),
-        agent=_AGENTS[member.category],
+        first=_first(user, born_at), ip=where(member),
+        agent=TERRAFORM if member.disguise == "terraform-at-home" else _AGENTS[member.category],
     )  # fmt: skip
 
 
@@ -76,16 +93,27 @@ def usual(member: Member, user: User, born_at: datetime, pick: random.Random) ->
     """An active user: sign-ins for those with a password, calls for those with keys."""
     habits = []
     keys = [key.id for key in user.keys.values() if key.status == "Active"]
-    if user.login is not None:
+    if user.login is not None and member.disguise != "with-password":
         every = pick.choice([2 * DAY, 3 * DAY, 3 * DAY, 7 * DAY, 24 * DAY])
         habits.append(sign_in(member, user, born_at, every))
         member.rhythm = rhythm_name(every)
-    if keys and (user.login is None or pick.random() < 0.5):
+    if keys and (not habits or pick.random() < 0.5):
         faster = {"ci-cd": [12 * HOUR, DAY, DAY, 7 * DAY], "third-party": [DAY, DAY, 3 * DAY]}
         every = pick.choice(faster.get(member.category, [DAY, 2 * DAY, 7 * DAY]))
-        habits.append(calls(member, user, keys[0], born_at, every))
+        habits.append(_as_usual(member, calls(member, user, keys[0], born_at, every)))
         member.rhythm = member.rhythm or rhythm_name(every)
     return habits
+
+
+def _as_usual(member: Member, habit: Habit) -> Habit:
+    """People work on working days; every second build is started by a clock."""
+    if member.category == "human-programmatic":
+        return replace(habit, workdays=habit.every < 20 * DAY)
+    pick = random.Random(f"clock-{member.name}")
+    if member.category == "ci-cd" and pick.random() < 0.5:
+        first = habit.first + timedelta(minutes=pick.randrange(24 * 60))
+        return replace(habit, first=first, spread=0.0)
+    return habit
 
 
 def rhythm_name(every: int) -> str:
@@ -99,7 +127,7 @@ def rhythm_name(every: int) -> str:
 
 def faded(member: Member, user: User, last: datetime, born_at: datetime) -> list[Habit]:
     """The last three uses of somebody who stopped at `last`."""
-    if user.login is not None:
+    if user.login is not None and member.disguise != "with-password":
         habit = sign_in(member, user, born_at, 3 * DAY)
     else:
         habit = calls(member, user, next(iter(user.keys)), born_at, 3 * DAY)

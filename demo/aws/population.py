@@ -13,6 +13,7 @@ from typing import Any
 
 from .authentication import ADMIN_ROLE, ADMIN_SESSION
 from .cast import PREFIXES, TEAM_GROUP, Member, Names, scaled
+from .disguises import disguise
 from .estate import SSO_READ_ROLE, furnish, let_trust
 from .habits import address, faded, rhythm_name, sign_in, usual
 from .ids import drawn_id
@@ -75,6 +76,7 @@ def _truth(account: Account, member: Member) -> dict[str, Any]:
         "traps": list(member.quirks),
         "team": member.team,
         "owner_can_be_suggested": member.suggestable,
+        "disguise": member.disguise,
     }
 
 
@@ -92,6 +94,7 @@ def _members(seed: int, size: int) -> list[Member]:
             path = path if pick.random() < 0.5 else "/"
             name = names.name(category, team)
             members.append(Member(name, category, status, team, path))
+    disguise(members, seed)
     return members
 
 
@@ -120,6 +123,10 @@ def _made(stage: Stage, member: Member) -> User:
         user.password_changed_at = created_at
         if pick.random() < 0.55 and not any("mfa" in quirk for quirk in member.quirks):
             add_virtual(stage, user)
+    if member.disguise == "with-password":
+        # Somebody ticked the box when the user was made; nobody ever signed in.
+        user.login = LoginProfile(created_at)
+        user.password_changed_at = created_at
     _give_keys(stage, member, user, pick)
     _give_rights(member, user, pick)
     _give_tags(member, user, pick)
@@ -157,14 +164,16 @@ def _give_tags(member: Member, user: User, pick: random.Random) -> None:
     chance = {"mystery": 0.0, "third-party": 0.55, "ci-cd": 0.6}.get(member.category, 0.7)
     if pick.random() < chance:
         user.tags["team"] = member.team
-    if member.category == "third-party" and pick.random() < 0.6:
+    plain = member.disguise in {"neutral-name", "build-name", "product-name"}
+    if member.category == "third-party" and pick.random() < (0.2 if plain else 0.6):
         user.tags["vendor"] = member.name.removeprefix("vendor-").split("=")[0].rstrip("0123456789")
-    if member.category == "ci-cd" and pick.random() < 0.4:
+    if member.category == "ci-cd" and pick.random() < (0.1 if plain else 0.4):
         user.tags["purpose"] = "ci"
     if member.category == "human-console" and pick.random() < 0.3:
         user.tags["email"] = f"{user.name.replace('@acme.example', '')}@acme.example"
     a_person = member.category == "human-programmatic" and not _MADE_BY_AWS & set(member.quirks)
-    if a_person and (pick.random() < 0.3 or not _PERSON.match(user.name)):
+    nameless = not _PERSON.match(user.name) and not member.disguise
+    if a_person and (pick.random() < 0.3 or nameless):
         user.tags["email"] = f"{user.name.replace(',', '.')}@acme.example"
     named = any(user.name.startswith((f"{p}-", f"ci-{p}-")) for p in PREFIXES.values())
     member.suggestable = "team" in user.tags or named

@@ -87,7 +87,9 @@ class Rhythm:
         habit = self._habits[number]
         part = _mixed(self._seed, number, n) / 2**32
         seconds = n * habit.every + int(part * habit.spread * habit.every)
-        return habit.first + timedelta(seconds=seconds)
+        at = habit.first + timedelta(seconds=seconds)
+        # From seven in the morning to six in the evening, in the order of the day.
+        return at.replace(hour=7 + at.hour * 11 // 24) if habit.workdays else at
 
 
 def once(habit: Habit, at: datetime) -> Habit:

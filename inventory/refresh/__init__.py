@@ -1,5 +1,6 @@
 """The verbs of knowing: values from AWS become rows, and rows become verdicts."""
 
+from inventory.refresh.correcting import clear_category, override_category
 from inventory.refresh.judging import judge
 from inventory.refresh.listening import listen_user, listened_to
 from inventory.refresh.listing import accept_listing
@@ -11,12 +12,14 @@ from inventory.refresh.syncing import ask_sync, due_syncs, run_sync
 __all__ = [
     "accept_listing",
     "ask_sync",
+    "clear_category",
     "due_syncs",
     "judge",
     "listen_user",
     "listened_to",
     "look_at_user",
     "looked_for",
+    "override_category",
     "read_last_used",
     "record_removed_from_code",
     "run_sync",

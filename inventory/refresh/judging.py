@@ -195,6 +195,7 @@ def _fill_verdict(user: IamUser, facts: Evidence, judged: Verdict, now: datetime
         "missing": list(judged.coverage.missing),
         "blind": list(judged.coverage.blind),
         "blockers": list(judged.blockers),
+        "rhythm_proven": judged.rhythm_proven,
         "days": judged.coverage.days,
         "sources": list(judged.coverage.sources),
         "confidence_reason": judged.confidence_reason,

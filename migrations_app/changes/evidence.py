@@ -81,7 +81,8 @@ def _warnings(
     if holdings.has_login_profile and not holdings.mfa:
         yield "no-mfa", "No MFA"
     if user.rhythm in ("quarterly", "yearly"):
-        yield "rare", f"Rare: runs {user.rhythm}"
+        proven = user.coverage.get("rhythm_proven", True)
+        yield "rare", f"Rare: runs {user.rhythm}" if proven else f"Perhaps rare: {user.rhythm}"
     if any(call.loses for call, _ in calls):
         yield "password", "The password does not come back"
     if any(aws.QUARANTINE in arn for arn in holdings.attached_policies):

@@ -6,6 +6,7 @@ Disable fences (and shuts, where asked for), soak shuts what was watched, delete
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -16,6 +17,7 @@ from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session, own_identity
 from inventory.models import IamUser, Role
 from inventory.policy import is_open
+from inventory.rhythm import GRACE, RARE
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence
 from migrations_app.changes.facts import (
@@ -298,8 +300,7 @@ def _fence(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHol
             watch=timedelta(seconds=change.facts["watch"]),
             soak=timedelta(seconds=change.facts["soak"]),
             compromised=bool(change.batch and change.batch.urgent),
-            not_before=_rare(departure, now),
-            not_before_reason="its next expected run" if _rare(departure, now) else "",
+            **_not_before(departure, now),
         )
 
 
@@ -326,19 +327,25 @@ def _shut(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHold
                 actor=change.batch.approved_by if change.batch else None,
                 batch=change.batch.number if change.batch else None,
                 clock_started_at=now,
-                not_before=_rare(departure, now),
-                not_before_reason="its next expected run" if _rare(departure, now) else "",
+                **_not_before(departure, now),
                 last_used_read_at=None,
             )
     return "Shut and read back."
 
 
-def _rare(departure: Departure, now: datetime) -> datetime | None:
-    """A known rare rhythm: the next expected run and three days."""
-    expected = departure.user.next_expected_at
-    if departure.user.rhythm in ("monthly", "quarterly", "yearly") and expected:
-        return max(expected + timedelta(days=3), now) if expected > now else None
-    return departure.not_before if departure.not_before and departure.not_before > now else None
+def _not_before(departure: Departure, now: datetime) -> dict[str, Any]:
+    """Columns of the clock: a known rare rhythm (next expected run and grace) or an extension, the
+    later one, as far as it is still ahead. One run at the year's edge is no known rhythm."""
+    user, held = departure.user, departure.not_before
+    reason = departure.not_before_reason
+    known = user.coverage.get("rhythm_proven", True) or user.rhythm != "yearly"
+    if user.rhythm in RARE and known and user.next_expected_at:
+        covered = user.next_expected_at + GRACE
+        if held is None or covered > held:
+            held, reason = covered, "its next expected run"
+    if held is None or held <= now:
+        return {"not_before": None, "not_before_reason": ""}
+    return {"not_before": held, "not_before_reason": reason}
 
 
 def _delete(change: Change, reader: AwsSession, journal: RowJournal, holdings: UserHoldings) -> str:

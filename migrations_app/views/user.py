@@ -159,6 +159,7 @@ def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
         "may_claim": claims and alive,
         "may_release": claims and row.state == State.OWNER_ASSIGNED,
         "may_assign": operates and alive,
+        "may_categorize": operates and alive,
         "may_overrule": operates
         and free
         and access

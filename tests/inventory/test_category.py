@@ -38,7 +38,7 @@ def test_a_vendor_tag_outweighs_a_pipeline_name() -> None:
 def test_one_weak_sign_gives_less_confidence_than_several() -> None:
     weak = category(Signs("ci-x"))
     strong = category(Signs("ci-x", tags={"purpose": "ci"}, user_agents={"Jenkins": 3}))
-    assert (weak.confidence, strong.confidence) == ("medium", "high")
+    assert (weak.confidence, strong.confidence) == ("low", "high")
 
 
 @pytest.mark.parametrize("name", ["=cmd|calc", "..", "--help", "x" * 64, "a+b,c.d@e-f_g"])

@@ -330,9 +330,42 @@ def test_a_rare_rhythm_holds_until_three_days_after_the_next_run(stage: Stage) -
     departure.refresh_from_db()
     departure.user.rhythm, departure.user.next_expected_at = "quarterly", expected
     departure.user.save()
-    from migrations_app.changes.forward import _rare
+    from migrations_app.changes.forward import _not_before
 
-    assert _rare(departure, clock.now()) == expected + timedelta(days=3)
+    assert _not_before(departure, clock.now()) == {
+        "not_before": expected + timedelta(days=3),
+        "not_before_reason": "its next expected run",
+    }
+
+
+def test_a_run_that_is_overdue_still_has_its_three_days(stage: Stage) -> None:
+    departure = stage.user()
+    expected = clock.now() - timedelta(days=1)
+    departure.user.rhythm, departure.user.next_expected_at = "monthly", expected
+    from migrations_app.changes.forward import _not_before
+
+    assert _not_before(departure, clock.now())["not_before"] == expected + timedelta(days=3)
+
+
+def test_a_rare_rhythm_never_shortens_an_extension(stage: Stage) -> None:
+    departure, now = stage.user(), clock.now()
+    departure.user.rhythm = "monthly"
+    departure.user.next_expected_at = now + timedelta(days=5)
+    departure.not_before, departure.not_before_reason = now + timedelta(days=60), "Year-end"
+    from migrations_app.changes.forward import _not_before
+
+    kept = {"not_before": departure.not_before, "not_before_reason": "Year-end"}
+    assert _not_before(departure, now) == kept
+
+
+def test_one_run_at_the_years_edge_is_no_known_rhythm(stage: Stage) -> None:
+    departure, now = stage.user(), clock.now()
+    departure.user.rhythm = "yearly"
+    departure.user.next_expected_at = now + timedelta(days=200)
+    departure.user.coverage |= {"rhythm_proven": False}
+    from migrations_app.changes.forward import _not_before
+
+    assert _not_before(departure, now)["not_before"] is None
 
 
 @pytest.mark.parametrize("broken", ["region", "never"])
