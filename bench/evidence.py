@@ -10,10 +10,12 @@ import io
 import random
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.core.management import call_command
+from django.db.models import QuerySet
 
 from bench.case import ORGANIZATION, Table, in_a_hurry
 from demo.aws.account import Simulator
@@ -27,8 +29,10 @@ from migrations_app.models import Departure
 HISTORY = timedelta(days=90)
 # A young user is never judged silent; the break-glass user's drill is use.
 _EXPECTED = {"young": "unknown", "break-glass": "active"}
-# What the AWS CLI takes for its own in `AttributeKey=Username,AttributeValue=NAME`.
-_SHORTHAND = frozenset(",[]{}'\"")
+# What the AWS CLI takes for its own in `AttributeKey=Username,AttributeValue=NAME`: a comma
+# anywhere, an equals sign or a quote at the beginning of the value.
+_ENDS_A_VALUE = ","
+_NO_BEGINNING = ("=", "[", "{", "'", '"')
 
 
 @dataclass
@@ -51,8 +55,12 @@ class Suggested:
 
 @dataclass
 class Script:
-    """What "no event in us-east-1 under this name" says of the same users."""
+    """What "no event under this name" says of the same users, asked in some Regions.
 
+    `silent_called_active`: of the dormant and never used ones, and of the young user.
+    """
+
+    regions: int = 1
     active_called_silent: int = 0
     silent_called_active: int = 0
     could_not_ask: list[str] = field(default_factory=list)
@@ -71,7 +79,7 @@ class Measured:
     confidences: Counter[str] = field(default_factory=Counter)
     first: Suggested = field(default_factory=Suggested)
     claimed: Suggested = field(default_factory=Suggested)
-    script: Script = field(default_factory=Script)
+    scripts: list[Script] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -97,7 +105,10 @@ def measure(seed: int, size: int) -> Measured:
     found.calls = Counter(sync.calls["made"])
     _judgements(found, simulator)
     found.first = _suggestions(simulator, IamUser.objects.all())
-    _script(found.script, simulator)
+    found.scripts = [
+        _script(simulator, simulator.regions[:1]),
+        _script(simulator, simulator.regions),
+    ]
     _claim_some(simulator)
     refresh.judge(IamUser.objects.all())
     found.claimed = _suggestions(simulator, IamUser.objects.filter(departure__state="discovered"))
@@ -128,17 +139,18 @@ def _judgements(found: Measured, simulator: Simulator) -> None:
             found.wrong_categories[user.category_confidence] += 1
 
 
-def _suggestions(simulator: Simulator, users: object) -> Suggested:
+def _suggestions(simulator: Simulator, users: QuerySet[IamUser]) -> Suggested:
     truths = {truth["user_id"]: truth["team"] for truth in simulator.truth}
     found = Suggested()
-    for user in users.select_related("suggested_team"):  # type: ignore[attr-defined]
+    for user in users.select_related("suggested_team"):
         found.users += 1
         if user.suggested_team is None:
             continue
         right = user.suggested_team.key == truths[user.user_id]
         found.right += right
         found.wrong += not right
-        bucket = f"{user.suggestion_percent // 20 * 20}-{user.suggestion_percent // 20 * 20 + 19}"
+        low = (user.suggestion_percent or 0) // 20 * 20
+        bucket = f"{low} to {low + 19} %"
         counts = found.by_percent.setdefault(bucket, [0, 0])
         counts[0] += right
         counts[1] += 1
@@ -159,16 +171,18 @@ def _claim_some(simulator: Simulator) -> None:
             changes.assign(rows[truth["user_id"]], teams[truth["team"]], engineer)
 
 
-def _script(found: Script, simulator: Simulator) -> None:
-    account = simulator.account
+def _script(simulator: Simulator, regions: Iterable[str]) -> Script:
     since = clock.now() - HISTORY
-    events = simulator.trail(account.id).regions["us-east-1"].events
-    seen = {event.username for event in events if event.at >= since}
+    trail = simulator.trail(simulator.account.id).regions
+    asked = [trail[region] for region in regions]
+    seen = {event.username for region in asked for event in region.events if event.at >= since}
+    found = Script(regions=len(asked))
     for truth in simulator.truth:
         name = truth["user_name"]
-        if name.startswith(("=", "-")) or _SHORTHAND & set(name):
+        if _ENDS_A_VALUE in name or name.startswith(_NO_BEGINNING):
             found.could_not_ask.append(name)
-        elif truth["status"] in ("dormant", "never-used"):
-            found.silent_called_active += name in seen
         elif truth["status"] == "active":
             found.active_called_silent += name not in seen
+        elif truth["status"] != "break-glass":
+            found.silent_called_active += name in seen
+    return found

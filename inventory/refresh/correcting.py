@@ -18,7 +18,7 @@ def override_category(
     """`person` says what `user` is for, and why; the verdict follows that category's policy.
 
     `seen` is the category that the person was shown: Stale if it is another one by now. Raises
-    NotAllowed, and Refused for a category that is none, without a note, and for a user that is gone.
+    NotAllowed, and Refused for no category of ours, without a note, and for a user that is gone.
     """
     require(person, Action.OPERATE)
     if category not in set(CategoryName):

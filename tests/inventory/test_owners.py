@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from inventory.owners import TeamSigns, UserSigns, suggest
+import pytest
+
+from inventory.owners import Shared, TeamSigns, UserSigns, suggest
 
 PAYMENTS = TeamSigns(
     "payments",
@@ -63,3 +65,81 @@ def test_two_equal_teams_suggest_nobody() -> None:
 
 def test_no_sign_suggests_nobody() -> None:
     assert suggest(UserSigns("svc-old2", tags={"note": "payments?"}), TEAMS) is None
+
+
+def shared(users: int, **owned: int) -> Shared:
+    return Shared("203.0.113.7", users, owned)
+
+
+def test_an_address_that_only_one_team_uses_suggests_it() -> None:
+    found = suggest(UserSigns("x", addresses=(shared(5, payments=4),)), TEAMS)
+    assert found is not None
+    assert (found.team_key, found.percent) == ("payments", 64)
+    assert found.reasons == ("4 users of Payments call from the same address",)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [shared(60, payments=4), shared(9, payments=3, platform=3), shared(2, payments=1)],
+    ids=["an office", "two teams", "one claim only"],
+)
+def test_an_address_that_tells_nobody_apart_suggests_nobody(place: Shared) -> None:
+    assert suggest(UserSigns("x", addresses=(place,)), TEAMS) is None
+
+
+def test_many_shared_addresses_are_one_sign() -> None:
+    one = suggest(UserSigns("x", addresses=(shared(5, payments=4),)), TEAMS)
+    many = suggest(UserSigns("x", addresses=(shared(5, payments=4),) * 9), TEAMS)
+    assert one == many
+
+
+def test_a_shared_client_says_less_than_a_shared_address() -> None:
+    found = suggest(
+        UserSigns("x", shared_agents=(Shared("acme-sync/2", 9, {"payments": 8}),)), TEAMS
+    )
+    assert found is not None
+    assert found.percent == 53
+    assert found.reasons == ("8 users of Payments call with the same client",)
+
+
+def test_a_repository_in_a_user_agent_suggests_its_team() -> None:
+    agents = ("GitHub-Actions/acme/payments/.github/workflows/deploy.yml",)
+    found = suggest(UserSigns("x", user_agents=agents), TEAMS)
+    assert found is not None
+    assert (found.team_key, found.percent) == ("payments", 80)
+
+
+def test_a_session_of_a_person_that_made_it_suggests_their_team() -> None:
+    found = suggest(UserSigns("x", created_by="AWSReservedSSO_Admin/sara@acme.example"), TEAMS)
+    assert found is not None
+    assert found.reasons == ("Made by sara@acme.example",)
+
+
+def test_an_owned_user_that_made_it_suggests_its_owner() -> None:
+    found = suggest(UserSigns("x", created_by="ci-terraform", creator_team="platform"), TEAMS)
+    assert found is not None
+    assert found.reasons == ("Made by ci-terraform, which Platform answers for",)
+
+
+def test_a_mail_domain_that_one_team_has_suggests_it_and_a_common_one_does_not() -> None:
+    agency = TeamSigns("agency", "Agency", {}, ("kim@agency.example",))
+    tagged = UserSigns("x", tags={"contact": "lee@agency.example"})
+    found = suggest(tagged, (*TEAMS, agency))
+    assert found is not None
+    assert found.team_key == "agency"
+    other = TeamSigns("web", "Web", {}, ("ada@agency.example",))
+    assert suggest(tagged, (*TEAMS, agency, other)) is None
+
+
+def test_a_group_that_names_the_team_suggests_it() -> None:
+    found = suggest(UserSigns("x", groups=("Payments-developers",)), TEAMS)
+    assert found is not None
+    assert (found.team_key, found.percent) == ("payments", 50)
+
+
+def test_what_speaks_for_another_team_takes_from_the_percent() -> None:
+    alone = suggest(UserSigns("x", tags={"team": "payments"}), TEAMS)
+    doubted = suggest(UserSigns("plat-x", tags={"team": "payments"}), TEAMS)
+    assert alone is not None
+    assert doubted is not None
+    assert doubted.percent < alone.percent

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inventory.verdict import (
     CredentialFact,
@@ -225,3 +227,207 @@ def test_every_reason_bears_its_source() -> None:
     found = judged(replace(QUIET, credentials=(key(ago(412)),)))
     assert found.reasons
     assert all(reason.source and reason.text for reason in found.reasons)
+
+
+def texts(found: Verdict) -> str:
+    return " ".join(reason.text for reason in found.reasons)
+
+
+def test_use_after_the_last_event_is_said_to_be_data_plane_only() -> None:
+    facts = replace(QUIET, credentials=(key(ago(1)),), happenings=(call(ago(20)),))
+    found = judged(facts)
+    assert found.value is VerdictValue.ACTIVE
+    assert "No event since 14 Feb: what it did after that is data plane only." in texts(found)
+
+
+def test_a_key_used_before_event_history_begins_is_not_called_data_plane() -> None:
+    assert "data plane" not in texts(judged(replace(QUIET, credentials=(key(ago(412)),))))
+
+
+def test_a_key_that_only_asks_who_it_is_is_in_use_and_said_so() -> None:
+    who = Happening(ago(2), ago(2), "sts", "GetCallerIdentity", "ok", region="us-east-1")
+    found = judged(replace(QUIET, happenings=(who,)))
+    assert (found.value, found.confidence) == (VerdictValue.ACTIVE, "medium")
+    assert "Its only call is GetCallerIdentity" in texts(found)
+
+
+def test_a_restore_is_evidence_of_use() -> None:
+    found = judged(replace(QUIET, restored_at=ago(40)))
+    assert (found.value, found.last_activity_source) == (VerdictValue.ACTIVE, "Restore")
+    assert judged(replace(QUIET, restored_at=ago(140))).value is VerdictValue.DORMANT
+
+
+def test_a_credential_without_a_trace_makes_silence_weaker_and_says_so() -> None:
+    git = CredentialFact("ssh-key", "APKA1", True, ago(400), traced=False)
+    found = judged(replace(QUIET, credentials=(git,)))
+    assert found.confidence == "medium"
+    assert "SSH public key APKA1: AWS does not record when it is used." in texts(found)
+    assert "only service last accessed shows" in found.confidence_reason
+
+
+def test_an_ssh_key_made_last_week_is_too_young_to_judge() -> None:
+    git = CredentialFact("ssh-key", "APKA1", True, ago(7), traced=False)
+    found = judged(replace(QUIET, credentials=(git,)))
+    assert found.value is VerdictValue.UNKNOWN
+    assert found.blockers == ("SSH public key APKA1 was made 7 days ago, too young to judge.",)
+
+
+def test_a_password_set_anew_since_its_last_use_is_too_young_to_judge() -> None:
+    password = CredentialFact("console-password", "", True, ago(10), ago(300))
+    found = judged(replace(QUIET, credentials=(password,)))
+    assert found.value is VerdictValue.UNKNOWN
+    assert found.blockers == ("The console password was set 10 days ago, too young to judge.",)
+
+
+def test_a_never_used_key_is_judged_by_its_age() -> None:
+    assert judged(replace(QUIET, credentials=(key(made=89),))).value is VerdictValue.UNKNOWN
+    assert judged(replace(QUIET, credentials=(key(made=91),))).value is VerdictValue.NEVER_USED
+
+
+def test_what_blocks_is_marked_among_the_reasons() -> None:
+    found = judged(replace(QUIET, created_at=ago(20)))
+    assert [reason.text for reason in found.reasons if reason.blocks] == list(found.blockers)
+
+
+def test_coverage_counts_regions_days_and_sources() -> None:
+    covered = judged(QUIET).coverage
+    assert (covered.regions_read, covered.regions, covered.days) == (2, 2, 90)
+    assert covered.sources == ("Credentials", "CloudTrail", "Access Advisor")
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        (replace(QUIET, looks=looks(ago(21))), "CloudTrail covers only 21 of 90 days."),
+        (replace(QUIET, looks=looks(error="no")), "CloudTrail covers only 1 of 2 Regions."),
+        (replace(QUIET, missing=("Credentials: Throttling",)), "Credentials: Throttling"),
+        (replace(QUIET, created_at=ago(3)), "It is too young to judge."),
+    ],
+)
+def test_low_confidence_says_why(facts: Evidence, why: str) -> None:
+    found = judged(facts)
+    assert (found.confidence, found.confidence_reason) == ("low", why)
+
+
+def test_high_confidence_needs_no_excuse() -> None:
+    found = judged(QUIET)
+    assert (found.confidence, found.confidence_reason) == ("high", "")
+
+
+# Properties: whatever the evidence, more of it never makes silence out of use or of a gap.
+
+_SOURCES = ["region", "credentials", "services", "look", "all"]
+_SILENT = {VerdictValue.DORMANT, VerdictValue.NEVER_USED}
+_days = st.floats(0.01, 900)
+_maybe = st.none() | _days
+
+
+@st.composite
+def _evidence(draw: st.DrawFn) -> Evidence:
+    keys = tuple(
+        CredentialFact(
+            draw(st.sampled_from(["access-key", "console-password", "ssh-key"])),
+            f"K{number}",
+            draw(st.booleans()),
+            ago(draw(_days)),
+            ago(used) if (used := draw(_maybe)) is not None else None,
+            traced=draw(st.booleans()),
+        )
+        for number in range(draw(st.integers(0, 3)))
+    )
+    read = draw(st.lists(st.sampled_from(REGIONS), unique=True))
+    services = draw(st.none() | st.lists(_maybe, max_size=3))
+    return Evidence(
+        created_at=ago(draw(st.floats(1, 2000))),
+        regions=REGIONS,
+        credentials=keys,
+        happenings=tuple(
+            call(ago(at), draw(st.sampled_from(["ok", "denied", "failed-sign-in"])))
+            for at in draw(st.lists(st.floats(0.01, 90), max_size=4))
+        ),
+        looks=tuple(
+            RegionLook(
+                region,
+                ago(draw(st.sampled_from([90, 90, 30]))),
+                ago(0),
+                draw(st.sampled_from(["", "", "AccessDenied"])),
+            )
+            for region in read
+        ),
+        services=None
+        if services is None
+        else tuple(ServiceUse("s3", ago(at) if at is not None else None) for at in services),
+        credentials_read_at=draw(st.sampled_from([None, ago(0)])),
+        missing=draw(st.sampled_from([(), (), ("Policies and groups: Throttling",)])),
+    )
+
+
+@given(facts=_evidence(), kind=st.sampled_from(["call", "key", "restore", "service"]))
+def test_later_use_never_makes_it_less_active(facts: Evidence, kind: str) -> None:
+    later = {
+        "call": replace(facts, happenings=(*facts.happenings, call(ago(0.005)))),
+        "key": replace(facts, credentials=(*facts.credentials, key(ago(0.005)))),
+        "restore": replace(facts, restored_at=ago(0.005)),
+        "service": replace(facts, services=(ServiceUse("ec2", ago(0.005)),)),
+    }[kind]
+    assert judged(later).value is VerdictValue.ACTIVE
+
+
+@given(facts=_evidence(), lost=st.sampled_from(_SOURCES))
+def test_losing_a_source_never_turns_doubt_into_silence(facts: Evidence, lost: str) -> None:
+    before = judged(facts)
+    less = {
+        "region": replace(
+            facts, looks=tuple(replace(look, error="AccessDenied") for look in facts.looks)
+        ),
+        "look": replace(facts, looks=facts.looks[1:]),
+        "credentials": replace(facts, credentials=(), credentials_read_at=None),
+        "services": replace(facts, services=None),
+        "all": replace(facts, missing=(*facts.missing, "Everything: Throttling")),
+    }[lost]
+    after = judged(less)
+    if before.value is VerdictValue.UNKNOWN:
+        assert after.value not in _SILENT
+    if lost in {"region", "look", "credentials", "all"} and facts.looks:
+        assert after.value not in _SILENT
+
+
+@given(facts=_evidence(), gaps=st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=3))
+def test_gaps_never_make_it_never_used(facts: Evidence, gaps: list[str]) -> None:
+    found = judged(replace(facts, missing=(*facts.missing, *gaps)))
+    assert found.value not in _SILENT
+    assert set(gaps) <= set(found.coverage.missing)
+
+
+@given(facts=_evidence(), shift=st.integers(-2000, 2000))
+def test_the_verdict_moves_with_the_calendar(facts: Evidence, shift: int) -> None:
+    by = timedelta(days=shift)
+
+    def move(at: datetime | None) -> datetime | None:
+        return at + by if at else None
+
+    moved = replace(
+        facts,
+        created_at=facts.created_at + by,
+        credentials=tuple(
+            replace(one, created_at=move(one.created_at), last_used_at=move(one.last_used_at))
+            for one in facts.credentials
+        ),
+        happenings=tuple(
+            replace(one, first_at=one.first_at + by, last_at=one.last_at + by)
+            for one in facts.happenings
+        ),
+        looks=tuple(
+            replace(one, read_from=move(one.read_from), read_to=move(one.read_to))
+            for one in facts.looks
+        ),
+        services=tuple(replace(one, at=move(one.at)) for one in facts.services)
+        if facts.services is not None
+        else None,
+        credentials_read_at=move(facts.credentials_read_at),
+    )
+    before, after = judged(facts), judged(moved, NOW + by)
+    # Only a rhythm that keeps to the calendar's months may hold a user a few days more or less.
+    if before.rhythm == after.rhythm == "":
+        assert after.value is before.value
+        assert after.last_activity_at == move(before.last_activity_at)
