@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from bench.ground import MONDAY, own_database
 
 if TYPE_CHECKING:
-    from bench.evidence import Measured, Suggested, Table
+    from bench.case import Table
+    from bench.evidence import Measured, Suggested
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "evidence.md"
 COMMAND = "IAMCLEANUP_TEST=1 .venv/bin/python -m bench.judgement"

@@ -23,7 +23,7 @@ class CategoryName(StrEnum):
     colour: str
     icon: str
 
-    def __new__(cls, value: str, label: str, colour: str, icon: str) -> CategoryName:
+    def __new__(cls, value: str, label: str = "", colour: str = "", icon: str = "") -> CategoryName:
         member = str.__new__(cls, value)
         member._value_ = value
         member.label, member.colour, member.icon = label, colour, icon

@@ -164,15 +164,15 @@ def _domains(teams: Iterable[TeamSigns]) -> Counter[str]:
 def _by_neighbours(user: UserSigns, team: TeamSigns) -> Iterator[tuple[float, str]]:
     """Only the most telling address and user agent: several of them are no independent signs."""
     for shared, most, text in (
-        (user.addresses, 0.8, "call from the same address"),
-        (user.shared_agents, 0.6, "call with the same client"),
+        (user.addresses, 0.8, "from the same address"),
+        (user.shared_agents, 0.6, "with the same client"),
     ):
         weighed = [(most * _telling(one, team.key), one) for one in shared]
         likelihood, best = max(weighed, key=lambda pair: pair[0], default=(0.0, None))
         if best is not None and likelihood > 0:
             count = best.owned[team.key]
-            users = "1 user" if count == 1 else f"{count} users"
-            yield likelihood, f"{users} of {team.name} {text}"
+            calls = "1 user of {} calls" if count == 1 else f"{count} users of {{}} call"
+            yield likelihood, f"{calls.format(team.name)} {text}"
 
 
 def _telling(shared: Shared, team_key: str) -> float:

@@ -246,6 +246,7 @@ def _confidence(
     """high | medium | low, and for the lower two what keeps it there."""
     if value is VerdictValue.UNKNOWN:
         return "low", _unread(facts, coverage)
+    doubts: tuple[tuple[bool, str], ...]
     if value is VerdictValue.ACTIVE:
         doubts = (
             (not coverage.whole, "Not every source could be read."),

@@ -34,11 +34,12 @@ def standing(
     rows = Departure.objects.filter(user__account__in=accounts).values_list(
         "user", "owner", "owner__key", "restored_at"
     )
-    return {
-        user: Standing("" if owner == custodian and user in adopted else key or "", restored_at)
-        for user, owner, key, restored_at in rows
-        if owner or restored_at
-    }
+    found = {}
+    for user, owner, key, restored_at in rows:
+        meaningless = owner == custodian and user in adopted
+        if owner or restored_at:
+            found[int(user)] = Standing("" if meaningless else key or "", restored_at)
+    return found
 
 
 def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: Any) -> None:

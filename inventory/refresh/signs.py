@@ -58,7 +58,8 @@ def company_of(users: list[IamUser]) -> Company:
     accounts = {user.account_id for user in users}
     standing: dict[int, Standing] = {}
     for _, answer in standing_asked.send(sender=IamUser, accounts=accounts):
-        standing |= answer or {}
+        if isinstance(answer, dict):
+            standing |= answer
     company = Company(
         by_address=_callers("source_address", users, accounts),
         by_agent=_callers("user_agent", users, accounts),

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from inventory import clock
+from inventory.rhythm import RARE
 from inventory.templatetags.icons import (
     CATEGORIES,
     PRIVILEGES,
@@ -20,7 +21,6 @@ from inventory.templatetags.icons import (
     plain_look,
 )
 from migrations_app.listing import Choice
-from migrations_app.profile import RARE
 
 register = template.Library()
 

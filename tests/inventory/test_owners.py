@@ -80,8 +80,8 @@ def test_an_address_that_only_one_team_uses_suggests_it() -> None:
 
 @pytest.mark.parametrize(
     "place",
-    [shared(60, payments=4), shared(9, payments=3, platform=3), shared(2, payments=1)],
-    ids=["an office", "two teams", "one claim only"],
+    [shared(60, payments=4), shared(9, payments=3, platform=3), shared(12, payments=1)],
+    ids=["an office", "two teams", "one claim of many"],
 )
 def test_an_address_that_tells_nobody_apart_suggests_nobody(place: Shared) -> None:
     assert suggest(UserSigns("x", addresses=(place,)), TEAMS) is None
@@ -94,9 +94,8 @@ def test_many_shared_addresses_are_one_sign() -> None:
 
 
 def test_a_shared_client_says_less_than_a_shared_address() -> None:
-    found = suggest(
-        UserSigns("x", shared_agents=(Shared("acme-sync/2", 9, {"payments": 8}),)), TEAMS
-    )
+    client = Shared("acme-sync/2", 9, {"payments": 8})
+    found = suggest(UserSigns("x", shared_agents=(client,)), TEAMS)
     assert found is not None
     assert found.percent == 53
     assert found.reasons == ("8 users of Payments call with the same client",)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from inventory import refresh
+from inventory import clock, refresh
 from inventory.models import IamUser, LedgerEntry, Organization
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app.lifecycle import State
@@ -102,7 +102,7 @@ def test_the_policy_of_the_category_follows_the_override(
     everybody: cast.Cast, row: Departure
 ) -> None:
     Organization.objects.update(policy={"by_category": {"third-party": {"dormant_after": "400d"}}})
-    cast.access_key(row.user, last_used_at=row.user.judged_at - timedelta(days=200))
+    cast.access_key(row.user, last_used_at=clock.now() - timedelta(days=200))
     refresh.judge([row.user])
     row.user.refresh_from_db()
     assert row.user.verdict != "active"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def everybody() -> cast.Cast:
     return cast.cast()
 
 
-def calling(name: str, address: str = "198.51.100.9", **columns: object) -> IamUser:
+def calling(name: str, address: str = "198.51.100.9", **columns: Any) -> IamUser:
     user = cast.iam_user(name, **columns)
     cast.activity(user, clock.now().date(), source_address=address, user_agent="acme-sync/2")
     return user
