@@ -163,7 +163,7 @@ def _give_tags(member: Member, user: User, pick: random.Random) -> None:
     """Tags for most: they are what an owner can be suggested from, beside names and groups."""
     chance = {"mystery": 0.0, "third-party": 0.55, "ci-cd": 0.6}.get(member.category, 0.7)
     if pick.random() < chance:
-        user.tags["team"] = member.team
+        user.tags["team"] = _tagged_team(member)
     plain = member.disguise in {"neutral-name", "build-name", "product-name"}
     if member.category == "third-party" and pick.random() < (0.2 if plain else 0.6):
         user.tags["vendor"] = member.name.removeprefix("vendor-").split("=")[0].rstrip("0123456789")
@@ -177,6 +177,13 @@ def _give_tags(member: Member, user: User, pick: random.Random) -> None:
         user.tags["email"] = f"{user.name.replace(',', '.')}@acme.example"
     named = any(user.name.startswith((f"{p}-", f"ci-{p}-")) for p in PREFIXES.values())
     member.suggestable = "team" in user.tags or named
+
+
+def _tagged_team(member: Member) -> str:
+    """Its team; one tag in fourteen is older than the last reorganization."""
+    pick = random.Random(f"tag-{member.name}")
+    stale = not member.quirks and pick.random() < 1 / 14
+    return pick.choice(list(PREFIXES)) if stale else member.team
 
 
 def _habits(stage: Stage, member: Member, user: User) -> list[Habit]:
