@@ -2,7 +2,8 @@
 
 LookupEvents by user name also finds role sessions that bear the same name, and other users who bore
 it before; only events whose `principalId` is the user's own count. Its limit of two calls a second
-per account and Region is shared with everybody, so each send passes the shared limiter.
+per account and Region is shared with everybody, so each send passes the shared limiter. What a
+record must look like to be read stands in `trail_events`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,40 +21,79 @@ from inventory.aws.failure import AwsFailure
 from inventory.aws.limiter import Limiter
 from inventory.aws.paging import ask
 from inventory.aws.session import AwsSession
+from inventory.aws.trail_events import (
+    DENIED,
+    FAILED_SIGN_IN,
+    USE,
+    Creation,
+    TrailEvent,
+    as_creation,
+    as_event,
+    failed_sign_in,
+)
+
+__all__ = [
+    "DENIED",
+    "FAILED_SIGN_IN",
+    "HISTORY",
+    "USE",
+    "Creation",
+    "TrailEvent",
+    "TrailLook",
+    "Wanted",
+    "as_event",
+    "creations",
+    "federated_sign_ins",
+    "look",
+    "refuses_all",
+]
 
 log = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=90)
-USE, DENIED, FAILED_SIGN_IN = "use", "denied", "failed-sign-in"
-# Fifty events in less than this: of such a user more pages would only show more of the same.
-_BUSY = timedelta(days=21)
 _TRIES = 8
 _PAGE = 50
+# What AWS answers where the Region is disabled, or event history is closed to this role or account:
+# no other user would be answered otherwise.
+_CLOSED = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidClientTokenIdException",
+        "AuthFailure",
+        "OptInRequired",
+        "OperationNotPermittedException",
+        "OperationNotPermitted",
+        "UnsupportedOperationException",
+        "NoCredentials",
+        "SubscriptionRequiredException",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
-class TrailEvent:
-    """One event of an IAM user. `kind`: use | denied | failed-sign-in. `at` is aware UTC."""
+class Wanted:
+    """Whose events are asked for, under which names or with which keys, and how far back.
 
-    event_id: str
-    at: datetime
-    region: str
-    service: str
-    action: str
-    access_key_id: str
-    source_address: str
-    user_agent: str
-    error_code: str
-    kind: str
-    principal_id: str
-    request: dict[str, Any] = field(default_factory=dict)
+    `max_pages` of 50 events are read for each name at most. With `enough_after` a look ends once a
+    use later than that was found: on the page that shows it.
+    """
+
+    user_id: str
+    since: datetime
+    until: datetime
+    max_pages: int
+    names: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    enough_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrailLook:
     """What one look found. Everything between `read_from` and `read_to` was read, without a gap.
 
-    `complete`: back to `since`, as asked.
+    `complete`: back to `since`, as asked. `interrupted`: whoever asked had no more time.
+    `unreadable` says in a sentence which events could not be read; they lie before `read_from`.
     """
 
     events: tuple[TrailEvent, ...]
@@ -61,44 +101,105 @@ class TrailLook:
     read_to: datetime
     complete: bool
     pages: int
+    interrupted: bool = False
+    unreadable: str = ""
 
 
-def lookup(
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Event history of one account in one Region, at the pace that all workers share."""
+
+    session: AwsSession
+    region: str
+    limiter: Limiter
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """`records`: time and record; None for a record that is no JSON object, or for its time."""
+
+    records: tuple[tuple[datetime | None, Any], ...]
+    last: bool
+
+
+def look(
     session: AwsSession,
     region: str,
-    *,
-    user_name: str,
-    user_id: str,
-    since: datetime,
-    until: datetime,
+    wanted: Wanted,
     limiter: Limiter,
-    max_pages: int,
-    latest_only: bool = False,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> TrailLook:
-    """The user's events in `region` from `until` back to `since`, `max_pages` of 50 at most.
+    """The user's events in `region`, newest first, from `wanted.until` back to `wanted.since`.
 
-    With `latest_only` it stops once the user's own use was found: after the first page of a busy
-    user, of whom further pages show hours only, after the third of a quiet one. Raises AwsFailure,
+    An event that cannot be read hides no other, and never passes for nothing: what was read then
+    begins after it. `goes_on` is asked between pages; False ends the look there. Raises AwsFailure,
     having waited through passing throttles.
     """
+    attributes = [("Username", name) for name in dict.fromkeys(wanted.names)]
+    attributes += [("AccessKeyId", key) for key in dict.fromkeys(wanted.keys)]
+    found: list[TrailLook] = []
+    for attribute in attributes:
+        if found and (found[-1].interrupted or not goes_on()):
+            # Without its other names nothing is known of any time.
+            found.append(TrailLook((), wanted.until, wanted.until, False, 0, interrupted=True))
+            break
+        found.append(_one(_Line(session, region, limiter), wanted, attribute, goes_on))
+    events = {
+        (event.event_id, event.at, event.action): event for one in found for event in one.events
+    }
+    return TrailLook(
+        events=tuple(events.values()),
+        read_from=max((one.read_from for one in found), default=wanted.until),
+        read_to=wanted.until,
+        complete=bool(found) and all(one.complete for one in found),
+        pages=sum(one.pages for one in found),
+        interrupted=any(one.interrupted for one in found),
+        unreadable=next((one.unreadable for one in found if one.unreadable), ""),
+    )
+
+
+def _one(
+    line: _Line, wanted: Wanted, attribute: tuple[str, str], goes_on: Callable[[], bool]
+) -> TrailLook:
+    """The look under one name, or with one key."""
     events: list[TrailEvent] = []
-    oldest, pages, complete = until, 0, False
-    for page in _pages(session, region, limiter, {"Username": user_name}, since=since, until=until):
-        pages += 1
-        for record in page["records"]:
-            oldest = min(oldest, record[0])
-            event = as_event(record[1], user_id)
+    broken: list[tuple[datetime, str]] = []
+    oldest, pages, last, interrupted = wanted.until, 0, False, False
+    for page in _pages(line, attribute, wanted.since, wanted.until):
+        pages, last = pages + 1, page.last
+        for at, record in page.records:
+            oldest = min(oldest, at or oldest)
+            try:
+                event = as_event(record, wanted.user_id)
+            except AwsFailure as failed:
+                # Without a time of its own it may lie anywhere.
+                broken.append((at or wanted.until, failed.message))
+                continue
             if event:
                 events.append(event)
-        complete = page["last"]
-        if complete or pages >= max_pages:
+        if last or pages >= wanted.max_pages or _enough(events, wanted):
             break
-        # Role sessions that bear the name fill pages too: until the user itself shows, go on.
-        shown = latest_only and any(event.kind != FAILED_SIGN_IN for event in events)
-        if shown and (pages >= 3 or until - oldest < _BUSY):
+        if not goes_on():
+            interrupted = True
             break
-    read_from = since if complete else oldest
-    return TrailLook(tuple(events), read_from, until, complete, pages)
+    complete = last and not broken
+    read_from = wanted.since if last else oldest
+    if broken:
+        read_from = min(max(read_from, *(at for at, _ in broken)), wanted.until)
+    words = f"{max(broken)[1]} ({max(broken)[0]:%d %b %H:%M})" if broken else ""
+    return TrailLook(tuple(events), read_from, wanted.until, complete, pages, interrupted, words)
+
+
+def _enough(events: Iterable[TrailEvent], wanted: Wanted) -> bool:
+    after = wanted.enough_after
+    return after is not None and any(
+        event.at > after and event.kind != FAILED_SIGN_IN for event in events
+    )
+
+
+def refuses_all(failed: AwsFailure) -> bool:
+    """Whether what AWS answered for one user holds for every user in that Region."""
+    return failed.denied or failed.code in _CLOSED
 
 
 def federated_sign_ins(
@@ -106,112 +207,92 @@ def federated_sign_ins(
 ) -> list[tuple[datetime, str]]:
     """(time, role name) of console sign-ins by role sessions, from the newest 100 sign-ins."""
     found = []
-    attribute = {"EventName": "ConsoleLogin"}
-    for number, page in enumerate(
-        _pages(session, region, limiter, attribute, since=since, until=until), start=1
-    ):
-        for at, record in page["records"]:
-            identity = record.get("userIdentity", {})
-            if identity.get("type") == "AssumedRole" and not _failed_sign_in(record):
-                issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
+    line, attribute = _Line(session, region, limiter), ("EventName", "ConsoleLogin")
+    for number, page in enumerate(_pages(line, attribute, since, until), start=1):
+        for at, record in page.records:
+            identity = _part(record, "userIdentity")
+            if at and identity.get("type") == "AssumedRole" and not failed_sign_in(record):
+                issuer = _part(_part(identity, "sessionContext"), "sessionIssuer")
                 found.append((at, str(issuer.get("userName", ""))))
         if number == 2:
             break
     return found
 
 
-def as_event(record: Mapping[str, Any], user_id: str) -> TrailEvent | None:
-    """`record` (a parsed CloudTrailEvent) as an event of this IAM user; None if somebody else's."""
-    identity = record.get("userIdentity", {})
-    issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
-    own = identity.get("type") == "IAMUser" and identity.get("principalId") == user_id
-    federated = identity.get("type") == "FederatedUser" and issuer.get("principalId") == user_id
-    if not (own or federated):
-        return None
-    request = record.get("requestParameters")
-    return TrailEvent(
-        event_id=str(record.get("eventID", "")),
-        at=datetime.fromisoformat(record["eventTime"]),
-        region=str(record.get("awsRegion", "")),
-        service=str(record.get("eventSource", "")).removesuffix(".amazonaws.com"),
-        action=str(record.get("eventName", "")),
-        access_key_id=str(identity.get("accessKeyId") or ""),
-        source_address=str(record.get("sourceIPAddress") or ""),
-        user_agent=str(record.get("userAgent") or ""),
-        error_code=str(record.get("errorCode") or ""),
-        kind=_kind(record),
-        principal_id=str(identity.get("principalId") or ""),
-        request=dict(request) if isinstance(request, Mapping) else {},
-    )
-
-
-def _kind(record: Mapping[str, Any]) -> str:
-    if _failed_sign_in(record):
-        return FAILED_SIGN_IN
-    code = str(record.get("errorCode") or "")
-    refused = code.startswith("AccessDenied") or code.endswith("UnauthorizedOperation")
-    return DENIED if refused else USE
-
-
-def _failed_sign_in(record: Mapping[str, Any]) -> bool:
-    if record.get("eventSource") != "signin.amazonaws.com":
-        return False
-    answer = record.get("responseElements") or {}
-    return record.get("errorMessage") == "Failed authentication" or any(
-        value == "Failure" for value in answer.values()
-    )
-
-
-def _pages(
+def creations(
     session: AwsSession,
-    region: str,
-    limiter: Limiter,
-    attribute: Mapping[str, str],
+    event_name: str,
     *,
     since: datetime,
     until: datetime,
-) -> Iterator[dict[str, Any]]:
-    """Pages as {"records": [(time, parsed event)], "last": bool}, newest first."""
-    ((key, value),) = attribute.items()
+    limiter: Limiter,
+    max_pages: int,
+) -> list[Creation]:
+    """Who made which IAM user (`event_name` CreateUser) or its keys (CreateAccessKey), newest
+    first, from the Region in which IAM's events are. Raises AwsFailure.
+
+    Calls that AWS refused, and events that cannot be read, tell of nobody.
+    """
+    found: list[Creation] = []
+    line = _Line(session, session.home_region, limiter)
+    attribute = ("EventName", event_name)
+    for number, page in enumerate(_pages(line, attribute, since, until), start=1):
+        found += [one for at, record in page.records if (one := as_creation(record, at))]
+        if number >= max_pages:
+            break
+    return found
+
+
+def _part(record: Any, name: str) -> Mapping[str, Any]:
+    part = record.get(name) if isinstance(record, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
+
+
+def _pages(
+    line: _Line, attribute: tuple[str, str], since: datetime, until: datetime
+) -> Iterator[_Page]:
+    """The pages of one lookup, newest event first. Raises AwsFailure, also "HalfRead"."""
     request: dict[str, Any] = {
-        "LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}],
+        "LookupAttributes": [{"AttributeKey": attribute[0], "AttributeValue": attribute[1]}],
         "StartTime": since,
         "EndTime": until,
         "MaxResults": _PAGE,
     }
+    seen: set[str] = set()
     while True:
-        told = _patiently(session, region, limiter, request)
-        records = [_record(event) for event in told.get("Events", ())]
+        told = _patiently(line, request)
         token = told.get("NextToken")
-        yield {"records": records, "last": not token}
+        yield _Page(tuple(_record(event) for event in told.get("Events") or ()), not token)
         if not token:
             return
+        if token in seen:
+            message = "AWS said that the history goes on, but not where."
+            raise AwsFailure("HalfRead", message, operation="LookupEvents", retryable=True)
+        seen.add(token)
         request["NextToken"] = token
 
 
-def _patiently(
-    session: AwsSession, region: str, limiter: Limiter, request: Mapping[str, Any]
-) -> dict[str, Any]:
+def _patiently(line: _Line, request: Mapping[str, Any]) -> dict[str, Any]:
     """One LookupEvents; throttles and lost answers are waited out, each try through the limiter."""
     for tried in range(1, _TRIES + 1):
-        limiter.wait()
+        line.limiter.wait()
+        client = line.session.client("cloudtrail", line.region)
         try:
-            told: dict[str, Any] = ask(
-                session.client("cloudtrail", region).lookup_events, "LookupEvents", **request
-            )
+            told: dict[str, Any] = ask(client.lookup_events, "LookupEvents", **request)
             return told
         except AwsFailure as failed:
             if not failed.retryable or tried == _TRIES:
                 raise
-            log.info("LookupEvents in %s: %s; waiting.", region, failed.code)
+            log.info("LookupEvents in %s: %s; waiting.", line.region, failed.code)
             # Others share this limit: come back at different times.
             time.sleep(min(0.5 * 2 ** (tried - 1), 5) * (0.5 + random.random()))  # noqa: S311
     raise AssertionError("unreachable")
 
 
-def _record(event: Mapping[str, Any]) -> tuple[datetime, dict[str, Any]]:
+def _record(event: Mapping[str, Any]) -> tuple[datetime | None, Any]:
+    at = event.get("EventTime")
     try:
-        return event["EventTime"], json.loads(event["CloudTrailEvent"])
-    except (KeyError, json.JSONDecodeError) as error:
-        message = "An event of event history cannot be read."
-        raise AwsFailure("MalformedEvent", message, operation="LookupEvents") from error
+        record = json.loads(event["CloudTrailEvent"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        record = None
+    return (at if isinstance(at, datetime) else None), record

@@ -34,6 +34,8 @@ class IamUser(models.Model):
     created_with = models.CharField(max_length=255, blank=True)
     # Names that this user id bore before: events of that time bear them, and not today's.
     earlier_names = models.JSONField(default=list, blank=True)
+    # Names of its GetFederationToken sessions: name -> {"from", "to" of the tokens, "asked"}.
+    federated_names = models.JSONField(default=dict, blank=True)
 
     tags = models.JSONField(default=dict, blank=True)
     groups = models.JSONField(default=list, blank=True)

@@ -30,6 +30,7 @@ STEPS: Mapping[str, str] = {
     "services": "Access Advisor",
     "references": "Who refers to them",
     "judge": "Verdicts",
+    "describe": "What users in use do",
 }
 
 

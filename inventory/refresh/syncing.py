@@ -22,7 +22,7 @@ from inventory.refresh.listing import read_users
 from inventory.refresh.references import read_references
 from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
 from inventory.refresh.services import read_services
-from inventory.refresh.trail import read_trail
+from inventory.refresh.trail import describe_users, read_trail
 from inventory.signals import account_synced
 
 log = logging.getLogger(__name__)
@@ -200,4 +200,5 @@ _WORK: dict[str, Callable[[Run], bool]] = {
     "services": read_services,
     "references": read_references,
     "judge": _judge,
+    "describe": describe_users,
 }

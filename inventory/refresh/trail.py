@@ -1,214 +1,330 @@
-"""The step `trail`: one look per user and Region, Regions side by side, users in doubt first.
+"""The steps `trail` and `describe`: event history in every Region, Regions side by side.
 
-A fenced or shut user is left to whoever listens to it, as long as somebody does: what a sync
-read would not be new to the listener any more.
+Asked first, whole and in every sync are the users in doubt: those that nothing else shows in use
+within the dormancy window. Who is plainly in use is only described, after the verdicts are written
+and about once a day. A fenced or shut user is left to whoever listens to it, as long as somebody
+does: what a sync read would not be new to the listener any more.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db.models import F
 
 from inventory import clock
 from inventory.aws import cloudtrail
-from inventory.aws.cloudtrail import TrailLook
+from inventory.aws.cloudtrail import FAILED_SIGN_IN, HISTORY, TrailLook, Wanted
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
 from inventory.models import IamUser, TrailCoverage
-from inventory.refresh.activity import keep_failure, keep_look, regions_of, since
-from inventory.refresh.judging import of_sync
+from inventory.refresh import judging
+from inventory.refresh.activity import Answer, regions_of, since
+from inventory.refresh.creators import note_creators
+from inventory.refresh.lookups import Interrupted, Lookup, Read, ask_all, refusals
 from inventory.refresh.run import Run
+from inventory.refresh.subjects import FENCE, Subject, subjects_of
 
+__all__ = ["FENCE", "describe_users", "read_trail"]
+
+# Of a user in doubt so many pages of 50 in each Region and sync; the next sync reads on below.
 _PAGES = 40
+# Of a user in use the page that shows it, in the newest three: role sessions of its name fill some.
+_PAGES_IN_USE = 3
+_NAMES_IN_USE = 3
+# A Region speaks for now for 24 hours and syncs are six hours apart: described after this long, a
+# user's coverage never lapses.
+DESCRIBED_FOR = timedelta(hours=17)
 _LISTENED_WITHIN = timedelta(hours=24)
 _FEDERATED_WITHIN = timedelta(days=30)
-FENCE = ":iam::aws:policy/AWSDenyAll"
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    user: IamUser
-    region: str
-    told: TrailLook | AwsFailure
-
-
-class _Talk:
-    """Between the threads that ask and the one that writes: answers, None at a thread's end."""
-
-    def __init__(self) -> None:
-        self.answers: queue.Queue[_Answer | None] = queue.Queue()
-        self.stop = threading.Event()
+_FEDERATED_AT_ONCE = 5
+_JUDGED_AT_ONCE = 200
+GOING_ON = "Reading is still going on."
+Plan = dict[str, list[Lookup]]
+Due = Callable[[Subject, Read | None], bool]
 
 
 def read_trail(run: Run) -> bool:
-    """The step `trail`; False when the slice ended before every Region answered for every user."""
+    """The step `trail`: the users in doubt; False when the slice ended before all were read."""
     regions = regions_of(run.account)
     if not regions:
         run.fail("trail", "No enabled Region is known, so event history could not be asked.")
         return True
-    users = of_sync(run.sync)
-    coverage = _coverage(users)
-    pending = {region: _pending(run, users, region, coverage) for region in regions}
-    total = len(users) * len(regions)
-    left = sum(len(waiting) for waiting in pending.values())
-    talk = _Talk()
-    threads = [
-        threading.Thread(
-            target=_ask_region, args=(run, region, waiting, coverage, talk), name=f"trail {region}"
-        )
-        for region, waiting in pending.items()
-        if waiting
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        left -= _save_answers(run, coverage, talk, len(threads), total=total, left=left)
-    finally:
-        # Whatever happens here, no thread goes on asking.
-        talk.stop.set()
-        for thread in threads:
-            thread.join()
-    if left > 0:
+    started_at = run.sync.started_at or clock.now()
+
+    def due(subject: Subject, before: Read | None) -> bool:
+        if before is None or before.error == GOING_ON:
+            return True
+        return before.looked_at < started_at and not _is_listened_to(subject, before)
+
+    doubtful = [one for one in subjects_of(run.sync) if not one.in_use]
+    pending = _pending(run, doubtful, regions, due)
+    now = clock.now()
+    if not ask_all(
+        run,
+        "trail",
+        pending,
+        lambda region, lookup, limiter, goes_on: _ask_in_doubt(
+            run, region, lookup, limiter, goes_on
+        ),
+        total=len(doubtful) * len(regions),
+        enough_after={one.pk: now - one.window for one in doubtful},
+    ):
         return False
-    return _conclude(run, users, regions)
-
-
-def _pending(
-    run: Run,
-    users: Iterable[IamUser],
-    region: str,
-    coverage: dict[tuple[int, str], TrailCoverage],
-) -> list[IamUser]:
-    """Who still has to be looked up, users in doubt first."""
-    started_at = run.sync.started_at
-    waiting = []
-    for user in users:
-        row = coverage.get((user.pk, region))
-        if row and started_at and row.looked_at >= started_at:
-            continue
-        if row and _is_listened_to(user, row):
-            continue
-        waiting.append(user)
-    return sorted(waiting, key=_recent_use)
-
-
-def _is_listened_to(user: IamUser, row: TrailCoverage) -> bool:
-    fenced = any(arn.endswith(FENCE) for arn in (*user.attached_policies, user.boundary_arn))
-    return fenced and not row.error and row.looked_at > clock.now() - _LISTENED_WITHIN
-
-
-def _recent_use(user: IamUser) -> float:
-    """Sorts those first whose credentials were last used longest ago, or never."""
-    used = [one.last_used_at for one in user.credentials.all() if one.last_used_at]
-    if user.password_last_used_at:
-        used.append(user.password_last_used_at)
-    return max(used).timestamp() if used else 0.0
-
-
-def _coverage(users: Iterable[IamUser]) -> dict[tuple[int, str], TrailCoverage]:
-    rows = TrailCoverage.objects.filter(user__in=[user.pk for user in users])
-    return {(row.user_id, row.region): row for row in rows}
-
-
-def _ask_region(
-    run: Run,
-    region: str,
-    waiting: list[IamUser],
-    coverage: dict[tuple[int, str], TrailCoverage],
-    talk: _Talk,
-) -> None:
-    """One Region's thread: it asks AWS only; rows are written by the thread that started it."""
-    limiter = Limiter.for_lookups(run.account, region)
-    refused: AwsFailure | None = None
-    try:
-        for user in waiting:
-            if talk.stop.is_set():
-                return
-            # Refused for one is refused for all: the others are told without asking again.
-            told = refused or _look(run, region, user, coverage.get((user.pk, region)), limiter)
-            if isinstance(told, AwsFailure) and not told.retryable:
-                refused = told
-            talk.answers.put(_Answer(user, region, told))
-    finally:
-        talk.answers.put(None)
-
-
-def _look(
-    run: Run, region: str, user: IamUser, row: TrailCoverage | None, limiter: Limiter
-) -> TrailLook | AwsFailure:
-    until = clock.now()
-    try:
-        return cloudtrail.lookup(
-            run.aws,
-            region,
-            user_name=user.user_name,
-            user_id=user.user_id,
-            since=since(row, until),
-            until=until,
-            limiter=limiter,
-            max_pages=_PAGES,
-            latest_only=row is None,
-        )
-    except AwsFailure as failed:
-        return failed
-
-
-def _save_answers(
-    run: Run,
-    coverage: dict[tuple[int, str], TrailCoverage],
-    talk: _Talk,
-    threads: int,
-    *,
-    total: int,
-    left: int,
-) -> int:
-    """Write answers as they come until all threads ended; how many were written."""
-    written, told_at = 0, run.time_left()
-    while threads:
-        answer = talk.answers.get()
-        if answer is None:
-            threads -= 1
-            continue
-        row = coverage.get((answer.user.pk, answer.region))
-        with transaction.atomic():
-            if isinstance(answer.told, AwsFailure):
-                keep_failure(answer.user, row, answer.region, str(answer.told))
-            else:
-                keep_look(answer.user, row, answer.region, answer.told)
-        written += 1
-        if run.time_left() <= 0:
-            talk.stop.set()
-        if told_at - run.time_left() > 1:
-            told_at = run.time_left()
-            run.advance("trail", total - left + written, total, "2 calls a second and Region")
-    run.advance("trail", total - left + written, total, "2 calls a second and Region")
-    return written
-
-
-def _conclude(run: Run, users: list[IamUser], regions: list[str]) -> bool:
     _note_federated(run, regions)
-    broken = TrailCoverage.objects.filter(user__in=users, region__in=regions).exclude(error="")
+    note_creators(run)
+    _conclude(run, "trail", f"{len(doubtful)} users in doubt", doubtful, regions)
+    return True
+
+
+def describe_users(run: Run) -> bool:
+    """The step `describe`: what the users in use do; False when the slice ended before the end.
+
+    Also what was done under the federated names that came up. Whoever was asked for is judged.
+    """
+    regions = regions_of(run.account)
+    started_at = run.sync.started_at or clock.now()
+
+    def due(subject: Subject, before: Read | None) -> bool:
+        if before is None or before.read_to is None:
+            return before is None or before.looked_at < started_at
+        if before.looked_at >= started_at or _is_listened_to(subject, before):
+            return False
+        return bool(before.error) or before.read_to < started_at - DESCRIBED_FOR
+
+    subjects = subjects_of(run.sync)
+    in_use = [one for one in subjects if one.in_use]
+    pending = _pending(run, in_use, regions, due)
+    if not ask_all(
+        run,
+        "describe",
+        pending,
+        lambda region, lookup, limiter, goes_on: _ask_in_use(run, region, lookup, limiter, goes_on),
+        total=len(in_use) * len(regions),
+    ):
+        return False
+    if not (_ask_federated(run, regions) and _judge(run)):
+        return False
+    _conclude(run, "describe", f"{len(in_use)} users in use", in_use, regions)
+    return True
+
+
+def _pending(run: Run, subjects: Iterable[Subject], regions: Iterable[str], due: Due) -> Plan:
+    """Who still has to be looked up where, in the order given."""
+    rows = TrailCoverage.objects.filter(
+        user__account=run.account, user__gone_at=None, region__in=list(regions)
+    ).values_list("user_id", "region", "read_from", "read_to", "looked_at", "error")
+    read = {(row[0], row[1]): Read(*row[2:]) for row in rows.iterator()}
+    return {
+        region: [
+            Lookup(subject, before)
+            for subject in subjects
+            if due(subject, before := read.get((subject.pk, region)))
+        ]
+        for region in regions
+    }
+
+
+def _is_listened_to(subject: Subject, before: Read) -> bool:
+    lately = before.looked_at > clock.now() - _LISTENED_WITHIN
+    return subject.fenced and not before.error and lately
+
+
+def _ask_in_doubt(
+    run: Run, region: str, lookup: Lookup, limiter: Limiter, goes_on: Callable[[], bool]
+) -> Answer:
+    """On from the last look to now; then further back, if the window is not read whole yet."""
+    subject, before, until = lookup.subject, lookup.before, clock.now()
+    read_to = before.read_to if before else None
+    start = since(read_to, until)
+    wanted = Wanted(
+        subject.user_id,
+        start,
+        until,
+        _PAGES,
+        names=subject.names_after(start),
+        enough_after=until - subject.window,
+    )
+    first = cloudtrail.look(run.aws, region, wanted, limiter, goes_on)
+    if first.interrupted:
+        # A part that does not reach back to the last look would only tear a gap.
+        if read_to is not None or first.read_from >= until:
+            raise Interrupted
+        return Answer(subject.pk, region, (first,), GOING_ON)
+    looks = [first]
+    back_to = until - min(subject.window, HISTORY)
+    reached = _reached(first, before)
+    if before and reached > back_to and not _shows_use(first) and first.pages < _PAGES:
+        further = replace(wanted, since=back_to, until=reached, names=subject.names_after(back_to))
+        looks.append(cloudtrail.look(run.aws, region, further, limiter, goes_on))
+    looks += _by_key(run, region, subject, looks, limiter)
+    error = next((one.unreadable for one in looks if one.unreadable), "")
+    going_on = any(one.interrupted for one in looks)
+    return Answer(subject.pk, region, tuple(looks), GOING_ON if going_on else error)
+
+
+def _reached(first: TrailLook, before: Read | None) -> datetime:
+    """How far back a Region is read without a gap, after this look."""
+    if before and before.read_from and before.read_to and first.read_from <= before.read_to:
+        return min(first.read_from, before.read_from)
+    return first.read_from
+
+
+def _shows_use(look: TrailLook) -> bool:
+    return any(event.kind != FAILED_SIGN_IN for event in look.events)
+
+
+def _by_key(
+    run: Run, region: str, subject: Subject, looks: Iterable[TrailLook], limiter: Limiter
+) -> list[TrailLook]:
+    """What keys did whose last use was here lately, though nothing under its names shows use here.
+
+    Nothing found confirms that such a key is used for the data plane only.
+    """
+    if region in subject.seen_in or any(_shows_use(one) for one in looks):
+        return []
+    start = min(one.read_from for one in looks)
+    until = max(one.read_to for one in looks)
+    keys = tuple(key.key_id for key in subject.keys if key.region == region and key.at > start)
+    if not keys:
+        return []
+    wanted = Wanted(
+        subject.user_id,
+        start,
+        until,
+        1,
+        keys=keys,
+        enough_after=start,
+    )
+    found = cloudtrail.look(run.aws, region, wanted, limiter)
+    # It speaks of these keys alone, and so covers no time.
+    return [replace(found, read_from=until)]
+
+
+def _ask_in_use(
+    run: Run, region: str, lookup: Lookup, limiter: Limiter, goes_on: Callable[[], bool]
+) -> Answer:
+    """The newest page that shows the user is enough to describe it."""
+    subject, until = lookup.subject, clock.now()
+    start = since(lookup.before.read_to if lookup.before else None, until)
+    wanted = Wanted(
+        subject.user_id,
+        start,
+        until,
+        _PAGES_IN_USE,
+        names=subject.names_after(start, _NAMES_IN_USE),
+        enough_after=start - timedelta(days=1),
+    )
+    first = cloudtrail.look(run.aws, region, wanted, limiter, goes_on)
+    if first.interrupted:
+        raise Interrupted
+    looks = [first, *_by_key(run, region, subject, [first], limiter)]
+    error = next((one.unreadable for one in looks if one.unreadable), "")
+    return Answer(subject.pk, region, tuple(looks), error)
+
+
+def _ask_federated(run: Run, regions: list[str]) -> bool:
+    """What sessions did that GetFederationToken began before their names were known.
+
+    From now on every look asks for those names too. False when the slice ended.
+    """
+    tried: list[int] = run.step("describe").setdefault("federated", [])
+    subjects = [
+        one for one in subjects_of(run.sync) if one.pk not in tried and _unasked(one.federated)
+    ]
+    for start in range(0, len(subjects), _FEDERATED_AT_ONCE):
+        if start and run.time_left() <= 0:
+            return False
+        some = subjects[start : start + _FEDERATED_AT_ONCE]
+        lookups = [Lookup(subject) for subject in some]
+        done = ask_all(
+            run,
+            "describe",
+            dict.fromkeys(regions, lookups),
+            lambda region, lookup, limiter, _: _ask_names(run, region, lookup.subject, limiter),
+            total=len(lookups) * len(regions),
+        )
+        if not done and run.time_left() <= 0:
+            return False
+        tried.extend(one.pk for one in some)
+        _mark_asked(some)
+        run.keep()
+    return True
+
+
+def _unasked(names: Mapping[str, Mapping[str, object]]) -> dict[str, datetime]:
+    """Federated names that were not asked for yet, and from when on their sessions acted."""
+    return {
+        name: datetime.fromisoformat(str(told["from"]))
+        for name, told in names.items()
+        if not told["asked"]
+    }
+
+
+def _ask_names(run: Run, region: str, subject: Subject, limiter: Limiter) -> Answer:
+    names = _unasked(subject.federated)
+    newest = sorted(names, key=lambda name: names[name], reverse=True)[:_NAMES_IN_USE]
+    wanted = Wanted(
+        subject.user_id,
+        min(names.values()),
+        clock.now(),
+        _PAGES_IN_USE,
+        names=tuple(newest),
+        enough_after=min(names.values()) - timedelta(days=1),
+    )
+    found = cloudtrail.look(run.aws, region, wanted, limiter)
+    return Answer(subject.pk, region, (found,), found.unreadable, covers=False)
+
+
+def _mark_asked(subjects: Iterable[Subject]) -> None:
+    """Whose Regions all answered is not asked for these names again."""
+    pks = [one.pk for one in subjects]
+    gaps = TrailCoverage.objects.filter(user__in=pks).exclude(error="").values("user")
+    users = list(IamUser.objects.filter(pk__in=pks).exclude(pk__in=gaps))
+    for user in users:
+        for told in user.federated_names.values():
+            told["asked"] = True
+    IamUser.objects.bulk_update(users, ["federated_names"])
+
+
+def _judge(run: Run) -> bool:
+    """Judge whoever was looked up since its verdict was written; False when the slice ended."""
+    listed = IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
+    news = listed.filter(trail_coverage__looked_at__gt=F("judged_at"))
+    federated = run.step("describe")["federated"]
+    pks = sorted({*news.values_list("pk", flat=True), *federated})
+    for start in range(0, len(pks), _JUDGED_AT_ONCE):
+        if start and run.time_left() <= 0:
+            return False
+        judging.judge(IamUser.objects.filter(pk__in=pks[start : start + _JUDGED_AT_ONCE]))
+        run.keep()
+    return True
+
+
+def _conclude(
+    run: Run, step: str, detail: str, subjects: list[Subject], regions: list[str]
+) -> None:
+    broken = TrailCoverage.objects.filter(
+        user__in=[one.pk for one in subjects], region__in=regions
+    ).exclude(error="")
     words = broken.values_list("region", "error").order_by("region").first()
     if words:
         count = broken.values("user").distinct().count()
-        run.fail("trail", f"{count} of {len(users)} users: {words[0]}: {words[1]}")
+        run.fail(step, f"{count} of {len(subjects)} users: {words[0]}: {words[1]}")
     else:
-        run.finish("trail", f"{len(users)} users in {len(regions)} Regions")
-    return True
+        run.finish(step, f"{detail}, {len(regions)} Regions")
 
 
 def _note_federated(run: Run, regions: list[str]) -> None:
     """When people last signed in without an IAM user, and when one of them as an administrator."""
     until = clock.now()
-    found = []
-    for region in regions:
+
+    def signed_in(region: str) -> list[tuple[datetime, str]]:
         try:
-            found += cloudtrail.federated_sign_ins(
+            return cloudtrail.federated_sign_ins(
                 run.aws,
                 region,
                 since=until - _FEDERATED_WITHIN,
@@ -217,7 +333,11 @@ def _note_federated(run: Run, regions: list[str]) -> None:
             )
         except AwsFailure:
             # That Region is shown as not covered already; this is no evidence about a user.
-            continue
+            return []
+
+    regions = [region for region in regions if region not in refusals(run)]
+    with ThreadPoolExecutor(max(1, len(regions))) as pool:
+        found = [one for some in pool.map(signed_in, regions) for one in some]
     if not found:
         return
     run.account.federated_sign_in_at = max(at for at, _ in found)
