@@ -27,7 +27,7 @@ from .ids import Ids
 from .persistence import Line, Log
 from .population import populate
 from .recording import event_of_call, safe_params
-from .regions import REGIONS, refuse_disabled
+from .regions import ALL_REGIONS, REGIONS, refuse_disabled
 from .rhythm import Habit, Rhythm, once
 from .state import Account
 
@@ -47,7 +47,8 @@ class Simulator:
     """One simulated AWS account and its clock.
 
     `seed` and `size` draw the population; `clock` gives aware UTC; `log_path` keeps what happened.
-    `lookup_rate`: LookupEvents a second for each Region, 0 for no limit.
+    `regions`: how many of `ALL_REGIONS` are enabled. `lookup_rate`: LookupEvents a second for each
+    Region, 0 for no limit.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Simulator:
         account_id: str = ACCOUNT_ID,
         lookup_rate: float = trail.REQUESTS_PER_SECOND,
     ) -> None:
-        self.regions = REGIONS[:regions]
+        self.regions = ALL_REGIONS[:regions]
         self.faults = Faults()
         self.ids = Ids(seed)
         self.page_limit = 1000
@@ -186,7 +187,7 @@ class Simulator:
             result = self._operate(call, caller, hits)
         except AwsError as raised:
             error = raised
-        self._keep(call, caller, error)
+        self._keep(call, caller, error, result)
         note["applied"] = error is None
         if error is not None:
             raise error
@@ -217,21 +218,23 @@ class Simulator:
             self._remembered[memory] = result
         return result
 
-    def _keep(self, call: Call, caller: Caller, error: AwsError | None) -> None:
+    def _keep(
+        self, call: Call, caller: Caller, error: AwsError | None, result: dict[str, Any]
+    ) -> None:
         """Into the stored log and the trail; a user's own key moves its last-used date."""
         found = OPERATIONS.get((call.service, call.operation))
         writes = found is not None and found.writes and error is None
         if writes or caller.user is not None:
             kept = {"writes": writes, "ids": self.ids.given}
             self._log.append(_line(self.now(), call, caller, error) | kept)
-        self._show(call, caller, error)
+        self._show(call, caller, error or result)
 
-    def _show(self, call: Call, caller: Caller, error: AwsError | None) -> None:
+    def _show(self, call: Call, caller: Caller, outcome: AwsError | dict[str, Any]) -> None:
         user, now = caller.user, self.now()
         if user is not None and call.access_key_id in user.keys:
             use_key(user, user.keys[call.access_key_id], now, call.service, call.region)
         history = self.trail(caller.account.id)
-        history.add(event_of_call(history.next_seq(), now, call, caller, error))
+        history.add(event_of_call(history.next_seq(), now, call, caller, outcome))
 
     def _replay(self, lines: list[Line]) -> None:
         self._log.replaying = True
@@ -247,9 +250,8 @@ class Simulator:
             call, caller = _call_of(line, self.account)
             error = AwsError(*line["error"]) if line["error"] else None
             self.ids.begin(line["ids"])
-            if line["writes"]:
-                self._operate(call, caller, [])
-            self._show(call, caller, error)
+            result = self._operate(call, caller, []) if line["writes"] else {}
+            self._show(call, caller, error or result)
         self._fixed, self._log.replaying = None, False
         self.ids.begin()
 

@@ -19,6 +19,8 @@ KINDS = {
     "reset": "connection reset, not applied",
     "reset-after": "connection reset, applied: the answer is lost",
     "access-denied": "403 AccessDenied, not applied",
+    "region-disabled": "UnrecognizedClientException / InvalidClientTokenId, not applied",
+    "not-permitted": "400 OperationNotPermittedException, not applied",
     "latency": "the answer comes `seconds` later",
     "delete-conflict": "409 DeleteConflict, not applied",
     "temporarily-unmodifiable": "409 EntityTemporarilyUnmodifiable, not applied",
@@ -45,6 +47,8 @@ _ERRORS = {
         "submitted simultaneously.", 409),
     "limit-exceeded": ("LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10", 409),
     "no-such-entity": ("NoSuchEntity", "The entity cannot be found.", 404),
+    "not-permitted": (
+        "OperationNotPermittedException", "The requested operation is not permitted.", 400),
     "expired-token": (
         "ExpiredToken", "The security token included in the request is expired", 403),
 }  # fmt: skip
@@ -93,6 +97,11 @@ class Fault:
             code, status = denied_by(call.service)
             words = f"User is not authorized to perform: {action}"
             return AwsError(code, self.message or words, status)
+        if self.kind == "region-disabled":
+            query = call.service in ("iam", "sts", "ec2")
+            code = "InvalidClientTokenId" if query else "UnrecognizedClientException"
+            words = "The security token included in the request is invalid."
+            return AwsError(code, self.message or words, 403 if query else 400)
         code, message, status = _ERRORS[self.kind]
         return AwsError(code, self.message or message, status)
 

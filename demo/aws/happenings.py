@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from .authentication import role_session
 from .calls import Caller
 from .evaluation import explicitly_denied
 from .events import Event, identity_of, shown_username
@@ -66,6 +67,7 @@ class Happenings:
             "federation": self._federation,
             "git": self._git,
             "token": self._token,
+            "made": self._made,
         }
 
     def happen(self, at: datetime, habit: Habit) -> bool:
@@ -131,11 +133,20 @@ class Happenings:
         words = explicitly_denied(self._account, user, "sts:GetFederationToken")
         action = "sts:GetFederationToken"
         error = denial("sts", action, user.arn, words) if words else None
-        self._add(at, habit, caller, "sts.amazonaws.com", "GetFederationToken", error=error)
+        temporary = drawn_id("ASIA", 16, user.id, at.isoformat())
+        arn = f"arn:aws:sts::{self._account.id}:federated-user/portal-visitor"
+        principal = f"{self._account.id}:portal-visitor"
+        answer = {
+            "credentials": {"accessKeyId": temporary, "sessionToken": "simulated"},
+            "federatedUser": {"federatedUserId": principal, "arn": arn},
+            "packedPolicySize": 2,
+        }
+        self._add(
+            at, habit, caller, "sts.amazonaws.com", "GetFederationToken", error=error,
+            params={"name": "portal-visitor", "durationSeconds": 43200},
+            answer=answer if error is None else None,
+        )  # fmt: skip
         if error is None:
-            temporary = drawn_id("ASIA", 16, user.id, at.isoformat())
-            arn = f"arn:aws:sts::{self._account.id}:federated-user/portal-visitor"
-            principal = f"{self._account.id}:portal-visitor"
             visitor = Caller(self._account, arn, principal, temporary, user=user)
             visitor.session_name, visitor.federated = "portal-visitor", True
             self._record(at, habit, visitor)
@@ -157,6 +168,35 @@ class Happenings:
             return False
         self._record(at, habit, Caller(self._account, user.arn, user.id, "", user=user))
         user.services[habit.service] = Use(at, habit.service, habit.region)
+        return True
+
+    def _made(self, at: datetime, habit: Habit, user: User) -> bool:
+        """The user, its password or a key of it was made by a role session."""
+        name, _, session = habit.key.partition("/")
+        role = self._account.roles[name.lower()]
+        caller = role_session(self._account, role.name, session, drawn_id("ASIA", 16, session, at))
+        # As CloudTrail writes times inside of answers.
+        created = f"{at:%b} {at.day}, {at:%Y, %I:%M:%S %p}"
+        key_id = next((key.id for key in user.keys.values() if key.created_at == at), "")
+        answers: dict[str, dict[str, Any]] = {
+            "CreateUser": {
+                "user": {
+                    "path": user.path, "userName": user.name, "userId": user.id, "arn": user.arn,
+                    "createDate": created,
+                }
+            },
+            "CreateLoginProfile": {"loginProfile": {"userName": user.name, "createDate": created}},
+            "CreateAccessKey": {
+                "accessKey": {
+                    "userName": user.name, "status": "Active", "createDate": created,
+                    "accessKeyId": key_id,
+                }
+            },
+        }  # fmt: skip
+        self._add(
+            at, habit, caller, "iam.amazonaws.com", habit.event, params={"userName": user.name},
+            answer=answers[habit.event], resources=(("AWS::IAM::User", user.name),),
+        )  # fmt: skip
         return True
 
     def _ghost(self, at: datetime, habit: Habit) -> bool:
@@ -202,7 +242,9 @@ class Happenings:
         name: str,
         *,
         error: tuple[str, str] | None = None,
+        params: dict[str, Any] | None = None,
         answer: dict[str, Any] | None = None,
+        resources: tuple[tuple[str, str], ...] = (),
         kind: str = "AwsApiCall",
     ) -> None:
         trail = self._simulator.trail(self._account.id)
@@ -221,9 +263,9 @@ class Happenings:
                 agent=habit.agent,
                 read_only=habit.read_only and name != "ConsoleLogin",
                 error=error,
-                params=None,
+                params=params,
                 answer=answer,
-                resources=(),
+                resources=resources,
                 account_id=self._account.id,
                 kind=kind,
             )

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .authentication import ADMIN_ROLE, ADMIN_SESSION
+from .births import births
 from .cast import PREFIXES, TEAM_GROUP, Member, Names, scaled
 from .disguises import disguise
 from .estate import SSO_READ_ROLE, furnish, let_trust
@@ -48,6 +49,9 @@ def populate(
             rhythm.add(habit)
     _break_glass(stage, rhythm)
     _federated_people(rhythm, born_at)
+    # Last, because a habit's place among the others decides its times.
+    for habit in births(account, born_at):
+        rhythm.add(habit)
     named = [user.arn for m in members if "named-in-trust" in m.quirks
              for user in [account.user(m.name)]]  # fmt: skip
     if named:

@@ -10,6 +10,14 @@ from .errors import AwsError
 from .events import HIDDEN, Event, identity_of, shown_username
 
 _SECRET = {"Password", "NewPassword", "OldPassword"}
+_SECRET_ANSWERS = {
+    "SecretAccessKey",
+    "Password",
+    "ServicePassword",
+    "QRCodePNG",
+    "Base32StringSeed",
+}
+_ANSWERED = {"AssumeRole", "GetFederationToken", "GetSessionToken"}
 _RESOURCES = {
     "UserName": "AWS::IAM::User",
     "GroupName": "AWS::IAM::Group",
@@ -37,10 +45,39 @@ def resources_of(call: Call) -> tuple[tuple[str, str], ...]:
     )
 
 
+def answer_of(call: Call, result: dict[str, Any]) -> dict[str, Any] | None:
+    """`responseElements`: what a call that made something answered, secrets left out."""
+    found = OPERATIONS.get((call.service, call.operation))
+    told = (found is not None and found.writes) or call.operation in _ANSWERED
+    return _written(result) or None if told else None
+
+
+def _written(answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name[0].lower() + name[1:]: _written(value) if isinstance(value, dict) else _shown(value)
+        for name, value in answer.items()
+        if name not in _SECRET_ANSWERS
+    }
+
+
+def _shown(value: Any) -> Any:
+    """Times as CloudTrail writes them in answers: Mar 4, 2026, 10:00:00 AM."""
+    if not isinstance(value, datetime):
+        return value
+    return f"{value:%b} {value.day}, {value:%Y, %I:%M:%S %p}"
+
+
 def event_of_call(
-    seq: int, at: datetime, call: Call, caller: Caller, error: AwsError | None
+    seq: int,
+    at: datetime,
+    call: Call,
+    caller: Caller,
+    outcome: AwsError | dict[str, Any],
 ) -> Event:
-    """The event of one authenticated call. IAM's are in us-east-1 (AWS_FACTS.md 2.7)."""
+    """The event of one authenticated call, and of its error or answer. IAM's are in us-east-1
+    (AWS_FACTS.md 2.7)."""
+    error = outcome if isinstance(outcome, AwsError) else None
+    answer = None if isinstance(outcome, AwsError) else answer_of(call, outcome)
     found = OPERATIONS.get((call.service, call.operation))
     params = {name[0].lower() + name[1:]: value for name, value in safe_params(call.params).items()}
     return Event(
@@ -57,7 +94,7 @@ def event_of_call(
         read_only=found is None or not found.writes,
         error=(error.code, error.message) if error else None,
         params=params or None,
-        answer=None,
+        answer=answer,
         resources=resources_of(call),
         account_id=caller.account.id,
         request_id=call.request_id,

@@ -8,6 +8,12 @@ from .calls import Context, operation
 from .errors import AwsError
 
 REGIONS = ("us-east-1", "eu-west-1", "eu-central-1", "us-west-2")
+ALL_REGIONS = (
+    *REGIONS, "us-east-2", "us-west-1", "ca-central-1", "sa-east-1", "eu-west-2", "eu-west-3",
+    "eu-north-1", "ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+    "ap-southeast-1", "ap-southeast-2",
+)  # fmt: skip
+"""Those the account uses, and with them all 17 that AWS enables by default."""
 DISABLED = "ap-east-1"
 
 

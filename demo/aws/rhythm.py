@@ -23,8 +23,9 @@ class Habit:
     `kind`: `api` (a management call, in CloudTrail), `data` (a data-plane call: moves last-used
     only), `console` (a sign-in and a call after it), `knock` (a failed sign-in), `federation`
     (GetFederationToken and a call under the federated name), `git` (CodeCommit over SSH), `token`
-    (a service's API key), `session` (a call by a role session). `actor` is a user id, or for
-    `session` a role's name. `key` names the access key, credential or session name used.
+    (a service's API key), `session` (a call by a role session), `made` (somebody made this user
+    or what it holds). `actor` is a user id, or for `session` a role's name. `key` names the access
+    key, credential or session name used; for `made` the maker's role and session, `ROLE/SESSION`.
     """
 
     kind: str
