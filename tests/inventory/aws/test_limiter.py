@@ -55,3 +55,27 @@ def test_without_redis_each_paces_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(time, "sleep", slept.append)
     Limiter("test-down", 10).wait()
     assert slept == [0.1]
+
+
+def test_never_more_than_two_lookups_pass_in_any_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = Limiter("test-lookups", limiter.LOOKUPS_PER_SECOND)
+    script, moments = limiter._script(), list[int]()
+
+    def ask(keys: list[str], arguments: list[str]) -> int:
+        """The script and Redis's own clock in one transaction: when each was let through."""
+        with script.registered_client.pipeline(transaction=True) as both:
+            script(keys, arguments, client=both)
+            both.time()
+            delay, (seconds, micros) = both.execute()
+        if int(delay) == 0:
+            moments.append(seconds * 1_000_000 + micros)
+        return int(delay)
+
+    monkeypatch.setattr(limiter, "_script", lambda: ask)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: limited.wait(), range(6)))
+    moments.sort()
+    assert len(moments) == 6
+    assert all(
+        third - first > 1_000_000 for first, third in zip(moments, moments[2:], strict=False)
+    )
