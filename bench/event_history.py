@@ -40,7 +40,7 @@ STEPS = {"trail": "users in doubt", "describe": "users in use"}
 class Measured:
     """One sync: by step its seconds and its calls in each Region, and how many were throttled."""
 
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, Counter[str]] = field(default_factory=dict)
     throttled: int = 0
 

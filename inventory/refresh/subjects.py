@@ -15,6 +15,7 @@ from inventory.aws.cloudtrail import HISTORY
 from inventory.models import Activity, Credential, IamUser, Organization, Sync
 from inventory.policy import policy_for
 from inventory.refresh.activity import alive_after
+from inventory.verdict import VerdictValue
 
 FENCE = ":iam::aws:policy/AWSDenyAll"
 _COLUMNS = (
@@ -29,6 +30,7 @@ _COLUMNS = (
     "category",
     "category_override",
     "coverage__services",
+    "verdict",
 )
 
 
@@ -46,6 +48,7 @@ class Subject:
     """One IAM user to ask for. `names`: today's first, then those it bore before.
 
     `in_use`: something shows use within `window`, its policy's dormancy; else it is in doubt.
+    `woke`: it is in use, and its last verdict does not know that yet.
     `seen_in`: Regions of which activity within event history is known.
     """
 
@@ -58,6 +61,7 @@ class Subject:
     window: timedelta
     last_used_at: datetime | None
     in_use: bool
+    woke: bool
     seen_in: frozenset[str]
 
     def names_after(self, since: datetime, most: int | None = None) -> tuple[str, ...]:
@@ -84,6 +88,7 @@ def subjects_of(sync: Sync) -> list[Subject]:
         uses += _accesses(user["coverage__services"])
         last = max(uses, default=None)
         policies = (*user["attached_policies"], user["boundary_arn"])
+        in_use = last is not None and last > now - windows[category]
         found.append(
             Subject(
                 pk=user["pk"],
@@ -94,7 +99,8 @@ def subjects_of(sync: Sync) -> list[Subject]:
                 fenced=any(arn.endswith(FENCE) for arn in policies),
                 window=windows[category],
                 last_used_at=last,
-                in_use=last is not None and last > now - windows[category],
+                in_use=in_use,
+                woke=in_use and user["verdict"] != VerdictValue.ACTIVE,
                 seen_in=frozenset(seen_in.get(user["pk"], ())),
             )
         )

@@ -60,7 +60,9 @@ def read_trail(run: Run) -> bool:
             return True
         return before.looked_at < started_at and not _is_listened_to(subject, before)
 
-    doubtful = [one for one in subjects_of(run.sync) if not one.in_use]
+    subjects = subjects_of(run.sync)
+    _note_woken(run, subjects)
+    doubtful = [one for one in subjects if not one.in_use]
     pending = _pending(run, doubtful, regions, due)
     now = clock.now()
     if not ask_all(
@@ -87,13 +89,16 @@ def describe_users(run: Run) -> bool:
     """
     regions = regions_of(run.account)
     started_at = run.sync.started_at or clock.now()
+    woken = set(run.step("describe").get("woken", ()))
 
     def due(subject: Subject, before: Read | None) -> bool:
-        if before is None or before.read_to is None:
-            return before is None or before.looked_at < started_at
+        if before is None:
+            return True
         if before.looked_at >= started_at or _is_listened_to(subject, before):
             return False
-        return bool(before.error) or before.read_to < started_at - DESCRIBED_FOR
+        if before.error or before.read_to is None or subject.pk in woken:
+            return True
+        return before.read_to < started_at - DESCRIBED_FOR
 
     subjects = subjects_of(run.sync)
     in_use = [one for one in subjects if one.in_use]
@@ -110,6 +115,15 @@ def describe_users(run: Run) -> bool:
         return False
     _conclude(run, "describe", f"{len(in_use)} users in use", in_use, regions)
     return True
+
+
+def _note_woken(run: Run, subjects: Iterable[Subject]) -> None:
+    """Who came into use since the last verdict is described at once, however lately it was read.
+
+    Noted now, because the step `judge` writes the new verdicts before.
+    """
+    step = run.step("describe")
+    step["woken"] = sorted({*step.get("woken", ()), *(one.pk for one in subjects if one.woke)})
 
 
 def _pending(run: Run, subjects: Iterable[Subject], regions: Iterable[str], due: Due) -> Plan:

@@ -456,10 +456,24 @@ class TestWhoIsAskedFirst:
         assert asked(simulator)
         assert not active & set(asked(simulator))
 
+    def test_a_user_that_came_into_use_is_described_at_once(
+        self, simulator: Simulator, account: Account
+    ) -> None:
+        name = quiet(simulator)
+        sync(account)
+        act(simulator, {"act": "call", "user": name, "region": "eu-west-1"})
+        skip(hours=6)
+        sync(account)
+        assert kept(name) == {("eu-west-1", "DescribeInstances", "ok")}
+        simulator.calls.clear()
+        skip(hours=6)
+        sync(account)
+        assert name not in asked(simulator)
+
     def test_coverage_of_the_others_never_lapses(
         self, simulator: Simulator, account: Account
     ) -> None:
-        for _ in range(6):
+        for _ in range(5):
             assert sync(account).status == Sync.Status.WHOLE
             assert not IamUser.objects.filter(verdict="active", coverage_whole=False).exists()
             skip(hours=6)
@@ -511,6 +525,7 @@ def _subject(user: IamUser) -> subjects.Subject:
         window=timedelta(days=90),
         last_used_at=None,
         in_use=False,
+        woke=False,
         seen_in=frozenset(),
     )
 

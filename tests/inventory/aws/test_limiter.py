@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 import redis
+from django.conf import settings
 
 from inventory.aws import limiter
 from inventory.aws.limiter import Limiter
@@ -60,10 +61,11 @@ def test_without_redis_each_paces_itself(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_never_more_than_two_lookups_pass_in_any_second(monkeypatch: pytest.MonkeyPatch) -> None:
     limited = Limiter("test-lookups", limiter.LOOKUPS_PER_SECOND)
     script, moments = limiter._script(), list[int]()
+    store = redis.Redis.from_url(settings.REDIS_URL)
 
     def ask(keys: list[str], arguments: list[str]) -> int:
         """The script and Redis's own clock in one transaction: when each was let through."""
-        with script.registered_client.pipeline(transaction=True) as both:
+        with store.pipeline(transaction=True) as both:
             script(keys, arguments, client=both)
             both.time()
             delay, (seconds, micros) = both.execute()
