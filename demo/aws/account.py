@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import advisor, iam, report, resource_policies, storage, sts, trail  # noqa: F401
+from . import advisor, iam, lake, report, resource_policies, storage, sts, trail  # noqa: F401
 from .authentication import authenticate
 from .authorization import authorize
 from .calls import OPERATIONS, Call, Caller, Context
@@ -24,6 +24,7 @@ from .errors import AwsError, ConnectionLost
 from .faults import Fault, Faults
 from .happenings import Happenings, use_key
 from .ids import Ids
+from .log_files import LogFiles
 from .persistence import Line, Log
 from .population import populate
 from .recording import event_of_call, safe_params
@@ -85,6 +86,9 @@ class Simulator:
         account = Account(account_id, "acme-production")
         self.accounts = {account_id: account}
         self._trails = {account_id: trail.Trail(self._lookup_rate)}
+        files = LogFiles(account_id, self.regions, self._trails[account_id])
+        self._log_files = {account_id: files}
+        self._lakes = {account_id: lake.Lake()}
         self._rhythm = Rhythm(seed)
         self._happenings = Happenings(self, account)
         self.truth: list[Truth] = populate(account, self._rhythm, seed, size, self.born_at)
@@ -107,6 +111,14 @@ class Simulator:
 
     def trail(self, account_id: str) -> trail.Trail:
         return self._trails[account_id]
+
+    def log_files(self, account_id: str) -> LogFiles:
+        """What the account's trail delivers to S3."""
+        return self._log_files[account_id]
+
+    def lake(self, account_id: str) -> lake.Lake:
+        """The account's event data store in CloudTrail Lake."""
+        return self._lakes[account_id]
 
     @property
     def account(self) -> Account:

@@ -28,7 +28,8 @@ GROUPS = {
     "deployers": ["AWSCloudFormationFullAccess", "AmazonECS_FullAccess"],
 }
 _READS = [
-    "iam:Generate*", "iam:Get*", "iam:List*", "cloudtrail:LookupEvents", "ec2:DescribeRegions",
+    "iam:Generate*", "iam:Get*", "iam:List*", "cloudtrail:LookupEvents", "cloudtrail:StartQuery",
+    "cloudtrail:DescribeQuery", "cloudtrail:GetQueryResults", "ec2:DescribeRegions",
     "account:ListRegions", "s3:ListAllMyBuckets", "s3:ListBucket", "s3:GetObject",
     "s3:GetBucketLocation", "sts:GetCallerIdentity",
     "s3:GetBucketPolicy", "sqs:ListQueues", "sqs:GetQueueAttributes", "sns:ListTopics",

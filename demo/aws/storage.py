@@ -1,55 +1,29 @@
-"""The S3 bucket with the organization trail's log files: one file a day and Region, gzipped JSON.
+"""The S3 bucket with the trail's log files; `log_files.py` says which there are.
 
-Layout of AWS_FACTS.md 2.19. Files appear when their day is over; they reach further back than
-Event history does.
+They reach further back than Event history does.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
 from .calls import Context, operation
 from .errors import AwsError
-from .events import Event
-
-ORGANIZATION = "o-acme4demo1"
 
 
 def bucket_name(account_id: str) -> str:
     return f"acme-cloudtrail-{account_id}"
 
 
+_SIZE = 20_000
+"""What a listing says of every object: the bytes are made only when they are asked for."""
+
+
 def _check(context: Context) -> None:
     if context.params["Bucket"] != bucket_name(context.account.id):
         raise AwsError("NoSuchBucket", "The specified bucket does not exist", 404)
-
-
-def _key(account_id: str, region: str, day: datetime) -> str:
-    mark = hashlib.sha256(f"{account_id}{region}{day:%Y%m%d}".encode()).hexdigest()[:16]
-    return (
-        f"AWSLogs/{ORGANIZATION}/{account_id}/CloudTrail/{region}/{day:%Y/%m/%d}/"
-        f"{account_id}_CloudTrail_{region}_{day:%Y%m%d}T2355Z_{mark}.json.gz"
-    )
-
-
-def _files(context: Context) -> Iterator[tuple[str, list[Event]]]:
-    account_id = context.account.id
-    midnight = context.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    trail = context.simulator.trail(account_id)
-    for region in context.simulator.regions:
-        days: dict[datetime, list[Event]] = {}
-        for event in trail.regions[region].events:
-            if event.at < midnight:
-                day = event.at.replace(hour=0, minute=0, second=0, microsecond=0)
-                days.setdefault(day, []).append(event)
-        for day, events in days.items():
-            yield _key(account_id, region, day), events
 
 
 @operation("s3", "ListBuckets")
@@ -95,7 +69,8 @@ def list_objects_v2(context: Context) -> dict[str, Any]:
     after = query.get("continuation-token") or query.get("start-after", "")
     size = min(int(query.get("max-keys", "1000")), 1000, context.page_limit)
     shown: list[tuple[str, str]] = []
-    for key in sorted(key for key, _ in _files(context) if key.startswith(prefix)):
+    files = context.simulator.log_files(context.account.id)
+    for key in (key for key in files.keys(context.now) if key.startswith(prefix)):
         common = _common_prefix(key, prefix, delimiter)
         entry = ("common", common) if common else ("key", key)
         if entry[1] > after and entry not in shown[-1:]:
@@ -104,7 +79,7 @@ def list_objects_v2(context: Context) -> dict[str, Any]:
     rows = "".join(
         f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
         if kind == "common"
-        else f"<Contents><Key>{escape(name)}</Key><Size>1</Size>"
+        else f"<Contents><Key>{escape(name)}</Key><Size>{_SIZE}</Size>"
         f"<LastModified>{_modified(name)}</LastModified></Contents>"
         for kind, name in part
     )
@@ -126,17 +101,20 @@ def _common_prefix(key: str, prefix: str, delimiter: str) -> str:
 
 
 def _modified(key: str) -> str:
-    stamp = key.rsplit("_", 2)[1]
-    written = datetime.strptime(stamp + "+0000", "%Y%m%dT%H%MZ%z") + timedelta(minutes=10)
+    stamp = key.removesuffix(".json.gz").rsplit("/", 1)[-1].rsplit("_", 2)
+    try:
+        written = datetime.strptime(stamp[1] + "+0000", "%Y%m%dT%H%MZ%z") + timedelta(minutes=1)
+    except (ValueError, IndexError):
+        return "2021-01-01T00:00:00.000Z"
     return written.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 @operation("s3", "GetObject")
 def get_object(context: Context) -> dict[str, Any]:
-    """NoSuchKey for a day without events or one that is not over."""
+    """NoSuchKey for a file that was not delivered."""
     _check(context)
-    for key, events in _files(context):
-        if key == context.params["Key"]:
-            text = json.dumps({"Records": [event.record() for event in events]})
-            return {"Body": gzip.compress(text.encode(), mtime=0), "Type": "application/x-gzip"}
-    raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
+    files = context.simulator.log_files(context.account.id)
+    body = files.body(context.params["Key"], context.now)
+    if body is None:
+        raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
+    return {"Body": body, "Type": "application/x-gzip"}

@@ -3,12 +3,19 @@
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
 from inventory.models.people import Person, Role, Team
 from inventory.models.record import Alert, LedgerEntry, LedgerName
-from inventory.models.users import Activity, Credential, IamUser, TrailCoverage
+from inventory.models.users import (
+    Activity,
+    ArchiveCoverage,
+    Credential,
+    IamUser,
+    TrailCoverage,
+)
 
 __all__ = [
     "Account",
     "Activity",
     "Alert",
+    "ArchiveCoverage",
     "Credential",
     "IamUser",
     "LedgerEntry",

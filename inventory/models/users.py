@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar
 
 from django.conf import settings
@@ -201,3 +202,43 @@ class TrailCoverage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.region} to {self.read_to}"
+
+
+class ArchiveCoverage(models.Model):
+    """How far an account's longer history (logs in S3, or Lake) was read in one Region.
+
+    It owns the whole days from `read_from` to `read_to`, both included, without those in `gaps`:
+    of them the account's activity comes from the archive alone, of all others from event history.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="archive_coverage")
+    region = models.CharField(max_length=30)
+    # The declared address; another one begins anew.
+    archive = models.CharField(max_length=1300)
+    read_from = models.DateField(null=True, blank=True)
+    read_to = models.DateField(null=True, blank=True)
+    # {"2026-03-04": {"text": why, "again": whether reading it again may help}}
+    gaps = models.JSONField(default=dict, blank=True)
+    # Where reading goes on, and what it knows of days that are not over.
+    cursor = models.CharField(max_length=200, blank=True)
+    draft = models.BinaryField(null=True, blank=True)
+    # Empty while the last look succeeded; else AWS's own words.
+    error = models.TextField(blank=True)
+    looked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "archive coverage"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "region"], name="archive_coverage_once_per_region"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.archive} in {self.region} to {self.read_to}"
+
+    def owns(self, day: date) -> bool:
+        """Whether this day was read whole from the archive."""
+        if self.read_from is None or self.read_to is None:
+            return False
+        return self.read_from <= day <= self.read_to and day.isoformat() not in self.gaps

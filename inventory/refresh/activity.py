@@ -7,7 +7,7 @@ too, of days before event history begins; coverage speaks of event history alone
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from django.db import transaction
 from inventory import clock
 from inventory.aws.cloudtrail import DENIED, FAILED_SIGN_IN, HISTORY, TrailEvent, TrailLook
 from inventory.aws.trail_events import federated_name, text
-from inventory.models import Account, Activity, IamUser, TrailCoverage
+from inventory.models import Account, Activity, ArchiveCoverage, IamUser, TrailCoverage
 
 # Events arrive up to a quarter of an hour late, so each look goes back over the last minutes.
 OVERLAP = timedelta(minutes=10)
@@ -161,6 +161,27 @@ class _Seen:
             cache.set_many(told, timeout=_SEEN_FOR)
 
 
+class _Archived:
+    """Which days the archive has read whole: their events count there already.
+
+    The rows stay locked until the looks are saved, so that no day changes hands meanwhile.
+    """
+
+    def __init__(self, users: Collection[int], regions: Collection[str]) -> None:
+        self._account_of = dict(IamUser.objects.filter(pk__in=users).values_list("pk", "account"))
+        rows = ArchiveCoverage.objects.filter(
+            account__in=set(self._account_of.values()), region__in=regions
+        )
+        self._rows = {
+            (row.account_id, row.region): row
+            for row in rows.select_for_update().order_by("pk").defer("draft")
+        }
+
+    def owns(self, user: int, event: TrailEvent) -> bool:
+        row = self._rows.get((self._account_of.get(user, 0), event.region))
+        return row is not None and row.owns(event.at.date())
+
+
 class _Summary:
     """Events of many users added up by day, on top of the rows that are there."""
 
@@ -174,6 +195,7 @@ class _Summary:
                     users.add(answer.user)
                     days.add(event.at.date())
                     regions.add(event.region[:30])
+        self._archived = _Archived(users, regions)
         found = (
             Activity.objects.select_for_update()
             .filter(user__in=users, day__in=days, region__in=regions)
@@ -197,7 +219,8 @@ class _Summary:
                 if event.event_id in before or (again and self._counted(answer.user, event)):
                     continue
                 before.add(event.event_id)
-                self._count(answer.user, event)
+                if not self._archived.owns(answer.user, event):
+                    self._count(answer.user, event)
                 new.append(event)
         return sorted(new, key=lambda event: event.at)
 

@@ -27,6 +27,7 @@ STEPS: Mapping[str, str] = {
     "users": "Users, policies, groups",
     "credentials": "Passwords, keys, MFA",
     "trail": "CloudTrail, 90 days",
+    "archive": "CloudTrail, 400 days",
     "services": "Access Advisor",
     "references": "Who refers to them",
     "judge": "Verdicts",
@@ -151,8 +152,9 @@ def claim(sync_id: int) -> Run | None:
     if sync.started_at is None:
         sync.started_at = clock.now()
         Sync.objects.filter(pk=sync_id).update(started_at=sync.started_at)
-    if not sync.steps:
-        sync.steps = fresh_steps()
+    # A sync that an older release asked for lacks the steps that are new.
+    known = {step["key"]: step for step in sync.steps}
+    sync.steps = [known.get(step["key"], step) for step in fresh_steps()]
     run = Run(sync)
     sync.calls["claims"] = sync.calls.get("claims", 0) + 1
     run.keep()

@@ -17,6 +17,7 @@ from inventory.aws.session import AwsFailure, open_session
 from inventory.models import Account, Person, Sync
 from inventory.permissions import Action, require
 from inventory.refresh import judging
+from inventory.refresh.archive import read_archive
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.listing import read_users
 from inventory.refresh.references import read_references
@@ -197,6 +198,7 @@ _WORK: dict[str, Callable[[Run], bool]] = {
     "users": read_users,
     "credentials": read_credentials,
     "trail": read_trail,
+    "archive": read_archive,
     "services": read_services,
     "references": read_references,
     "judge": _judge,

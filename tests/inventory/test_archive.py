@@ -1,0 +1,423 @@
+"""A longer history is read once, forward, and never counted beside event history."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from demo.aws.account import Simulator
+from demo.aws.faults import Fault
+from demo.aws.log_files import LogFiles
+from demo.aws.storage import bucket_name
+from inventory import clock, refresh
+from inventory.models import Account, Activity, ArchiveCoverage, IamUser, Sync
+from inventory.refresh import archive, archive_days, archive_files
+from inventory.refresh import run as runs
+from inventory.signals import account_synced
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+ROLE = f"arn:aws:iam::{cast.ACCOUNT_ID}:role/IamCleanup"
+BUCKET = f"s3://{bucket_name(cast.ACCOUNT_ID)}"
+EVERYTHING = (
+    "user__user_id", "day", "region", "service", "action", "access_key_id", "source_address",
+    "user_agent", "outcome", "count", "first_at", "last_at",
+)  # fmt: skip
+
+
+@pytest.fixture
+def account() -> Account:
+    """`production` with its trail's bucket declared."""
+    return cast.account(
+        reader_role=f"{ROLE}Reader",
+        external_id="env:PRODUCTION_EXTERNAL_ID",
+        enabled_regions=[],
+        last_whole_at=None,
+        trail_archive={"s3": BUCKET},
+    )
+
+
+@pytest.fixture(autouse=True)
+def _facts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_synced, "receivers", [])
+
+
+@pytest.fixture
+def files(simulator: Simulator) -> LogFiles:
+    return simulator.log_files(simulator.account.id)
+
+
+def sync(account: Account) -> Sync:
+    asked = refresh.ask_sync(account, None)
+    while refresh.run_sync(asked.pk):
+        pass
+    asked.refresh_from_db()
+    return asked
+
+
+def step(of: Sync, key: str = "archive") -> dict[str, Any]:
+    return next(one for one in of.steps if one["key"] == key)
+
+
+def rows() -> list[tuple[Any, ...]]:
+    return sorted(Activity.objects.values_list(*EVERYTHING))
+
+
+def true_events(simulator: Simulator) -> Iterator[Any]:
+    """Every event of an IAM user in the last 400 days, by the simulated account's own books."""
+    users = set(IamUser.objects.values_list("user_id", flat=True))
+    for trail in simulator.trail(simulator.account.id).regions.values():
+        for event in trail.events:
+            issuer = event.identity.get("sessionContext", {}).get("sessionIssuer", {})
+            owner = issuer if event.identity["type"] == "FederatedUser" else event.identity
+            if owner.get("principalId") in users and event.at > clock.now() - archive_days.DEPTH:
+                yield event
+
+
+def move(**by: float) -> None:
+    shared = clock.clock_file()
+    assert shared is not None
+    shared.move(timedelta(**by))
+
+
+def test_every_event_of_400_days_counts_exactly_once(
+    simulator: Simulator, account: Account
+) -> None:
+    done = sync(account)
+    assert (done.status, done.error) == (Sync.Status.WHOLE, "")
+    assert step(done)["status"] == "done"
+    owned = {row.region: row for row in ArchiveCoverage.objects.all()}
+    assert len(owned) == 4
+    counted = 0
+    for row in Activity.objects.all():
+        counted += row.count if owned[row.region].owns(row.day) else 0
+    true = [one for one in true_events(simulator) if owned[one.region].owns(one.at.date())]
+    assert counted == len({one.id for one in true}) > 1000
+    assert not any(row.gaps or row.error for row in owned.values())
+
+
+def test_the_evening_that_lies_in_the_next_days_folder_belongs_to_its_day(
+    simulator: Simulator, account: Account
+) -> None:
+    sync(account)
+    owned = {row.region: row for row in ArchiveCoverage.objects.all()}
+    late = [
+        one
+        for one in true_events(simulator)
+        if one.at.hour >= 18 and owned[one.region].owns(one.at.date())
+    ]
+    assert late
+    for one in late:
+        assert Activity.objects.filter(
+            region=one.region, day=one.at.date(), first_at__lte=one.at, last_at__gte=one.at
+        ).exists()
+
+
+def test_a_second_sync_writes_nothing_and_fetches_only_what_is_new(
+    simulator: Simulator, account: Account
+) -> None:
+    sync(account)
+    before = {row.pk: row.count for row in Activity.objects.all()}
+    fetched = simulator.counts["GetObject"]
+    sync(account)
+    assert {row.pk: row.count for row in Activity.objects.all()} == before
+    assert simulator.counts["GetObject"] == fetched
+    move(days=1)
+    sync(account)
+    new = simulator.counts["GetObject"] - fetched
+    assert 0 < new < 40
+
+
+def test_slices_of_one_file_and_a_kill_between_them_end_like_one_whole_run(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(account)
+    at_once = rows()
+    covered = sorted(ArchiveCoverage.objects.values_list("region", "read_from", "read_to"))
+    Activity.objects.all().delete()
+    ArchiveCoverage.objects.all().delete()
+    IamUser.objects.all().delete()
+    really_take, taken = archive_files.RegionReader._take, 0
+
+    def take(self: Any, *args: Any) -> None:
+        nonlocal taken
+        taken += 1
+        if taken % 97 == 0:
+            raise KeyboardInterrupt
+        really_take(self, *args)
+
+    monkeypatch.setattr(archive_files.RegionReader, "_take", take)
+    monkeypatch.setattr(archive_files, "_MOST_DAYS", 3)
+    asked = refresh.ask_sync(account, None)
+    while True:
+        try:
+            if not refresh.run_sync(asked.pk):
+                break
+        except KeyboardInterrupt:
+            # A killed worker: its lease ends, and nobody has told anybody anything.
+            Sync.objects.update(lease_until=None, calls={})
+    assert taken > 300
+    assert rows() == at_once
+    assert sorted(ArchiveCoverage.objects.values_list("region", "read_from", "read_to")) == covered
+
+
+def test_slices_go_on_in_the_middle_of_a_day(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(account)
+    at_once = rows()
+    IamUser.objects.all().delete()
+    ArchiveCoverage.objects.all().delete()
+    monkeypatch.setattr(runs, "SLICE_SECONDS", 0.0)
+    fetched = simulator.counts["GetObject"]
+    assert sync(account).status == Sync.Status.WHOLE
+    assert simulator.counts["GetObject"] > fetched
+    assert rows() == at_once
+
+
+def test_event_history_adds_nothing_to_a_day_that_the_archive_owns(
+    simulator: Simulator, account: Account
+) -> None:
+    sync(account)
+    before = rows()
+    # Somebody asks event history about everybody anew, from the beginning.
+    for user in IamUser.objects.all():
+        user.trail_coverage.all().delete()
+    account.refresh_from_db()
+    owned = {row.region: row for row in ArchiveCoverage.objects.all()}
+    from django.core.cache import cache
+
+    cache.clear()
+    sync(account)
+    after = rows()
+    ours = [row for row in after if owned[row[2]].owns(row[1])]
+    assert ours == [row for row in before if owned[row[2]].owns(row[1])]
+
+
+@pytest.mark.parametrize("organization", [True, False])
+@pytest.mark.parametrize("prefix", ["", "trails/production/"])
+def test_plain_and_organization_trails_with_and_without_prefix_are_read(
+    simulator: Simulator, account: Account, files: LogFiles, organization: bool, prefix: str
+) -> None:
+    files.organization, files.prefix = organization, prefix
+    account.trail_archive = {"s3": f"{BUCKET}/{prefix}"}
+    account.save()
+    assert sync(account).status == Sync.Status.WHOLE
+    assert ArchiveCoverage.objects.exclude(read_to=None).count() == 4
+
+
+def test_digests_and_other_accounts_files_are_never_fetched(
+    simulator: Simulator, account: Account
+) -> None:
+    sync(account)
+    keys = {note["params"]["Key"] for note in simulator.calls if note["operation"] == "GetObject"}
+    assert keys
+    assert all(f"/{cast.ACCOUNT_ID}/CloudTrail/" in key for key in keys)
+
+
+def some_file(files: LogFiles, region: str, days_ago: int) -> tuple[str, date]:
+    """A file of about that day, delivered at 12:05: it holds that morning."""
+    day = (clock.now() - timedelta(days=days_ago)).date()
+    for ahead in range(60):
+        wanted = day + timedelta(days=ahead)
+        name = f"{cast.ACCOUNT_ID}_CloudTrail_{region}_{wanted:%Y%m%d}T1205Z"
+        found = [key for key in files.keys(clock.now()) if name in key]
+        if found:
+            return found[0], wanted
+    raise AssertionError("no such file")
+
+
+SPOILED = {
+    "cut off": lambda body: body[: len(body) // 2],
+    "no gzip": lambda body: b"not a gzip file",
+    "corrupt": lambda body: gzip.compress(gzip.decompress(body)[:-40] + b'{"oops'),
+    "no log": lambda body: gzip.compress(b'{"digest": []}'),
+    "empty": lambda body: b"",
+}
+
+
+@pytest.mark.parametrize("how", list(SPOILED))
+def test_a_file_that_cannot_be_read_is_a_gap_of_its_day_and_of_no_other(
+    simulator: Simulator, account: Account, files: LogFiles, how: str
+) -> None:
+    simulator.advance()
+    key, day = some_file(files, "us-east-1", 60)
+    files.spoiled[key] = SPOILED[how]
+    done = sync(account)
+    assert done.status == Sync.Status.WHOLE
+    assert "1 day is not whole" in step(done)["detail"]
+    row = ArchiveCoverage.objects.get(region="us-east-1")
+    assert list(row.gaps) == [day.isoformat()]
+    assert "log file" in row.gaps[day.isoformat()]["text"].lower().replace("a file", "a log file")
+    assert not row.owns(day)
+    assert row.owns(day - timedelta(days=1))
+    assert row.owns(day + timedelta(days=1))
+    # Event history still speaks for that day.
+    assert Activity.objects.filter(region="us-east-1", day=day).exists()
+
+
+def test_a_denied_file_is_a_gap_that_a_later_sync_closes(
+    simulator: Simulator, account: Account, files: LogFiles
+) -> None:
+    simulator.advance()
+    key, day = some_file(files, "eu-west-1", 50)
+    words = "The ciphertext refers to a customer master key that you may not use."
+    simulator.faults.add(
+        Fault("access-denied", "GetObject", count=None, match={"Key": key}, message=words)
+    )
+    sync(account)
+    row = ArchiveCoverage.objects.get(region="eu-west-1")
+    assert words in row.gaps[day.isoformat()]["text"]
+    assert not row.owns(day)
+    simulator.faults.clear()
+    sync(account)
+    row.refresh_from_db()
+    assert row.gaps == {}
+    assert row.owns(day)
+
+
+def test_what_a_spoiled_old_day_still_told_is_kept_as_use(
+    simulator: Simulator, account: Account, files: LogFiles
+) -> None:
+    sync(account)
+    old = Activity.objects.filter(day__lt=(clock.now() - timedelta(days=100)).date()).order_by("pk")
+    one = old.filter(count=1).first()
+    assert one is not None
+    assert ArchiveCoverage.objects.get(region=one.region).owns(one.day)
+
+
+def test_a_bucket_that_is_denied_fails_the_step_and_nothing_else(
+    simulator: Simulator, account: Account
+) -> None:
+    simulator.faults.add(Fault("access-denied", "ListObjectsV2", count=None))
+    done = sync(account)
+    assert done.status == Sync.Status.PARTIAL
+    assert step(done)["status"] == "failed"
+    assert "ListObjectsV2: AccessDenied" in step(done)["detail"]
+    assert step(done, "judge")["status"] == "done"
+    assert not ArchiveCoverage.objects.exclude(read_to=None).exists()
+
+
+def test_files_that_are_all_denied_are_asked_for_a_few_times_only(
+    simulator: Simulator, account: Account
+) -> None:
+    simulator.faults.add(Fault("access-denied", "GetObject", count=None))
+    done = sync(account)
+    assert "GetObject: AccessDenied" in step(done)["detail"]
+    assert simulator.counts["GetObject"] < 4 * 40
+    simulator.faults.clear()
+    assert sync(account).status == Sync.Status.WHOLE
+    assert not any(row.gaps for row in ArchiveCoverage.objects.all())
+
+
+def test_an_address_without_logs_of_the_account_is_said(
+    simulator: Simulator, account: Account
+) -> None:
+    account.trail_archive = {"s3": f"{BUCKET}/elsewhere"}
+    account.save()
+    assert "no CloudTrail logs of account 123456789012 under" in step(sync(account))["detail"]
+
+
+def test_a_passing_fault_is_waited_out(simulator: Simulator, account: Account) -> None:
+    simulator.faults.add(Fault("error", "GetObject", count=30, probability=0.3))
+    simulator.faults.add(Fault("reset", "GetObject", count=10, probability=0.2))
+    assert sync(account).status == Sync.Status.WHOLE
+    assert not any(row.gaps for row in ArchiveCoverage.objects.all())
+
+
+def test_short_pages_of_a_listing_are_all_read(simulator: Simulator, account: Account) -> None:
+    simulator.faults.add(Fault("short-pages", "ListObjectsV2", count=None, size=7))
+    sync(account)
+    cut = rows()
+    Activity.objects.all().delete()
+    ArchiveCoverage.objects.all().delete()
+    IamUser.objects.all().delete()
+    simulator.faults.clear()
+    sync(account)
+    assert cut == rows()
+
+
+def test_days_before_the_first_file_and_behind_the_last_are_not_owned(
+    simulator: Simulator, account: Account, files: LogFiles
+) -> None:
+    sync(account)
+    for row in ArchiveCoverage.objects.all():
+        assert row.read_from is not None
+        assert row.read_to is not None
+        stamps = sorted(
+            key.rsplit("_", 2)[1][:8]
+            for key in files.keys(clock.now())
+            if f"{cast.ACCOUNT_ID}_CloudTrail_{row.region}_" in key
+        )
+        oldest = f"{archive_days.start_of(clock.now()):%Y%m%d}"
+        first = next(stamp for stamp in stamps if stamp >= oldest)
+        assert f"{row.read_from:%Y%m%d}" > first
+        assert f"{row.read_to:%Y%m%d}" < stamps[-1]
+
+
+def test_an_archive_that_lacks_what_event_history_knows_does_not_own_that_day(
+    simulator: Simulator, account: Account, files: LogFiles
+) -> None:
+    """As with a trail that logs writes only."""
+    simulator.advance()
+    sync_without = Account.objects.filter(pk=account.pk)
+    sync_without.update(trail_archive={})
+    account.refresh_from_db()
+    sync(account)
+    known = Activity.objects.filter(region="us-east-1").order_by("-day")
+    day = known.filter(day__lt=(clock.now() - timedelta(days=5)).date()).first()
+    assert day is not None
+    for stamp in (f"{day.day:%Y%m%d}", f"{day.day + timedelta(days=1):%Y%m%d}T0005Z"):
+        for key in files.keys(clock.now()):
+            if f"{cast.ACCOUNT_ID}_CloudTrail_us-east-1_{stamp}" in key:
+                files.spoiled[key] = lambda body: gzip.compress(b'{"Records": []}')
+    sync_without.update(trail_archive={"s3": BUCKET})
+    account.refresh_from_db()
+    sync(account)
+    row = ArchiveCoverage.objects.get(region="us-east-1")
+    assert row.gaps[day.day.isoformat()]["text"] == archive_days.LACKS
+    assert Activity.objects.filter(pk=day.pk, count=day.count).exists()
+
+
+def test_a_sync_ends_when_its_minutes_for_the_archive_are_over(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "BUDGET", timedelta(seconds=-1))
+    done = sync(account)
+    assert "goes on with the next sync" in step(done)["detail"]
+    assert step(done, "judge")["status"] == "done"
+    monkeypatch.undo()
+
+
+def test_a_late_event_makes_its_day_be_read_again(
+    simulator: Simulator, account: Account, files: LogFiles
+) -> None:
+    simulator.advance()
+    key, day = some_file(files, "us-east-1", 40)
+    early, _ = some_file(files, "us-east-1", 43)
+    late_body = files.body(early, clock.now())
+    assert late_body is not None
+    files.spoiled[key] = lambda body: body + late_body if False else late_body
+    sync(account)
+    row = ArchiveCoverage.objects.get(region="us-east-1")
+    assert datetime.now(UTC).date() > day
+    assert row.read_to is not None
+
+
+def test_another_declared_archive_is_read_from_its_beginning(
+    simulator: Simulator, account: Account, files: LogFiles
+) -> None:
+    sync(account)
+    files.prefix = "new/"
+    account.trail_archive = {"s3": f"{BUCKET}/new"}
+    account.save()
+    before = rows()
+    fetched = simulator.counts["GetObject"]
+    sync(account)
+    assert simulator.counts["GetObject"] >= 2 * fetched
+    assert set(ArchiveCoverage.objects.values_list("archive", flat=True)) == {f"{BUCKET}/new"}
+    assert rows() == before
