@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+
+# Event history keeps management events this long, in each Region.
+EVENT_HISTORY = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,22 @@ class RegionLook:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveLook:
+    """How far a longer history was read in one Region: whole days, the first and the last.
+
+    `source` is what a reason calls it, such as "CloudTrail logs in S3"; `gaps` are days between
+    that could not be read, and `error` is AWS's words where the Region could not be read at all.
+    """
+
+    region: str
+    source: str
+    read_from: date | None
+    read_to: date | None
+    error: str = ""
+    gaps: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceUse:
     """One service in service last accessed; `at` is None where AWS tracked no access."""
 
@@ -73,6 +92,7 @@ class Evidence:
     services_read_at: datetime | None = None
     missing: tuple[str, ...] = ()
     regions_left_out: tuple[str, ...] = ()
+    archive: tuple[ArchiveLook, ...] = ()
     # When people last took it back into use; that counts as evidence of use.
     restored_at: datetime | None = None
 
@@ -101,12 +121,13 @@ def used(facts: Evidence) -> list[Happening]:
     return [one for one in facts.happenings if one.outcome != "failed-sign-in"]
 
 
-def uses_of(facts: Evidence) -> list[Use]:
+def uses_of(facts: Evidence, now: datetime) -> list[Use]:
     """Every sign of use, of all credentials and all sources."""
+    older = facts.archive[0].source if facts.archive else "CloudTrail"
     uses = [
         Use(
             one.last_at,
-            "CloudTrail",
+            "CloudTrail" if one.last_at >= now - EVENT_HISTORY else older,
             f"Last call {one.service}:{one.action}"
             + (", denied" if one.outcome == "denied" else ""),
         )

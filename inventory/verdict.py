@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from inventory.evidence import (
+    EVENT_HISTORY,
+    ArchiveLook,
     CredentialFact,
     Evidence,
     Happening,
@@ -27,6 +29,7 @@ from inventory.sentences import days
 
 __all__ = [
     "EVENT_HISTORY",
+    "ArchiveLook",
     "Coverage",
     "CredentialFact",
     "Evidence",
@@ -39,8 +42,6 @@ __all__ = [
     "verdict",
 ]
 
-# Event history keeps management events this long, in each Region.
-EVENT_HISTORY = timedelta(days=90)
 # How old a look into a Region may be and still speak for now.
 _LOOK_AGE = timedelta(hours=24)
 
@@ -100,7 +101,7 @@ class Verdict:
 
 def verdict(facts: Evidence, dormant_after: timedelta, now: datetime) -> Verdict:
     """What `facts` say at `now`, for a policy that calls a user dormant after `dormant_after`."""
-    uses = uses_of(facts)
+    uses = uses_of(facts, now)
     latest = max(uses, key=lambda use: use.at, default=None)
     coverage = _coverage(facts, latest, dormant_after, now)
     rhythm = rhythm_of({use.at.date() for use in uses if use.source != "Restore"}, now)
@@ -172,8 +173,9 @@ def _coverage(
     if untraced and facts.services is None and not in_use:
         missing.append("Access Advisor: AWS records the use of its credentials nowhere else.")
     blind = ["Object-level calls, such as S3 GetObject, are not in event history."]
-    if dormant_after > EVENT_HISTORY:
-        blind.append("Event history keeps 90 days; before that, last-used dates speak alone.")
+    if dormant_after > EVENT_HISTORY or facts.archive:
+        missing += _archive_gaps(facts, now - dormant_after, now, in_use=in_use)
+        blind += _beyond_history(facts, now)
     if facts.regions_left_out:
         names = ", ".join(facts.regions_left_out)
         blind.append(f"Not looked at, because the declaration leaves them out: {names}.")
@@ -198,6 +200,39 @@ def _sources(facts: Evidence, read: list[RegionLook]) -> tuple[str, ...]:
         "Access Advisor": facts.services is not None,
     }
     return tuple(name for name, told in answered.items() if told)
+
+
+def _archive_gaps(facts: Evidence, start: datetime, now: datetime, *, in_use: bool) -> list[str]:
+    """What of a window longer than event history should have been read, and could not be."""
+    if in_use:
+        return []
+    found = []
+    for look in facts.archive:
+        lost = [day for day in look.gaps if start.date() <= day < (now - EVENT_HISTORY).date()]
+        if look.error and start < now - EVENT_HISTORY:
+            found.append(f"{look.source}, {look.region}: {look.error}")
+        elif lost:
+            span = days(timedelta(days=len(lost)))
+            found.append(f"{look.source}, {look.region}: {span} could not be read whole.")
+    return found
+
+
+def _beyond_history(facts: Evidence, now: datetime) -> list[str]:
+    """How far back calls are known at all, Regions taken together."""
+    alone = "before that, last-used dates speak alone."
+    if not facts.archive:
+        return [f"Event history keeps 90 days; {alone}"]
+    source, edge = facts.archive[0].source, (now - EVENT_HISTORY).date()
+    # Only what was read up to event history prolongs it.
+    joined = [one for one in facts.archive if one.read_from and one.read_to and one.read_to >= edge]
+    begins = [one.read_from for one in joined if one.read_from]
+    told = [f"{source}: read back to {max(begins):%d %b %Y}; {alone}"] if begins else []
+    others = [one for one in facts.archive if one not in joined]
+    told += [f"{source}, {one.region}: {one.error}" for one in facts.archive if one.error]
+    silent = [one.region for one in others if not one.error]
+    if silent:
+        told.append(f"{source}: nothing beyond event history in {', '.join(silent)}.")
+    return told
 
 
 def _region_gap(look: RegionLook | None, start: datetime, now: datetime, *, in_use: bool) -> str:

@@ -8,10 +8,11 @@ groups and MFA devices (Service Authorization Reference), so those paths are den
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from inventory.aws import actions
+from inventory.log_address import log_address
 from migrations_app import aws
 
 RoleName = Literal["reader", "actor", "deleter"]
@@ -24,12 +25,21 @@ _FENCED = frozenset(
 
 
 def policy(
-    role: RoleName, account_id: str = "*", partition: str = "aws", protected: Iterable[str] = ()
+    role: RoleName,
+    account_id: str = "*",
+    partition: str = "aws",
+    *,
+    protected: Iterable[str] = (),
+    archive: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The policy document of one role. `protected` names users it must never write to."""
+    """The policy document of one role.
+
+    `protected` names users it must never write to; `archive` is where the account declares its
+    longer history, as in Account.trail_archive.
+    """
     prefix = f"arn:{partition}:iam::{account_id}"
     if role == "reader":
-        return _document(_reads(prefix))
+        return _document([*_reads(prefix), *_archive_reads(archive or {}, account_id, partition)])
     steps = aws.DELETE if role == "deleter" else (*aws.FENCE, *aws.SHUT, *aws.RESTORE)
     wanted = sorted({action for step in steps for action in step.actions})
     statements = [*_look_again(prefix), *_writes(wanted, role, prefix, partition)]
@@ -56,6 +66,29 @@ def _reads(prefix: str) -> list[dict[str, Any]]:
         # ListServiceSpecificCredentials with AllUsers names no user.
         _allow("SweepServiceCredentials", ["iam:ListServiceSpecificCredentials"], "*"),
         _allow("ReadUsers", actions.ON_USERS, f"{prefix}:user/*"),
+    ]
+
+
+def _archive_reads(
+    archive: Mapping[str, str], account_id: str, partition: str
+) -> list[dict[str, Any]]:
+    """CloudTrail logs of this account in that bucket, or queries of that event data store."""
+    if lake := archive.get("lake"):
+        return [_allow("QueryCloudTrailLake", actions.ON_EVENT_DATA_STORE, lake)]
+    if not archive.get("s3"):
+        return []
+    declared = log_address(archive["s3"])
+    logs = f"{declared.prefix}AWSLogs/"
+    arn = f"arn:{partition}:s3:::{declared.bucket}"
+    # An organization's trail puts its own id before the account's.
+    files = [f"{arn}/{logs}{owner}{account_id}/CloudTrail/*" for owner in ("", "o-*/")]
+    only_logs = {"StringLike": {"s3:prefix": f"{logs}*"}}
+    # CloudTrail user guide: what the key encrypted for a trail, and nothing else of it.
+    only_trails = {"Null": {"kms:EncryptionContext:aws:cloudtrail:arn": "false"}}
+    return [
+        _allow("ListTrailLogs", actions.ON_LOG_BUCKET, arn, Condition=only_logs),
+        _allow("ReadTrailLogs", actions.ON_LOG_FILES, files),
+        _allow("DecryptTrailLogs", actions.ON_LOG_KEY, "*", Condition=only_trails),
     ]
 
 

@@ -46,5 +46,15 @@ ON_USERS = (
     "iam:ListSigningCertificates",
     "iam:ListUserPolicies",
 )
+# Only for accounts that declare where their longer history is. ListObjectsV2 is s3:ListBucket, and
+# S3 decrypts with a key of KMS only for who may use that key.
+ON_LOG_BUCKET = ("s3:ListBucket",)
+ON_LOG_FILES = ("s3:GetObject",)
+ON_LOG_KEY = ("kms:Decrypt",)
+ON_EVENT_DATA_STORE = (
+    "cloudtrail:DescribeQuery",
+    "cloudtrail:GetQueryResults",
+    "cloudtrail:StartQuery",
+)
 # GetCallerIdentity needs no permission, and AssumeRole is the base credentials' own.
 NEED_NONE = ("sts:AssumeRole", "sts:GetCallerIdentity")

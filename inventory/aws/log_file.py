@@ -18,6 +18,7 @@ LONGEST_RECORD = 1_000_000
 _PIECE = 65_536
 _BEGIN = re.compile(r'\s*\{\s*"Records"\s*:\s*\[')
 _NEXT = re.compile(r"[\s,]*")
+_BEGUN_END = re.compile(r"\s*\]\s*")
 _END = re.compile(r"\s*\]\s*\}\s*")
 
 
@@ -79,7 +80,7 @@ def _more(source: Iterator[str], buffer: str) -> str:
 
 def _closed(source: Iterator[str], rest: str) -> None:
     while not _END.fullmatch(rest):
-        if len(rest) > 1000:
+        if len(rest) > 1000 or not _BEGUN_END.fullmatch(rest):
             raise UnreadableLog("The log file goes on behind its end.")
         rest = _more(source, rest)
     if any(piece.strip() for piece in source):

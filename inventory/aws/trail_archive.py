@@ -28,6 +28,7 @@ from inventory.aws.failure import AwsFailure, failure
 from inventory.aws.log_file import records
 from inventory.aws.paging import ask
 from inventory.aws.session import AwsSession
+from inventory.log_address import log_address
 
 _CHUNK = 65_536
 # Files up to this size are fetched ahead, so many at a time: 32 MB at most wait in memory.
@@ -53,15 +54,15 @@ Fetched = tuple[LogFile, Callable[[], Iterable[bytes]]]
 class TrailLogs:
     """The log files of one account in one bucket.
 
-    `address` is `s3://bucket[/prefix]`. Where both the account's own trail and the organization's
-    deliver there, both are read: the same event has the same id in both.
+    `address` is as `log_address` reads it. Where both the account's own trail and the
+    organization's deliver there, both are read: the same event has the same id in both.
     """
 
     def __init__(self, session: AwsSession, address: str) -> None:
         self._session, self._account_id = session, session.account_id
-        self.bucket, _, prefix = address.removeprefix("s3://").partition("/")
-        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._folders: tuple[str, ...] | None = None
+        declared = log_address(address)
+        self.bucket, self._prefix = declared.bucket, declared.prefix
+        self._folders: tuple[str, ...] | None = (declared.folder,) if declared.folder else None
 
     def folders(self) -> tuple[str, ...]:
         """The account's folders, up to and with `CloudTrail/`. Raises AwsFailure; "NoLogs"."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from inventory.log_address import log_address
 from inventory.models.people import Role
 from inventory.organization.document import BadDocument, Section, root
 from inventory.organization.policy_section import account_policy, organization_policy
@@ -31,6 +32,7 @@ REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 ROLE_ARN = r"arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]{1,576}"
 # STS: 2 to 1,224 characters; a value from the environment is written env:NAME.
 EXTERNAL_ID = r"env:[A-Za-z_][A-Za-z0-9_]*|(?!env:)[\w+=,.@:/-]{2,1224}"
+STORE_ARN = r"arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:\d{12}:eventdatastore/[0-9a-f-]{36}"
 URL = r"https?://[^\s<>\"]+"
 
 
@@ -107,7 +109,7 @@ def _account(section: Section, refuse_sandbox: Callable[[str], str]) -> Declared
         write_rate=section.whole("write_rate", 10, low=1, high=100),
         sandbox=sandbox,
         policy=account_policy(section, sandbox),
-        trail_archive=_trail_archive(section),
+        trail_archive=_trail_archive(section, account_id),
         dashboards=tuple(map(_dashboard, section.sections("dashboards", "a dashboard"))),
         protected=tuple(
             _protection(one) for one in section.sections("protected", "a protected user")
@@ -148,14 +150,22 @@ def _regions(section: Section) -> tuple[str, ...]:
     return found
 
 
-def _trail_archive(section: Section) -> dict[str, str]:
+def _trail_archive(section: Section, account_id: str) -> dict[str, str]:
     archive = section.section("trail_archive")
     if archive is None:
         return {}
     found = {
-        "s3": archive.text("s3", like=r"s3://[a-z0-9][a-z0-9.-]{2,62}(/\S*)?", what="S3 address"),
-        "lake": archive.text("lake", like=r"arn:aws[\w-]*:cloudtrail:\S+", what="event data store"),
+        "s3": archive.text("s3"),
+        "lake": archive.text("lake", like=STORE_ARN, what="ARN of an event data store"),
     }
+    named = [key for key in found if archive.has(key)]
+    if len(named) != 1:
+        which = "not both" if named else "one of them"
+        archive.wrong(archive.line, f"“trail_archive” names s3 or lake, {which}.")
+    address = archive.parsed("s3", log_address)
+    if address and address.account_id not in ("", account_id):
+        text = f"These are logs of {address.account_id}, not of {account_id}."
+        archive.wrong(archive.line_of("s3"), text)
     archive.close()
     return {key: value for key, value in found.items() if value}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Prefetch, QuerySet
 
@@ -12,6 +12,7 @@ from inventory import clock
 from inventory.category import Category, category
 from inventory.models import (
     Account,
+    ArchiveCoverage,
     Credential,
     IamUser,
     Organization,
@@ -24,6 +25,7 @@ from inventory.refresh.activity import regions_of
 from inventory.refresh.signs import Company, company_of, signs_of, team_signs, user_signs
 from inventory.signals import Standing
 from inventory.verdict import (
+    ArchiveLook,
     CredentialFact,
     Evidence,
     Happening,
@@ -132,14 +134,39 @@ def evidence_of(user: IamUser, account: Account) -> Evidence:
         services_read_at=_time(coverage.get("services_at")),
         missing=tuple(coverage.get("gaps", {}).values()),
         regions_left_out=tuple(sorted(set(account.enabled_regions) - set(read))),
+        archive=_archive(user.account, read),
     )
+
+
+def _archive(account: Account, regions: list[str]) -> tuple[ArchiveLook, ...]:
+    """How far the declared longer history was read; read once for all users of an account."""
+    declared = account.trail_archive
+    if not declared:
+        return ()
+    source = "CloudTrail logs in S3" if declared.get("s3") else "CloudTrail Lake"
+    rows = {row.region: row for row in account.archive_coverage.all()}
+    looks = []
+    for region in regions:
+        row = rows.get(region)
+        if row is None or (row.looked_at is None and not row.error):
+            began = row.read_to if row else None
+            text = f"read to {began:%d %b %Y} so far." if began else "not read yet."
+            looks.append(ArchiveLook(region, source, None, None, text))
+            continue
+        days = tuple(sorted(map(date.fromisoformat, row.gaps)))
+        looks.append(ArchiveLook(region, source, row.read_from, row.read_to, row.error, days))
+    return tuple(looks)
 
 
 def _with_evidence(users: QuerySet[IamUser]) -> list[IamUser]:
     live = Credential.objects.filter(gone_at=None)
     return list(
         users.select_related("account").prefetch_related(
-            Prefetch("credentials", queryset=live), "activity", "trail_coverage"
+            Prefetch("credentials", queryset=live),
+            "activity",
+            "trail_coverage",
+            # Drafts are large, and nobody judges by them.
+            Prefetch("account__archive_coverage", queryset=ArchiveCoverage.objects.defer("draft")),
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from demo.aws.account import Simulator
 from demo.aws.acts import act
+from demo.aws.log_files import ORGANIZATION, OTHER_ACCOUNT
 from demo.aws.storage import bucket_name
 from tests.demo.cast import (
     WEDNESDAY,
@@ -145,13 +147,71 @@ def test_the_enabled_regions_are_told_by_two_services(simulator: Simulator) -> N
     assert sorted(row["RegionName"] for row in listed) == wanted
 
 
-def test_log_files_reach_further_back_than_event_history(simulator: Simulator) -> None:
+def logs_of(simulator: Simulator) -> list[str]:
+    """The keys of the account's own log files."""
     s3, bucket = client("s3"), bucket_name(simulator.account.id)
     keys = [row["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
             for row in page.get("Contents", [])]  # fmt: skip
-    old = [key for key in keys if key.rsplit("_", 2)[1] < "20251001"]
+    own = f"/{simulator.account.id}_CloudTrail_"
+    return [key for key in keys if own in key]
+
+
+def records_in(simulator: Simulator, key: str) -> list[dict[str, Any]]:
+    told = client("s3").get_object(Bucket=bucket_name(simulator.account.id), Key=key)
+    found: list[dict[str, Any]] = json.loads(gzip.decompress(told["Body"].read()))["Records"]
+    return found
+
+
+def test_log_files_reach_further_back_than_event_history(simulator: Simulator) -> None:
+    old = [key for key in logs_of(simulator) if key.rsplit("_", 2)[1] < "20251001"]
     assert old
-    body = s3.get_object(Bucket=bucket, Key=old[0])["Body"].read()
-    record = json.loads(gzip.decompress(body))["Records"][0]
+    record = records_in(simulator, old[0])[0]
     assert record["userIdentity"]["type"] == "IAMUser"
     assert record["eventTime"] < "2025-10-01"
+
+
+@pytest.mark.parametrize("organization", [True, False])
+def test_log_files_lie_where_aws_puts_them(simulator: Simulator, organization: bool) -> None:
+    files = simulator.log_files(simulator.account.id)
+    files.organization, files.prefix = organization, "trails/"
+    owner = f"{ORGANIZATION}/" if organization else ""
+    shape = (
+        rf"trails/AWSLogs/{owner}123456789012/CloudTrail/([a-z0-9-]+)/(\d{{4}})/(\d\d)/(\d\d)/"
+        r"123456789012_CloudTrail_\1_\2\3\4T\d{4}Z_\w{16}\.json\.gz"
+    )
+    found = [re.fullmatch(shape, key) for key in logs_of(simulator)]
+    assert found
+    assert all(found)
+
+
+def test_a_day_has_several_files_and_its_evening_is_in_the_next_days_folder(
+    simulator: Simulator,
+) -> None:
+    day = [key for key in logs_of(simulator) if "_us-east-1_20260301T" in key]
+    assert len(day) == 4
+    evening = records_in(simulator, day[0])
+    assert "2026-02-28" in {record["eventTime"][:10] for record in evening}
+    assert "2026-03-01" not in {record["eventTime"][:10] for record in evening}
+
+
+def test_some_events_are_delivered_twice(simulator: Simulator) -> None:
+    keys = [key for key in logs_of(simulator) if "_us-east-1_202602" in key]
+    ids = [record["eventID"] for key in keys for record in records_in(simulator, key)]
+    assert len(set(ids)) < len(ids)
+
+
+def test_digests_and_other_accounts_lie_beside_the_logs(simulator: Simulator) -> None:
+    simulator.advance()
+    keys = simulator.log_files(simulator.account.id).keys(WEDNESDAY)
+    assert any("/CloudTrail-Digest/" in key for key in keys)
+    assert any(f"/{OTHER_ACCOUNT}/CloudTrail/" in key for key in keys)
+
+
+def test_a_file_that_was_not_delivered_yet_is_not_there(simulator: Simulator, clock: Clock) -> None:
+    clock.move(hours=9)
+    simulator.advance()
+    key = next(key for key in logs_of(simulator) if "_us-east-1_20260304T1805Z" in key)
+    clock.move(hours=-9)
+    with pytest.raises(ClientError) as refusal:
+        records_in(simulator, key)
+    assert code(refusal.value) == "NoSuchKey"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inventory.verdict import (
+    ArchiveLook,
     CredentialFact,
     Evidence,
     Happening,
@@ -431,3 +432,67 @@ def test_the_verdict_moves_with_the_calendar(facts: Evidence, shift: int) -> Non
     if before.rhythm == after.rhythm == "":
         assert after.value is before.value
         assert after.last_activity_at == move(before.last_activity_at)
+
+
+HALF_A_YEAR = timedelta(days=180)
+
+
+def archive(
+    read_from: date | None = date(2024, 2, 1),
+    read_to: date | None = date(2025, 3, 4),
+    error: str = "",
+    gaps: tuple[date, ...] = (),
+) -> tuple[ArchiveLook, ...]:
+    source = "CloudTrail logs in S3"
+    return tuple(ArchiveLook(one, source, read_from, read_to, error, gaps) for one in REGIONS)
+
+
+def blind(facts: Evidence) -> str:
+    return " ".join(verdict(facts, HALF_A_YEAR, NOW).coverage.blind)
+
+
+def test_beyond_event_history_last_used_dates_speak_alone() -> None:
+    assert "Event history keeps 90 days" in blind(QUIET)
+
+
+def test_an_archive_prolongs_event_history() -> None:
+    told = blind(replace(QUIET, archive=archive()))
+    assert "CloudTrail logs in S3: read back to 01 Feb 2024" in told
+    assert "Event history keeps 90 days" not in told
+
+
+def test_an_archive_that_does_not_reach_event_history_prolongs_nothing() -> None:
+    told = blind(replace(QUIET, archive=archive(read_to=date(2024, 9, 1))))
+    assert "nothing beyond event history in eu-west-1, us-east-1" in told
+    assert "read back to" not in told
+
+
+def test_use_beyond_event_history_names_the_archive_as_its_source() -> None:
+    facts = replace(QUIET, archive=archive(), happenings=(call(ago(120)),))
+    found = verdict(facts, HALF_A_YEAR, NOW)
+    assert (found.value, found.last_activity_source) == (
+        VerdictValue.ACTIVE,
+        "CloudTrail logs in S3",
+    )
+    assert verdict(facts, DORMANT_AFTER, NOW).value is VerdictValue.DORMANT
+
+
+@pytest.mark.parametrize(
+    "look", [archive(error="AccessDenied"), archive(gaps=(date(2024, 11, 1),))]
+)
+def test_a_long_window_with_a_hole_in_its_archive_is_unknown(
+    look: tuple[ArchiveLook, ...],
+) -> None:
+    facts = replace(QUIET, archive=look)
+    found = verdict(facts, HALF_A_YEAR, NOW)
+    assert found.value is VerdictValue.UNKNOWN
+    assert any(
+        text.startswith("CloudTrail logs in S3, eu-west-1") for text in found.coverage.missing
+    )
+    # Ninety days are event history's own.
+    assert verdict(facts, DORMANT_AFTER, NOW).value is VerdictValue.NEVER_USED
+
+
+def test_a_hole_before_the_window_changes_nothing() -> None:
+    facts = replace(QUIET, archive=archive(gaps=(date(2024, 3, 1),)))
+    assert verdict(facts, HALF_A_YEAR, NOW).value is VerdictValue.NEVER_USED

@@ -17,7 +17,7 @@ from tests import cast
 
 ROOT = Path(__file__).resolve().parents[2]
 # Operations whose action in a policy has another name.
-ACTION_OF = {"ListBuckets": "ListAllMyBuckets"}
+ACTION_OF = {"ListBuckets": "ListAllMyBuckets", "ListObjectsV2": "ListBucket"}
 GIVES_ACCESS = {
     "iam:CreateLoginProfile",
     "iam:UpdateLoginProfile",
@@ -29,10 +29,17 @@ GIVES_ACCESS = {
 }
 
 
-def allowed(role: RoleName) -> set[str]:
+ARCHIVES = (
+    {},
+    {"s3": "s3://acme-logs/trails"},
+    {"lake": "arn:aws:cloudtrail:eu-west-1:123456789012:eventdatastore/3fd21f2e-7b0c"},
+)
+
+
+def allowed(role: RoleName, archive: dict[str, str] | None = None) -> set[str]:
     return {
         action
-        for statement in policy(role)["Statement"]
+        for statement in policy(role, archive=archive)["Statement"]
         if statement["Effect"] == "Allow"
         for action in statement["Action"]
     }
@@ -43,11 +50,45 @@ def test_the_reader_may_do_exactly_what_the_readers_call() -> None:
         operation
         for file in (ROOT / "inventory" / "aws").glob("*.py")
         for operation in re.findall(
-            r'"((?:Get|List|Describe|Generate|Lookup)[A-Za-z]+)"', file.read_text()
+            r'"((?:Get|List|Describe|Generate|Lookup|Start)[A-Za-z0-9]+)"', file.read_text()
         )
-    } - {"GetCallerIdentity", "GeneratedTime", "LookupAttributes"}
+    } - {"GetCallerIdentity", "GeneratedTime", "LookupAttributes", "StartTime"}
     named = {ACTION_OF.get(operation, operation) for operation in named}
-    assert {action.partition(":")[2] for action in allowed("reader")} == named
+    needed = set().union(*(allowed("reader", archive) for archive in ARCHIVES))
+    # What S3 does with a key of KMS for whoever reads.
+    needed = needed - {"kms:Decrypt"}
+    assert {action.partition(":")[2] for action in needed} == named
+
+
+def test_a_longer_history_is_readable_only_where_an_account_declares_one() -> None:
+    nowhere, bucket, store = (allowed("reader", archive) for archive in ARCHIVES)
+    assert bucket - nowhere == {"s3:ListBucket", "s3:GetObject", "kms:Decrypt"}
+    assert store - nowhere == {
+        "cloudtrail:StartQuery",
+        "cloudtrail:DescribeQuery",
+        "cloudtrail:GetQueryResults",
+    }
+
+
+def test_only_the_accounts_own_logs_of_the_bucket_are_readable() -> None:
+    statements = policy("reader", "123456789012", archive=ARCHIVES[1])["Statement"]
+    of = {statement["Sid"]: statement for statement in statements}
+    assert of["ListTrailLogs"]["Resource"] == "arn:aws:s3:::acme-logs"
+    assert of["ListTrailLogs"]["Condition"] == {"StringLike": {"s3:prefix": "trails/AWSLogs/*"}}
+    assert of["ReadTrailLogs"]["Resource"] == [
+        "arn:aws:s3:::acme-logs/trails/AWSLogs/123456789012/CloudTrail/*",
+        "arn:aws:s3:::acme-logs/trails/AWSLogs/o-*/123456789012/CloudTrail/*",
+    ]
+    assert of["DecryptTrailLogs"]["Condition"]
+
+
+@pytest.mark.django_db
+def test_the_command_reads_where_the_account_keeps_its_logs() -> None:
+    account = cast.account(trail_archive={"s3": "s3://acme-logs"})
+    out = StringIO()
+    call_command("iam_policy", "reader", account=account.account_id, stdout=out)
+    sids = {statement["Sid"] for statement in json.loads(out.getvalue())["Statement"]}
+    assert "ReadTrailLogs" in sids
 
 
 def test_the_actor_may_do_every_step_of_fence_shut_and_restore() -> None:

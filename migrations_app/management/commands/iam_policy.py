@@ -17,16 +17,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("role", choices=ROLES)
-        parser.add_argument("--account", help="12 digits; left out: any account")
+        parser.add_argument("--account", help="12 digits; left out: any, no longer history")
 
     def handle(self, *args: Any, **options: Any) -> None:
         account_id = options["account"]
         protected: list[str] = []
+        archive: dict[str, str] = {}
         if account_id:
             if not (account_id.isdigit() and len(account_id) == 12):
                 raise CommandError(f"{account_id} is no account id: it has 12 digits.")
             account = Account.objects.filter(account_id=account_id).first()
             if account is not None:
                 protected = list(account.protected_entries.values_list("user_name", flat=True))
-        document = policy(options["role"], account_id or "*", protected=protected)
+                archive = account.trail_archive
+        document = policy(options["role"], account_id or "*", protected=protected, archive=archive)
         self.stdout.write(json.dumps(document, indent=2))
