@@ -75,8 +75,11 @@ def _row(user: User) -> list[str]:
 
 def _root(account: Account, created_at: datetime) -> list[str]:
     row = ["<root_account>", account.arn("root"), _time(created_at)]
-    row += ["not_supported", _NONE, "not_supported", "not_supported", "true"]
-    row += ["false", _NONE, _NONE, _NONE, _NONE] * 2
+    root = account.root
+    row += ["not_supported", _time(root.password_last_used, "no_information"), "not_supported"]
+    row += ["not_supported", _flag(root.mfa)]
+    for slot in range(2):
+        row += _key_cells(root.keys[slot] if slot < len(root.keys) else None)
     return [*row, "false", _NONE, "false", _NONE, _NONE]
 
 

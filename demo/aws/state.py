@@ -186,6 +186,15 @@ class AdvisorJob:
 
 
 @dataclass
+class Root:
+    """The account's root user: no IAM user, seen only in the report and the account summary."""
+
+    mfa: bool = True
+    keys: list[AccessKey] = field(default_factory=list)
+    password_last_used: datetime | None = None
+
+
+@dataclass
 class Account:
     id: str
     alias: str
@@ -195,6 +204,7 @@ class Account:
     policies: dict[str, Policy] = field(default_factory=dict)
     virtual_mfa: dict[str, VirtualMfa] = field(default_factory=dict)
     resources: list[Resource] = field(default_factory=list)
+    root: Root = field(default_factory=Root)
     report: Report | None = None
     jobs: dict[str, AdvisorJob] = field(default_factory=dict)
     key_owner: dict[str, str] = field(default_factory=dict)

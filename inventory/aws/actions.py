@@ -15,6 +15,7 @@ ACCOUNT_WIDE = (
     "eks:ListClusters",
     "iam:GenerateCredentialReport",
     "iam:GetAccountAuthorizationDetails",
+    "iam:GetAccountSummary",
     "iam:GetCredentialReport",
     "iam:GetServiceLastAccessedDetails",
     "iam:ListUsers",

@@ -6,24 +6,31 @@ certificates; service-specific credentials in one sweep per service.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
 from inventory.aws import holdings
-from inventory.aws.failure import AwsFailure
+from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import AccessKey, Certificate, MfaDevice, ServiceCredential, SshKey
 from inventory.aws.limiter import Limiter
 from inventory.aws.paging import ask, listing
 from inventory.aws.session import AwsSession
 
 _THREADS = 8
-# Services that have service-specific credentials; the listing by AllUsers wants one at a time.
+# To be sure of this many names, asking for each is cheaper than listing everybody.
+_FEW = 3
+# The listing by AllUsers wants one service at a time, and no call says which there are. These are
+# all that the IAM User Guide names: "Service-specific credentials for IAM users" (the first two)
+# and "API keys for AWS services" (Bedrock, Claude Platform on AWS, CloudWatch, CloudWatch Logs).
+# Whatever else a user turns out to hold is swept for in its account from then on.
 SERVICES = (
     "codecommit.amazonaws.com",
     "cassandra.amazonaws.com",
     "bedrock.amazonaws.com",
+    "aws-external-anthropic.amazonaws.com",
+    "cloudwatch.amazonaws.com",
     "logs.amazonaws.com",
 )
 
@@ -40,7 +47,10 @@ class KeyUse:
 
 @dataclass(frozen=True, slots=True)
 class UserCredentials:
-    """What one user can authenticate with, service-specific credentials aside."""
+    """What one user can authenticate with.
+
+    `services` is None where its service-specific credentials were not asked for one by one.
+    """
 
     user_name: str
     keys: tuple[KeyUse, ...]
@@ -48,21 +58,55 @@ class UserCredentials:
     mfa: tuple[MfaDevice, ...]
     ssh_keys: tuple[SshKey, ...]
     certificates: tuple[Certificate, ...]
+    password_created_at: datetime | None = None
+    services: tuple[ServiceCredential, ...] | None = None
+
+    def ids(self) -> frozenset[str]:
+        """The ids that IAM gave to what it holds. None of them ever moves to another user."""
+        held = (*self.keys, *self.ssh_keys, *self.certificates, *(self.services or ()))
+        return frozenset(one.key.id if isinstance(one, KeyUse) else one.id for one in held)
 
 
 def read_many(
-    session: AwsSession, user_names: Iterable[str], limiter: Limiter
+    session: AwsSession,
+    user_names: Iterable[str],
+    limiter: Limiter,
+    *,
+    with_services: Container[str] = (),
 ) -> Iterator[tuple[str, UserCredentials | AwsFailure]]:
     """Each user's credentials or why they could not be read whole, as they come.
 
-    A user that went meanwhile comes as the failure NoSuchEntity.
+    Five calls and one for each access key: IAM lists none of this for a whole account, and what the
+    credential report says of it is up to four hours old. `with_services` names the users whose
+    service-specific credentials are listed too. A user that went meanwhile comes as the failure
+    NoSuchEntity.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         yield from zip(
             names := list(user_names),
-            pool.map(lambda name: _try(session, name, limiter), names),
+            pool.map(lambda name: _try(session, name, limiter, name in with_services), names),
             strict=True,
         )
+
+
+def who_bears(session: AwsSession, user_names: Collection[str], limiter: Limiter) -> dict[str, str]:
+    """The user id behind each of these names now; names that nobody bears are left out.
+
+    Credentials are read by name, and a name may have passed to another user since it was listed.
+    Raises AwsFailure.
+    """
+    if len(user_names) > _FEW:
+        limiter.wait()
+        ids = {user.user_name: user.user_id for user in holdings.list_users(session)}
+        return {name: ids[name] for name in user_names if name in ids}
+    found = {}
+    for name in user_names:
+        limiter.wait()
+        try:
+            found[name] = holdings.get_user(session, name)[0]
+        except NoSuchUser:
+            continue
+    return found
 
 
 def service_specific(session: AwsSession, service: str) -> dict[str, tuple[ServiceCredential, ...]]:
@@ -75,31 +119,48 @@ def service_specific(session: AwsSession, service: str) -> dict[str, tuple[Servi
         "ServiceSpecificCredentials",
         AllUsers=True,
         ServiceName=service,
+        MaxItems=holdings.LARGEST_PAGE,
     ):
         found.setdefault(one["UserName"], []).append(holdings.as_service_credential(one))
     return {name: tuple(ones) for name, ones in found.items()}
 
 
-def _try(session: AwsSession, user_name: str, limiter: Limiter) -> UserCredentials | AwsFailure:
+def _try(
+    session: AwsSession, user_name: str, limiter: Limiter, with_services: bool
+) -> UserCredentials | AwsFailure:
     try:
-        return _read(session, user_name, limiter)
+        return _read(session, user_name, limiter, with_services)
     except AwsFailure as failed:
         return failed
 
 
-def _read(session: AwsSession, user_name: str, limiter: Limiter) -> UserCredentials:
+def _read(
+    session: AwsSession, user_name: str, limiter: Limiter, with_services: bool
+) -> UserCredentials:
     iam = session.client("iam")
     limiter.wait()
     uses = key_uses(session, holdings.access_keys(iam, user_name), limiter)
     limiter.wait()
-    has_password = holdings.has_login_profile(iam, user_name)
+    password_created_at = holdings.login_profile_created_at(iam, user_name)
     limiter.wait()
     devices = holdings.mfa_devices(iam, user_name)
     limiter.wait()
     ssh = holdings.ssh_keys(iam, user_name)
     limiter.wait()
+    certificates = holdings.certificates(iam, user_name)
+    services = None
+    if with_services:
+        limiter.wait()
+        services = holdings.service_credentials(iam, UserName=user_name)
     return UserCredentials(
-        user_name, uses, has_password, devices, ssh, holdings.certificates(iam, user_name)
+        user_name=user_name,
+        keys=uses,
+        has_console_password=password_created_at is not None,
+        mfa=devices,
+        ssh_keys=ssh,
+        certificates=certificates,
+        password_created_at=password_created_at,
+        services=services,
     )
 
 

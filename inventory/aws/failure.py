@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -44,6 +46,21 @@ _PASSING = frozenset(
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
+# A request that was signed wrongly is answered with what should have been signed, and that holds
+# the session token. Whatever names a secret is cut at the door: these words go to rows, logs and
+# pages.
+_SECRET = re.compile(
+    r"""(x-amz-security-token|session_?token|secret_?access_?key|x-amz-signature|signature)
+        (["'=:\s]+)([A-Za-z0-9+/=%_.~-]{16,})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """`text` without session tokens, secret keys and signatures, and without NUL characters."""
+    return _SECRET.sub(r"\1\2(not shown)", text.replace("\x00", ""))
+
+
 class AwsFailure(Exception):
     """A call to AWS that did not succeed, or an answer that cannot be trusted.
 
@@ -63,12 +80,17 @@ class AwsFailure(Exception):
         retryable: bool = False,
     ) -> None:
         self.code = code
-        self.message = message
+        self.message = message = without_secrets(message)
         self.operation = operation
         self.request_id = request_id
         self.http_status = http_status
         self.retryable = retryable
         super().__init__(f"{operation}: {code}: {message}" if operation else f"{code}: {message}")
+
+    @property
+    def words(self) -> str:
+        """As a page shows it: the operation, AWS's own words, the request id."""
+        return f"{self} (request {self.request_id})" if self.request_id else str(self)
 
     @property
     def throttled(self) -> bool:
@@ -89,6 +111,8 @@ class NoSuchUser(AwsFailure):
 
 def failure(error: ClientError | BotoCoreError, operation: str) -> AwsFailure:
     """`error` as an AwsFailure of `operation` (AWS's name of the call, such as "GetUser")."""
+    # It stays the cause, and a traceback in a log line shows the causes too.
+    error.args = (without_secrets(str(error)),)
     if isinstance(error, ClientError):
         return _refused(error, operation)
     if isinstance(error, (HTTPClientError, ResponseStreamingError, IncompleteReadError)):

@@ -19,6 +19,9 @@ from inventory.aws.session import AwsSession
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
+# IAM gives 100 at a time unless it is asked for more.
+LARGEST_PAGE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
@@ -144,7 +147,7 @@ def list_users(session: AwsSession) -> list[ListedUser]:
             created_at=user["CreateDate"],
             password_last_used_at=user.get("PasswordLastUsed"),
         )
-        for user in listing(iam.list_users, "ListUsers", "Users")
+        for user in listing(iam.list_users, "ListUsers", "Users", MaxItems=LARGEST_PAGE)
     ]
 
 
@@ -202,14 +205,21 @@ def access_keys(iam: IAMClient, user_name: str) -> tuple[AccessKey, ...]:
 
 
 def has_login_profile(iam: IAMClient, user_name: str) -> bool:
-    """Whether the user has a console password."""
+    """Whether the user has a console password. Raises AwsFailure."""
+    return login_profile_created_at(iam, user_name) is not None
+
+
+def login_profile_created_at(iam: IAMClient, user_name: str) -> datetime | None:
+    """Since when the user has a console password, UTC; None for none. Raises AwsFailure."""
     try:
-        ask(iam.get_login_profile, "GetLoginProfile", UserName=user_name)
+        told = ask(iam.get_login_profile, "GetLoginProfile", UserName=user_name)
     except AwsFailure as refused:
+        # Only that is an answer; anything else is a gap.
         if refused.code != "NoSuchEntity":
             raise
-        return False
-    return True
+        return None
+    created_at: datetime = told["LoginProfile"]["CreateDate"]
+    return created_at
 
 
 def service_credentials(iam: IAMClient, **whose: Any) -> tuple[ServiceCredential, ...]:

@@ -63,6 +63,8 @@ class Account(models.Model):
     enabled_regions = models.JSONField(default=list, blank=True)
     last_whole_at = models.DateTimeField(null=True, blank=True)
     root_facts = models.JSONField(default=dict, blank=True)
+    # Where the credential report and ListUsers disagree: [{"text", "explained"}]
+    report_notes = models.JSONField(default=list, blank=True)
     # Through federation, with admin rights; IAM users with them are counted from their own rows.
     admin_seen_at = models.DateTimeField(null=True, blank=True)
     federated_sign_in_at = models.DateTimeField(null=True, blank=True)

@@ -45,6 +45,7 @@ class IamUser(models.Model):
     boundary_arn = models.CharField(max_length=2048, blank=True)
     mfa = models.JSONField(default=list, blank=True)  # [{"serial", "kind": virtual|hardware|fido}]
     has_console_password = models.BooleanField(default=False)
+    password_created_at = models.DateTimeField(null=True, blank=True)
     password_last_used_at = models.DateTimeField(null=True, blank=True)
     password_last_changed_at = models.DateTimeField(null=True, blank=True)
     # admin | can-become-admin | write | read | none | "" (policies were never read)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from inventory import clock
 from inventory.aws import credentials as live
-from inventory.aws.credentials import UserCredentials
+from inventory.aws.credentials import KeyUse, UserCredentials
 from inventory.aws.holdings import ServiceCredential
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
 from inventory.models import Credential, IamUser
-from inventory.refresh.judging import of_sync
+from inventory.refresh.report_notes import later_use, user_notes
 from inventory.refresh.run import Run
 
 _CHUNK = 32
+_NEEDED = (
+    "account",
+    "user_id",
+    "user_name",
+    "has_console_password",
+    "password_created_at",
+    "mfa",
+    "coverage",
+)
 _COLUMNS = (
     "status",
     "service",
@@ -32,6 +42,9 @@ _COLUMNS = (
 )
 
 
+Key = tuple[int, str, str]
+
+
 @dataclass(slots=True)
 class _Sweep:
     """Service-specific credentials of all users by name, and which services did not answer."""
@@ -41,8 +54,13 @@ class _Sweep:
 
 
 def read_credentials(run: Run) -> bool:
-    """The step `credentials`; False when the slice ended before all users were read."""
-    users = of_sync(run.sync)
+    """The step `credentials`; False when the slice ended before all users were read.
+
+    Nothing of it is skipped on a second sync: IAM lists keys, passwords, hardware and FIDO devices,
+    SSH keys and certificates of one user at a time only, and the credential report, which has some
+    of that for all, is a snapshot whose moment cannot be checked against a change.
+    """
+    users = list(_of_sync(run).only(*_NEEDED))
     pending = [user for user in users if user.coverage.get("credentials_sync") != run.sync.pk]
     sweep = _sweep(run) if pending else _Sweep()
     limiter = Limiter.for_reads(run.account)
@@ -51,22 +69,33 @@ def read_credentials(run: Run) -> bool:
         if start and run.time_left() <= 0:
             return False
         chunk = {user.user_name: user for user in pending[start : start + _CHUNK]}
-        told = dict(live.read_many(run.aws, chunk, limiter))
+        told = _read(run, chunk, sweep, limiter)
         with transaction.atomic():
             _save(run, chunk, told, sweep)
             done += len(chunk)
             run.advance("credentials", done, len(users))
-    broken = sum(1 for user in of_sync(run.sync) if "credentials" in user.coverage["gaps"])
+    broken = _of_sync(run).filter(coverage__gaps__has_key="credentials").count()
+    differ = _of_sync(run).filter(coverage__has_key="report_notes").count()
     if broken:
         run.fail("credentials", f"{broken} of {len(users)} users could not be read whole.")
     else:
-        run.finish("credentials", f"{len(users)} of {len(users)}")
+        noted = f", {differ} not as in the credential report" if differ else ""
+        run.finish("credentials", f"{len(users)} of {len(users)}{noted}")
     return True
+
+
+def _of_sync(run: Run) -> QuerySet[IamUser]:
+    """The users that this sync listed, without the evidence that other steps need."""
+    return IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
 
 
 def _sweep(run: Run) -> _Sweep:
     sweep = _Sweep()
-    for service in live.SERVICES:
+    held = Credential.objects.filter(
+        user__account=run.account, kind=Credential.Kind.SERVICE_SPECIFIC
+    ).exclude(service="")
+    seen = held.order_by().values_list("service", flat=True).distinct()
+    for service in dict.fromkeys([*live.SERVICES, *seen]):
         try:
             for name, found in live.service_specific(run.aws, service).items():
                 sweep.found.setdefault(name, []).extend(found)
@@ -78,10 +107,72 @@ def _sweep(run: Run) -> _Sweep:
     return sweep
 
 
+def _read(
+    run: Run, chunk: dict[str, IamUser], sweep: _Sweep, limiter: Limiter
+) -> dict[str, UserCredentials | AwsFailure]:
+    """What each of these users holds; a failure also for a name that is another user's now.
+
+    A user seen for the first time is asked for service-specific credentials of every service, known
+    here or not.
+    """
+    first = {name for name, user in chunk.items() if "credentials_at" not in user.coverage}
+    told = dict(live.read_many(run.aws, chunk, limiter, with_services=first))
+    for name, answer in told.items():
+        if isinstance(answer, UserCredentials) and answer.services is None:
+            told[name] = replace(answer, services=tuple(sweep.found.get(name, ())))
+    doubtful = _doubtful(chunk, told)
+    if not doubtful:
+        return told
+    try:
+        ids = live.who_bears(run.aws, doubtful, limiter)
+    except AwsFailure as failed:
+        return told | dict.fromkeys(doubtful, failed)
+    for name in doubtful:
+        if ids.get(name) != chunk[name].user_id:
+            message = "The name is another user's now. What that one holds was not taken for this."
+            told[name] = AwsFailure("AnotherUser", message, operation="GetUser")
+    return told
+
+
+def _doubtful(
+    chunk: dict[str, IamUser], told: Mapping[str, UserCredentials | AwsFailure]
+) -> list[str]:
+    """Names that may have passed to another user since they were listed.
+
+    Not in doubt: who holds something by an id that was this user's before, or the same password;
+    and who holds nothing, as before. In a sync that finds nothing new nobody is.
+    """
+    had: dict[int, set[str]] = {}
+    live_rows: set[int] = set()
+    for user_id, credential_id, gone_at in Credential.objects.filter(
+        user__in=chunk.values()
+    ).values_list("user_id", "credential_id", "gone_at"):
+        had.setdefault(user_id, set()).add(credential_id)
+        if gone_at is None:
+            live_rows.add(user_id)
+    found = []
+    for name, answer in told.items():
+        user = chunk[name]
+        if isinstance(answer, AwsFailure):
+            continue
+        held = answer.ids()
+        same_password = (
+            answer.password_created_at is not None
+            and answer.password_created_at == user.password_created_at
+        )
+        if held & had.get(user.pk, set()) or same_password:
+            continue
+        nothing = not (held or answer.has_console_password or answer.mfa)
+        had_nothing = not (user.pk in live_rows or user.has_console_password or user.mfa)
+        if not (nothing and had_nothing):
+            found.append(name)
+    return found
+
+
 def _save(
     run: Run,
     chunk: dict[str, IamUser],
-    told: dict[str, UserCredentials | AwsFailure],
+    told: Mapping[str, UserCredentials | AwsFailure],
     sweep: _Sweep,
 ) -> None:
     now = clock.now()
@@ -89,18 +180,23 @@ def _save(
     for name, user in chunk.items():
         answer = told[name]
         gaps = list(sweep.gaps)
+        user.coverage.pop("report_notes", None)
         if isinstance(answer, AwsFailure):
             gaps.append(f"Credentials: {answer}")
         else:
             user.has_console_password = answer.has_console_password
+            user.password_created_at = answer.password_created_at
             user.mfa = [{"serial": one.serial, "kind": one.kind} for one in answer.mfa]
-            rows += rows_of(user, answer, sweep.found.get(name, []))
+            answer = _beside_report(user, answer)
+            rows += rows_of(user, answer, answer.services or ())
         user.coverage["credentials_sync"] = run.sync.pk
         if gaps:
             user.coverage["gaps"] = user.coverage.get("gaps", {}) | {"credentials": " ".join(gaps)}
         else:
             user.coverage["credentials_at"] = now.isoformat()
-    IamUser.objects.bulk_update(chunk.values(), ["has_console_password", "mfa", "coverage"])
+    IamUser.objects.bulk_update(
+        chunk.values(), ["has_console_password", "password_created_at", "mfa", "coverage"]
+    )
     read = [user for name, user in chunk.items() if isinstance(told[name], UserCredentials)]
     new, reactivated = save_credentials(rows, read, services_known=not sweep.gaps)
     fresh = set(run.sync.changes.get("new_users", []))
@@ -110,30 +206,65 @@ def _save(
     changes["reactivated"] = [*changes.get("reactivated", []), *reactivated]
 
 
+def _beside_report(user: IamUser, answer: UserCredentials) -> UserCredentials:
+    """The report as a second source: a later use counts, and what it contradicts is noted."""
+    kept, at = user.coverage.get("report"), user.coverage.get("report_at")
+    if not kept or not at:
+        return answer
+    notes = user_notes(kept, datetime.fromisoformat(at), answer)
+    if notes:
+        user.coverage["report_notes"] = [note.document() for note in notes]
+    slots = later_use(kept, [use.key for use in answer.keys])
+    return replace(answer, keys=tuple(_later(use, slots.get(use.key.id)) for use in answer.keys))
+
+
+def _later(use: KeyUse, slot: Mapping[str, Any] | None) -> KeyUse:
+    if slot is None:
+        return use
+    at = datetime.fromisoformat(slot["last_used_at"])
+    if use.last_used_at is not None and use.last_used_at >= at:
+        return use
+    return replace(use, last_used_at=at, service=slot["service"], region=slot["region"])
+
+
 def save_credentials(
     rows: list[Credential], owners: Iterable[IamUser], *, services_known: bool
 ) -> tuple[list[int], list[int]]:
     """Make the credentials of `owners` what `rows` say; pks of new and of re-activated ones.
 
-    What is there no more is marked gone, service-specific ones only if they were all listed.
+    What is there no more is marked gone, service-specific ones only if they were all listed. Rows
+    that say what is known already are not written.
     """
-    before = {
-        (row.user_id, row.kind, row.credential_id): row
-        for row in Credential.objects.filter(user__in=list(owners))
+    before: dict[Key, Credential] = {
+        _key(row): row for row in Credential.objects.filter(user__in=list(owners))
     }
+    changed: list[Credential] = []
+    new: list[Credential] = []
+    reactivated: list[int] = []
     for row in rows:
-        old = before.get((row.user_id, row.kind, row.credential_id))
-        if old and old.last_used_at and _forgot(row, old.last_used_at):
+        old = before.get(_key(row))
+        if old is None:
+            new.append(row)
+            continue
+        row.pk = old.pk
+        if old.last_used_at and _forgot(row, old.last_used_at):
             row.last_used_at = old.last_used_at
             row.last_used_service = old.last_used_service
             row.last_used_region = old.last_used_region
+        if any(getattr(row, name) != getattr(old, name) for name in _COLUMNS):
+            changed.append(row)
+        if old.status != "Active" and row.status == "Active":
+            reactivated.append(row.pk)
+    # Another worker may have entered it a moment ago, as when one looks at a single user.
     Credential.objects.bulk_create(
-        rows,
+        new,
         update_conflicts=True,
         unique_fields=["user", "kind", "credential_id"],
         update_fields=list(_COLUMNS),
     )
-    there = {(row.user_id, row.kind, row.credential_id) for row in rows}
+    if changed:
+        Credential.objects.bulk_update(changed, list(_COLUMNS), batch_size=500)
+    there = {_key(row) for row in rows}
     gone = [
         row.pk
         for key, row in before.items()
@@ -141,15 +272,13 @@ def save_credentials(
         and row.gone_at is None
         and (services_known or row.kind != Credential.Kind.SERVICE_SPECIFIC)
     ]
-    Credential.objects.filter(pk__in=gone).update(gone_at=clock.now())
-    new, reactivated = [], []
-    for row in rows:
-        old = before.get((row.user_id, row.kind, row.credential_id))
-        if old is None:
-            new.append(row.pk)
-        elif old.status != "Active" and row.status == "Active":
-            reactivated.append(row.pk)
-    return new, reactivated
+    if gone:
+        Credential.objects.filter(pk__in=gone).update(gone_at=clock.now())
+    return [row.pk for row in new], reactivated
+
+
+def _key(row: Credential) -> Key:
+    return row.user_id, row.kind, row.credential_id
 
 
 def _forgot(row: Credential, seen_at: datetime) -> bool:

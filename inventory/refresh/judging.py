@@ -190,7 +190,7 @@ def _credentials(user: IamUser) -> list[CredentialFact]:
                 kind="console-password",
                 id="",
                 active=user.has_console_password,
-                created_at=user.password_last_changed_at,
+                created_at=user.password_last_changed_at or user.password_created_at,
                 last_used_at=user.password_last_used_at,
             )
         )

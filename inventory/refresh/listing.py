@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from inventory import clock, ledger
-from inventory.aws import account_details, credential_report, holdings, regions
+from inventory.aws import account_details, holdings, regions
 from inventory.aws.account_details import AccountDetails
 from inventory.aws.credential_report import Report
 from inventory.aws.holdings import ListedUser
@@ -18,10 +18,13 @@ from inventory.models import Account, Alert, IamUser, Person
 from inventory.permissions import Action, require
 from inventory.principals import Directory, Known
 from inventory.references import WITH_USERS, Reference, arranged, of_account
+from inventory.refresh.report import reported
+from inventory.refresh.report_notes import account_notes, cells
 from inventory.refresh.run import Halted, Run
 
 _ALARM_COUNT = 3
 _ALARM_SHARE = 0.10
+_BETWEEN = "Policies and groups: IAM's account details do not show this user yet."
 _DETAIL_COLUMNS = (
     "tags",
     "groups",
@@ -81,7 +84,9 @@ def read_users(run: Run) -> bool:
     except AwsFailure as failed:
         gaps["regions"] = f"Enabled Regions: {failed}"
     run.keep()
-    _save(run, listed, details, _report(run), gaps)
+    report = reported(run)
+    _keep_notes(run.account, report, listed)
+    _save(run, listed, details, report, gaps)
     run.sync.users_seen = len(listed)
     run.sync.changes["missing"] = list(comparison.missing)
     run.sync.changes["admin_roles"] = list(details.admin_roles) if details else []
@@ -138,16 +143,6 @@ def _judge_listing(account: Account, comparison: Comparison) -> None:
         account.save(update_fields=["hold_reason", "hold_since"])
 
 
-def _report(run: Run) -> Report | None:
-    """The report that the first step waited for; without it, live reads speak alone."""
-    if run.step("report")["status"] != "done":
-        return None
-    try:
-        return credential_report.fetch(run.aws)
-    except AwsFailure:
-        return None
-
-
 def _save(
     run: Run,
     listed: list[ListedUser],
@@ -178,8 +173,9 @@ def _save(
             _fill_details(row, details, references.get(row.user_id, ()))
         row.last_seen_at = now
         row.coverage |= {"sync": run.sync.pk, "gaps": dict(gaps), "listed_at": now.isoformat()}
-        if report:
-            row.coverage["report_at"] = report.generated_at.isoformat()
+        if details and row.user_id not in details.users:
+            row.coverage["gaps"] = gaps | {"policies": _BETWEEN}
+        _keep_reported(row, report)
         rows.append(row)
     new_ids = {row.user_id for row in rows if row.user_id not in known}
     with transaction.atomic():
@@ -197,11 +193,29 @@ def _fill(row: IamUser, one: ListedUser, report: Report | None) -> None:
     row.user_name, row.arn, row.path = one.user_name, one.arn, one.path
     row.created_at = one.created_at
     # What AWS forgets once a password is gone stays known here.
-    row.password_last_used_at = one.password_last_used_at or row.password_last_used_at
-    reported = report.users.get(one.arn) if report else None
-    if reported:
-        row.password_last_changed_at = reported.password_last_changed_at
-        row.password_last_used_at = row.password_last_used_at or reported.password_last_used_at
+    # A report row of an earlier user of this name is not this user's evidence.
+    said = report.of(one.arn, one.created_at) if report else None
+    known = [row.password_last_used_at, one.password_last_used_at]
+    if said:
+        row.password_last_changed_at = said.password_last_changed_at
+        known.append(said.password_last_used_at)
+    row.password_last_used_at = max((at for at in known if at), default=None)
+
+
+def _keep_reported(row: IamUser, report: Report | None) -> None:
+    """Beside the user, what the report says of its credentials and of what time."""
+    said = report.of(row.arn, row.created_at) if report else None
+    for key in ("report_at", "report"):
+        row.coverage.pop(key, None)
+    if report and said:
+        row.coverage |= {"report_at": report.generated_at.isoformat(), "report": cells(said)}
+
+
+def _keep_notes(account: Account, report: Report | None, listed: list[ListedUser]) -> None:
+    notes = [note.document() for note in account_notes(report, listed)] if report else []
+    if notes != account.report_notes:
+        account.report_notes = notes
+        account.save(update_fields=["report_notes"])
 
 
 def _references(listed: list[ListedUser], details: AccountDetails) -> dict[str, list[Reference]]:
@@ -221,7 +235,7 @@ def _references(listed: list[ListedUser], details: AccountDetails) -> dict[str, 
 def _fill_details(row: IamUser, details: AccountDetails, named: Iterable[Reference]) -> None:
     found = details.users.get(row.user_id)
     if found is None:
-        # Made between the two calls: the next sync has it.
+        # A gap says so, and the next sync has it.
         return
     row.tags = found.tags
     row.groups = list(found.groups)

@@ -38,6 +38,7 @@ def read_last_used(
         holdings.mfa,
         holdings.ssh_keys,
         holdings.certificates,
+        services=holdings.service_credentials,
     )
     rows = rows_of(user, told, holdings.service_credentials)
     with transaction.atomic():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,15 +11,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from inventory import clock
-from inventory.aws import credential_report
 from inventory.aws.session import AwsFailure, open_session
-from inventory.models import Account, Person, Sync
+from inventory.models import Account, IamUser, Person, Sync
 from inventory.permissions import Action, require
 from inventory.refresh import judging
 from inventory.refresh.archive import read_archive
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.listing import read_users
 from inventory.refresh.references import read_references
+from inventory.refresh.report import read_report
 from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
 from inventory.refresh.services import read_services
 from inventory.refresh.trail import describe_users, read_trail
@@ -29,7 +28,6 @@ from inventory.signals import account_synced
 log = logging.getLogger(__name__)
 
 SYNC_EVERY = timedelta(hours=6)
-_REPORT_PATIENCE = timedelta(minutes=5)
 _ADMIN_SEEN = timedelta(days=30)
 
 
@@ -88,7 +86,7 @@ def _slice(run: Run) -> bool:
     try:
         run.session = open_session(run.account, "reader")
     except AwsFailure as failed:
-        run.end(Sync.Status.FAILED, words(failed))
+        run.end(Sync.Status.FAILED, failed.words)
         return False
     for key, work in _WORK.items():
         if run.ended(key):
@@ -103,49 +101,13 @@ def _slice(run: Run) -> bool:
             run.end(Sync.Status.FAILED, str(halted))
             return False
         except AwsFailure as failed:
-            run.fail(key, words(failed))
+            run.fail(key, failed.words)
             if key == "users":
                 # Without a complete listing there is nobody to read further about.
-                run.end(Sync.Status.FAILED, words(failed))
+                run.end(Sync.Status.FAILED, failed.words)
                 return False
     _finish(run)
     return False
-
-
-def words(failed: AwsFailure) -> str:
-    """A failure as a page shows it: the operation, AWS's own words, the request id."""
-    request = f" (request {failed.request_id})" if failed.request_id else ""
-    return f"{failed}{request}"
-
-
-def _report(run: Run) -> bool:
-    """Have AWS make the credential report, wait for it, and keep what it says of root."""
-    while (report := _made_report(run)) is None:
-        since = datetime.fromisoformat(run.step("report")["since"])
-        if clock.real_now() - since > _REPORT_PATIENCE:
-            run.fail("report", "AWS did not finish the credential report in 5 minutes.")
-            return True
-        if run.time_left() <= 0:
-            return False
-        run.advance("report", 0, 0, "AWS is making it")
-        time.sleep(1)
-    run.sync.report_generated_at = report.generated_at
-    if report.root:
-        run.account.root_facts = {
-            "mfa_active": report.root.mfa_active,
-            "password_last_used_at": _iso(report.root.password_last_used_at),
-            "active_keys": sum(key.active for key in report.root.keys),
-            "keys_last_used_at": [_iso(key.last_used_at) for key in report.root.keys],
-            "at": _iso(report.generated_at),
-        }
-        run.account.save(update_fields=["root_facts"])
-    run.advance("report", len(report.users), len(report.users))
-    run.finish("report", f"{len(report.users)} users")
-    return True
-
-
-def _made_report(run: Run) -> credential_report.Report | None:
-    return credential_report.fetch(run.aws) if credential_report.generate(run.aws) else None
 
 
 def _judge(run: Run) -> bool:
@@ -159,9 +121,11 @@ def _judge(run: Run) -> bool:
 # The listener must have seen what a sync found before the sync shows as done: should its work
 # fail, the next slice repeats it.
 def _finish(run: Run) -> None:
-    users = judging.of_sync(run.sync)
+    # Only the gaps: the rows of evidence of a whole account would be loaded for a count.
+    users = IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
+    read = users.order_by().values_list("coverage__gaps", flat=True)
     failed = [step for step in run.sync.steps if step["status"] == "failed"]
-    gaps = sum(1 for user in users if user.coverage.get("gaps"))
+    gaps = sum(1 for gap in read if gap)
     account = run.account
     _note_admins(run)
     account_synced.send(
@@ -172,7 +136,7 @@ def _finish(run: Run) -> None:
     )
     said = [f"{step['label']}: {step['detail']}" for step in failed]
     if gaps:
-        said.append(f"{gaps} of {len(users)} users could not be read whole.")
+        said.append(f"{gaps} of {len(read)} users could not be read whole.")
     if said:
         run.end(Sync.Status.PARTIAL, "\n".join(said))
         return
@@ -189,12 +153,8 @@ def _note_admins(run: Run) -> None:
         run.account.save(update_fields=["admin_seen_at"])
 
 
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
 _WORK: dict[str, Callable[[Run], bool]] = {
-    "report": _report,
+    "report": read_report,
     "users": read_users,
     "credentials": read_credentials,
     "trail": read_trail,

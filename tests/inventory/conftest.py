@@ -20,7 +20,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """Twenty-four users on the product's clock, read with the product's own credentials."""
     from inventory import clock
     from inventory.aws import cloudtrail, last_accessed, limiter
-    from inventory.refresh import syncing
+    from inventory.refresh import report
 
     for name, value in PRODUCT_CREDENTIALS.items():
         monkeypatch.setenv(name, value)
@@ -29,7 +29,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     monkeypatch.setattr(limiter.Limiter, "wait", lambda self, *, first=False: None)
     # The SDK waits up to half a minute between its tries, and AWS takes its time for reports.
     hasty = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
-    for module in (botocore.endpoint, syncing, cloudtrail, last_accessed):
+    for module in (botocore.endpoint, report, cloudtrail, last_accessed):
         monkeypatch.setattr(module, "time", hasty)
     with simulated(Simulator(7, 24, clock.now, lookup_rate=0)) as running:
         yield running

@@ -124,8 +124,8 @@ def get_account_summary(context: Context) -> dict[str, Any]:
             "SigningCertificatesPerUserQuota": 2,
             "GroupsPerUserQuota": 10,
             "AttachedPoliciesPerUserQuota": 10,
-            "AccountMFAEnabled": 1,
-            "AccountAccessKeysPresent": 0,
+            "AccountMFAEnabled": int(account.root.mfa),
+            "AccountAccessKeysPresent": int(bool(account.root.keys)),
         }
     }
 
