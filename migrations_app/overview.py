@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDate
 
 from inventory.models import Account, Sync
 from inventory.privilege import ADMIN_LEVELS
+from inventory.refresh import root
 from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
 from migrations_app.models import Change
@@ -148,6 +149,41 @@ def risks(account_id: str, now: datetime) -> list[Risk]:
         Risk(view, title, fact, icon, counts[f"now_{place}"], counts[f"ever_{place}"])
         for place, (view, title, fact, icon) in enumerate(tiles)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class RootTile:
+    """The root users, which are no IAM users: of how many accounts one is at risk, and why."""
+
+    count: int
+    accounts: int
+    fact: str
+    at: datetime | None
+
+
+def root_tile(account_id: str, now: datetime) -> RootTile:
+    """Root of one account, or of all active ones with an empty id; one query."""
+    rows = Account.objects.filter(active=True)
+    if account_id:
+        rows = rows.filter(account_id=account_id)
+    told = [row for row in rows if row.root_facts]
+    wrong = {row.name: found for row in told if (found := root.risks(row, now))}
+    facts = [
+        f"{name} {' and '.join(risk.short for risk in found)}"
+        if len(told) > 1
+        else ", ".join(risk.short for risk in found)
+        for name, found in list(wrong.items())[:3]
+    ]
+    if len(wrong) > len(facts):
+        facts.append(f"and {len(wrong) - len(facts)} more")
+    sound = "MFA, no access key, not used in 30 days" if told else "not read yet"
+    times = [row.root_facts.get("live_at") or row.root_facts.get("at") for row in told]
+    return RootTile(
+        count=len(wrong),
+        accounts=len(told),
+        fact="; ".join(facts) or sound,
+        at=min((datetime.fromisoformat(at) for at in times if at), default=None),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
 from inventory import clock, refresh
@@ -29,6 +30,7 @@ from inventory.models import (
     Team,
 )
 from inventory.permissions import Action, may, require
+from inventory.refresh import root
 from inventory.refusals import Stale
 
 SEEN_LATELY = timedelta(hours=24)
@@ -102,8 +104,38 @@ def account(request: HttpRequest, account: str) -> HttpResponse:
         "may_sync": may(person, Action.SYNC),
         "may_operate": may(person, Action.OPERATE),
         "held_listing": _held_listing(row),
+        "root": _root(row),
+        "differing": row.users.present().filter(coverage__has_key="report_notes")[:20],
     }
     return rendered(request, "inventory/settings/account.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class RootFacts:
+    """The root user as the last sync read it; None where that was not read."""
+
+    has_mfa: bool | None
+    has_keys: bool | None
+    active_keys: int | None
+    last_used_at: datetime | None
+    live_at: datetime | None
+    report_at: datetime | None
+    risks: tuple[root.RootRisk, ...]
+
+
+def _root(account: Account) -> RootFacts | None:
+    facts = account.root_facts
+    if not facts:
+        return None
+    return RootFacts(
+        has_mfa=facts.get("mfa_active"),
+        has_keys=facts.get("has_keys"),
+        active_keys=facts.get("active_keys"),
+        last_used_at=root.last_used_at(account),
+        live_at=parse_datetime(facts.get("live_at") or ""),
+        report_at=parse_datetime(facts.get("at") or ""),
+        risks=tuple(root.risks(account, clock.now())),
+    )
 
 
 @dataclass(frozen=True, slots=True)

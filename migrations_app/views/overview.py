@@ -46,6 +46,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "syncs": lines,
             "first_syncs": [line for line in lines if line.first],
             "risks": questions.risks(account, now),
+            "root": questions.root_tile(account, now),
             **_progress(account, now.date(), context["situation"]),
             "as_table": request.GET.get("as") == "table",
         }

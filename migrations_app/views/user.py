@@ -18,6 +18,7 @@ from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from migrations_app import changes, dates, listing, profile, profile_permissions
 from migrations_app.changes.ownership import DISPUTE_DAYS
+from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change, Departure, Hit
 from migrations_app.views.answers import person_of, rendered
@@ -55,7 +56,8 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "steps": profile.steps(row, ahead),
         "judged": profile.judged(one, row, now),
         "flags": listing.flags(row, now, listing.has_hit(row)),
-        "credentials": credentials,
+        "held": held(one, credentials, sensitive, now),
+        "untraced": UNTRACED,
         "seen": profile.seen(one, credentials, now),
         "permissions": profile_permissions.permissions(one),
         "sensitive": sensitive,
