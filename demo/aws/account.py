@@ -27,7 +27,7 @@ from .ids import Ids
 from .log_files import LogFiles
 from .persistence import Line, Log
 from .population import populate
-from .recording import event_of_call, safe_params
+from .recording import event_of_call, safe_params, secrets_of
 from .regions import ALL_REGIONS, REGIONS, refuse_disabled
 from .rhythm import Habit, Rhythm, once
 from .state import Account
@@ -69,6 +69,8 @@ class Simulator:
         self.page_limit = 1000
         self.calls: deque[dict[str, Any]] = deque(maxlen=50_000)
         self.counts: Counter[str] = Counter()
+        # What must turn up nowhere: every secret that was ever handed out or sent in, in memory.
+        self.secrets: set[str] = set()
         self._clock = clock
         self._fixed: datetime | None = None
         self.lock = threading.RLock()
@@ -141,8 +143,10 @@ class Simulator:
                 time.sleep(fault.seconds)
         with self.lock:
             note = self._note(call)
+            self.secrets |= secrets_of(call.params)
             try:
                 result = self._answer(call, hits, note)
+                self.secrets |= secrets_of(result)
                 _strike_after(call, hits)
             except AwsError as error:
                 note["outcome"] = error.code

@@ -10,13 +10,16 @@ from .errors import AwsError
 from .events import HIDDEN, Event, identity_of, shown_username
 
 _SECRET = {"Password", "NewPassword", "OldPassword"}
-_SECRET_ANSWERS = {
+# Handed out in answers. CloudTrail writes a session's token into its event, nothing else of these.
+_GIVEN = {
     "SecretAccessKey",
-    "Password",
+    "SessionToken",
     "ServicePassword",
+    "ServiceCredentialSecret",
     "QRCodePNG",
     "Base32StringSeed",
 }
+_SECRET_ANSWERS = _SECRET | _GIVEN - {"SessionToken"}
 _ANSWERED = {"AssumeRole", "GetFederationToken", "GetSessionToken"}
 _RESOURCES = {
     "UserName": "AWS::IAM::User",
@@ -32,6 +35,16 @@ _RESOURCES = {
 def safe_params(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters as they may be written down: secrets hidden, times as text."""
     return {name: HIDDEN if name in _SECRET else _plain(value) for name, value in params.items()}
+
+
+def secrets_of(values: Any) -> set[str]:
+    """Every secret in the parameters of a call or in its answer, at any depth."""
+    if isinstance(values, list):
+        return {secret for value in values for secret in secrets_of(value)}
+    if not isinstance(values, dict):
+        return set()
+    found = {str(values[name]) for name in values.keys() & (_SECRET | _GIVEN)}
+    return found | {secret for value in values.values() for secret in secrets_of(value)}
 
 
 def _plain(value: Any) -> Any:

@@ -94,7 +94,9 @@ def read_users(run: Run) -> bool:
     if gaps:
         run.fail("users", " ".join(gaps.values()))
     else:
-        run.finish("users", f"{len(listed)} users")
+        differ = len(run.account.report_notes)
+        noted = f", {differ} not as in the credential report" if differ else ""
+        run.finish("users", f"{len(listed)} users{noted}")
     return True
 
 

@@ -1,8 +1,13 @@
-"""Service-specific credentials: CodeCommit, Keyspaces, Bedrock and CloudWatch Logs API keys."""
+"""Service-specific credentials: passwords of CodeCommit and Keyspaces, API keys of four services.
+
+The services are those of the IAM User Guide, "Service-specific credentials for IAM users" and "API
+keys for AWS services".
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any
 
 from demo.aws.calls import Context, operation
@@ -14,6 +19,8 @@ SERVICES = (
     "codecommit.amazonaws.com",
     "cassandra.amazonaws.com",
     "bedrock.amazonaws.com",
+    "aws-external-anthropic.amazonaws.com",
+    "cloudwatch.amazonaws.com",
     "logs.amazonaws.com",
 )
 _API_KEYS = SERVICES[2:]
@@ -36,6 +43,20 @@ def _shown(user: User, credential: ServiceCredential) -> dict[str, Any]:
     return shown
 
 
+def _with_secret(context: Context, user: User, credential: ServiceCredential) -> dict[str, Any]:
+    """As it is shown once, right after it was made or reset; the secret is kept nowhere."""
+    name = "ServicePassword"
+    if credential.service in _API_KEYS:
+        name = "ServiceCredentialSecret"
+    secret = f"simulated+{token_hex(16)}="
+    return {"ServiceSpecificCredential": _shown(user, credential) | {name: secret}}
+
+
+def _supported(service: str) -> None:
+    if service not in SERVICES:
+        raise AwsError("NotSupportedService", f"No such service {service} is supported", 404)
+
+
 def _held(context: Context) -> tuple[User, ServiceCredential]:
     user = context.user()
     wanted = str(context.params["ServiceSpecificCredentialId"])
@@ -48,8 +69,7 @@ def _held(context: Context) -> tuple[User, ServiceCredential]:
 def create_service_specific_credential(context: Context) -> dict[str, Any]:
     """LimitExceeded at two for each service and user; NotSupportedService."""
     user, service = context.user(), str(context.params["ServiceName"])
-    if service not in SERVICES:
-        raise AwsError("NotSupportedService", f"No such service {service} is supported", 404)
+    _supported(service)
     if sum(c.service == service for c in user.service_credentials.values()) >= 2:
         raise limit("ServiceSpecificCredentialsPerUser", 2)
     days = context.params.get("CredentialAgeDays")
@@ -61,14 +81,19 @@ def create_service_specific_credential(context: Context) -> dict[str, Any]:
         expires_at=context.now + timedelta(days=int(days)) if days else None,
     )
     user.service_credentials[credential.id] = credential
-    return {"ServiceSpecificCredential": _shown(user, credential)}
+    return _with_secret(context, user, credential)
 
 
 @operation("iam", "ListServiceSpecificCredentials")
 def list_service_specific_credentials(context: Context) -> dict[str, Any]:
-    """Of one user, or with `AllUsers` and a `ServiceName` of the whole account (3.5)."""
+    """Of one user, or with `AllUsers` and a `ServiceName` of the whole account (3.5).
+
+    NotSupportedService for a service that has no such credentials.
+    """
     params = context.params
     service = params.get("ServiceName")
+    if service is not None:
+        _supported(str(service))
     if params.get("AllUsers"):
         if service is None or "UserName" in params:
             raise invalid("AllUsers requires ServiceName and does not go with UserName.")
@@ -106,4 +131,4 @@ def delete_service_specific_credential(context: Context) -> None:
 def reset_service_specific_credential(context: Context) -> dict[str, Any]:
     """A new secret, which is not kept."""
     user, credential = _held(context)
-    return {"ServiceSpecificCredential": _shown(user, credential)}
+    return _with_secret(context, user, credential)
