@@ -51,7 +51,7 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 # pages.
 _SECRET = re.compile(
     r"""(x-amz-security-token|session_?token|secret_?access_?key|x-amz-signature|signature)
-        (["'=:\s]+)([A-Za-z0-9+/=%_.~-]{16,})""",
+        (["'=:>\s]+)([A-Za-z0-9+/=%_.~-]{16,})""",
     re.IGNORECASE | re.VERBOSE,
 )
 
