@@ -176,7 +176,11 @@ def root_tile(account_id: str, now: datetime) -> RootTile:
     ]
     if len(wrong) > len(facts):
         facts.append(f"and {len(wrong) - len(facts)} more")
-    sound = "MFA, no access key, not used in 30 days" if told else "not read yet"
+    sound = "MFA, no access key, not used in 30 days"
+    if not told:
+        sound = "not read yet"
+    elif not all(root.read_whole(row) for row in told):
+        sound = "nothing wrong in what could be read"
     times = [row.root_facts.get("live_at") or row.root_facts.get("at") for row in told]
     return RootTile(
         count=len(wrong),

@@ -70,6 +70,13 @@ def last_used_at(account: Account) -> datetime | None:
     return max((datetime.fromisoformat(one) for one in told if one), default=None)
 
 
+def read_whole(account: Account) -> bool:
+    """Whether MFA, keys and last use of root are all known."""
+    facts = account.root_facts
+    keys = facts.get("has_keys") is not None or facts.get("active_keys") is not None
+    return facts.get("mfa_active") is not None and keys and bool(facts.get("at"))
+
+
 def raise_or_close(account: Account) -> None:
     """Make the open alerts of this account's root what `risks` says; each is raised once."""
     now = clock.now()

@@ -142,3 +142,38 @@ def test_a_viewer_sees_no_settings(client: Client) -> None:
 def test_an_account_that_is_none_is_not_found(engineer: Client) -> None:
     assert engineer.get("/settings/accounts/../").status_code == 404
     assert engineer.get("/settings/accounts/000000000000/").status_code == 404
+
+
+def test_an_account_shows_what_is_known_of_root_with_its_dates(engineer: Client) -> None:
+    account = Account.objects.get()
+    at = clock.now().isoformat()
+    page = f"/settings/accounts/{account.account_id}/"
+    assert "Root user" not in text(engineer, page)
+    account.root_facts = {
+        "mfa_active": False,
+        "has_keys": True,
+        "active_keys": 0,
+        "live_at": at,
+        "at": at,
+        "keys_last_used_at": [at, None],
+    }
+    account.save()
+    told = text(engineer, page)
+    assert "Root of production has no MFA." in told
+    assert "Root of production has access keys." in told
+    assert "Root of production was used on" in told
+    assert "live <time" in told
+    assert "credential report <time" in told
+
+
+def test_an_account_shows_where_report_and_live_reads_disagree(engineer: Client) -> None:
+    account = Account.objects.get()
+    page = f"/settings/accounts/{account.account_id}/"
+    assert "Credential report against live reads" not in text(engineer, page)
+    account.report_notes = [{"text": "new.one was made after <the report>.", "explained": True}]
+    account.save()
+    notes = [{"text": "It had MFA, and has none now.", "explained": True}]
+    cast.iam_user("lost.mfa", account, coverage={"report_notes": notes})
+    told = text(engineer, page)
+    assert "new.one was made after &lt;the report&gt;." in told
+    assert "It had MFA, and has none now." in told

@@ -231,3 +231,27 @@ def test_polling_stops_when_the_sync_is_over(everybody: cast.Cast) -> None:
 
 def test_a_sync_of_an_account_that_is_not_there_is_not_found(everybody: cast.Cast) -> None:
     assert browser(everybody.vera).get("/syncs/999999999999/").status_code == 404
+
+
+def test_the_root_tile_counts_accounts_and_says_what_is_wrong(everybody: cast.Cast) -> None:
+    cast.departure("a")
+    now = clock.now()
+    at = now.isoformat()
+    everybody.account.root_facts = {"mfa_active": False, "active_keys": 1, "live_at": at}
+    everybody.account.save()
+    sound = {"mfa_active": True, "has_keys": False, "at": at}
+    other = cast.account("210987654321", "staging", root_facts=sound)
+    half = cast.account("310987654321", "half", root_facts={"mfa_active": True})
+
+    assert overview.root_tile("", now).count == 1
+    assert overview.root_tile("", now).fact == "production has an access key and has no MFA"
+    assert overview.root_tile(other.account_id, now).fact.startswith("MFA, no access key")
+    assert overview.root_tile(half.account_id, now).fact == "nothing wrong in what could be read"
+    text = text_of(browser(everybody.vera).get("/"))
+    assert "Root user" in text
+    assert "has an access key" in text
+
+
+def test_a_root_that_was_not_read_is_not_said_to_be_safe(everybody: cast.Cast) -> None:
+    found = overview.root_tile("", clock.now())
+    assert (found.count, found.accounts, found.fact) == (0, 0, "not read yet")
