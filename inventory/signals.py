@@ -26,3 +26,8 @@ account_synced = Signal()
 # Sent while users are judged. sender: the IamUser class. accounts: pks. A receiver answers a
 # mapping of IamUser pks to their Standing, for users of these accounts about which there is one.
 standing_asked = Signal()
+
+# Sent inside the transaction that writes what a sync saw change. sender: the Sync class. sync: the
+# Sync row. observations: unsaved Observation rows; who knows whose doing one was (its own) writes
+# that into `explained`.
+changes_observed = Signal()

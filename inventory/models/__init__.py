@@ -1,6 +1,7 @@
 """Rows of facts, by noun: people, accounts, IAM users, the record."""
 
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
+from inventory.models.observations import LastKnown, Observation
 from inventory.models.people import Person, Role, Team
 from inventory.models.record import Alert, LedgerEntry, LedgerName
 from inventory.models.users import (
@@ -18,8 +19,10 @@ __all__ = [
     "ArchiveCoverage",
     "Credential",
     "IamUser",
+    "LastKnown",
     "LedgerEntry",
     "LedgerName",
+    "Observation",
     "Organization",
     "Person",
     "ProtectedEntry",

@@ -189,6 +189,9 @@ def _save(
             user.mfa = [{"serial": one.serial, "kind": one.kind} for one in answer.mfa]
             answer = _beside_report(user, answer)
             rows += rows_of(user, answer, answer.services or ())
+            user.coverage["keys_at"] = now.isoformat()
+            if not sweep.gaps:
+                user.coverage["service_credentials_at"] = now.isoformat()
         user.coverage["credentials_sync"] = run.sync.pk
         if gaps:
             user.coverage["gaps"] = user.coverage.get("gaps", {}) | {"credentials": " ".join(gaps)}

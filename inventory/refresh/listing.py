@@ -15,6 +15,7 @@ from inventory.aws.credential_report import Report
 from inventory.aws.holdings import ListedUser
 from inventory.aws.session import AwsFailure
 from inventory.models import Account, Alert, IamUser, Person
+from inventory.observations import earlier_names
 from inventory.permissions import Action, require
 from inventory.principals import Directory, Known
 from inventory.references import WITH_USERS, Reference, arranged, of_account
@@ -170,6 +171,7 @@ def _save(
                 namesakes.append(one.user_id)
         elif row.user_name != one.user_name:
             renamed.append(row.pk)
+            row.earlier_names = earlier_names(row.earlier_names, row.user_name, one.user_name)
         _fill(row, one, report)
         if details:
             _fill_details(row, details, references.get(row.user_id, ()))
@@ -239,6 +241,7 @@ def _fill_details(row: IamUser, details: AccountDetails, named: Iterable[Referen
     if found is None:
         # A gap says so, and the next sync has it.
         return
+    row.coverage["details_at"] = clock.now().isoformat()
     row.tags = found.tags
     row.groups = list(found.groups)
     row.attached_policies = list(found.attached_policies)
@@ -256,6 +259,7 @@ def _write(rows: list[IamUser], new_ids: set[str]) -> None:
         "user_name",
         "arn",
         "path",
+        "earlier_names",
         "created_at",
         "last_seen_at",
         "password_last_used_at",

@@ -18,6 +18,7 @@ from inventory.refresh import judging
 from inventory.refresh.archive import read_archive
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.listing import read_users
+from inventory.refresh.observing import observe
 from inventory.refresh.references import read_references
 from inventory.refresh.report import read_report
 from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
@@ -134,6 +135,8 @@ def _finish(run: Run) -> None:
         missing=run.sync.changes.get("missing", []),
         changes=run.sync.changes,
     )
+    # After the signal, which may prove users gone.
+    observe(run.sync)
     said = [f"{step['label']}: {step['detail']}" for step in failed]
     if gaps:
         said.append(f"{gaps} of {len(read)} users could not be read whole.")
