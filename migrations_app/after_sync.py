@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from inventory.models import IamUser, Organization, Sync
-from inventory.signals import Standing, account_synced, standing_asked
+from inventory.models import IamUser, Observation, Organization, Sync
+from inventory.signals import Standing, account_synced, changes_observed, standing_asked
 
 
 def connect() -> None:
     """Listen to what `inventory.signals` sends."""
     account_synced.connect(after_sync, dispatch_uid="migrations_app.after_sync")
+    changes_observed.connect(explain, dispatch_uid="migrations_app.explain")
     standing_asked.connect(standing, dispatch_uid="migrations_app.standing")
 
 
@@ -53,3 +54,11 @@ def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: 
     changes.prove_missing(account, missing)
     changes.draft_plans(account)
     changes.came_back(account)
+    changes.namesakes(account)
+
+
+def explain(sender: type[Sync], *, observations: list[Observation], **kwargs: Any) -> None:
+    """Tell what was our own doing from a foreign hand."""
+    from migrations_app.changes import attribution  # noqa: PLC0415
+
+    attribution.explain(observations)
