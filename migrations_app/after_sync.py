@@ -12,7 +12,7 @@ from inventory.signals import Standing, account_synced, changes_observed, standi
 def connect() -> None:
     """Listen to what `inventory.signals` sends."""
     account_synced.connect(after_sync, dispatch_uid="migrations_app.after_sync")
-    changes_observed.connect(explain, dispatch_uid="migrations_app.explain")
+    changes_observed.connect(after_look, dispatch_uid="migrations_app.after_look")
     standing_asked.connect(standing, dispatch_uid="migrations_app.standing")
 
 
@@ -54,11 +54,11 @@ def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: 
     changes.prove_missing(account, missing)
     changes.draft_plans(account)
     changes.came_back(account)
-    changes.namesakes(account)
 
 
-def explain(sender: type[Sync], *, observations: list[Observation], **kwargs: Any) -> None:
-    """Tell what was our own doing from a foreign hand."""
-    from migrations_app.changes import attribution  # noqa: PLC0415
+def after_look(sender: type[Sync], *, observations: list[Observation], **kwargs: Any) -> None:
+    """Tell what was our own doing from a foreign hand, and alert to a name that changed hands."""
+    from migrations_app import changes  # noqa: PLC0415
 
-    attribution.explain(observations)
+    changes.explain(observations)
+    changes.namesakes(observations)

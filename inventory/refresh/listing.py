@@ -23,8 +23,11 @@ from inventory.refresh.report import reported
 from inventory.refresh.report_notes import account_notes, cells
 from inventory.refresh.run import Halted, Run
 
+_KIND = "listing"
+# How the reason begins by which this file knows its own hold.
+_HELD = "AWS listed "
 _ALARM_COUNT = 3
-_ALARM_SHARE = 0.10
+_ALARM_PERCENT = 10
 _BETWEEN = "Policies and groups: IAM's account details do not show this user yet."
 _DETAIL_COLUMNS = (
     "tags",
@@ -53,7 +56,7 @@ class Comparison:
         if self.expected and not self.listed:
             return True
         lost = len(self.missing)
-        return lost > _ALARM_COUNT and lost > self.expected * _ALARM_SHARE
+        return lost > _ALARM_COUNT and lost * 100 > self.expected * _ALARM_PERCENT
 
 
 def compare(account: Account, user_ids: Iterable[str]) -> Comparison:
@@ -61,10 +64,10 @@ def compare(account: Account, user_ids: Iterable[str]) -> Comparison:
 
     Those proven deleted are off the rows (`gone_at`) already.
     """
-    listed = sorted(set(user_ids))
+    listed = set(user_ids)
     present = dict(account.users.present().values_list("user_id", "pk"))
-    missing = tuple(pk for user_id, pk in sorted(present.items()) if user_id not in set(listed))
-    return Comparison(missing, len(present), len(listed), ledger.digest(listed))
+    missing = tuple(pk for user_id, pk in sorted(present.items()) if user_id not in listed)
+    return Comparison(missing, len(present), len(listed), ledger.digest(sorted(listed)))
 
 
 def read_users(run: Run) -> bool:
@@ -116,34 +119,66 @@ def accept_listing(account: Account, person: Person, digest: str) -> None:
 
 
 def _judge_listing(account: Account, comparison: Comparison) -> None:
-    key = f"listing:{account.account_id}"
-    if comparison.alarming and comparison.digest != account.accepted_listing:
-        text = (
-            f"AWS listed {comparison.listed} users of {account}, but {comparison.expected} should"
-            f" exist and {len(comparison.missing)} are missing. Nothing was changed, and no forward"
-            f" change begins here until an engineer accepts this listing."
-            f" (listing {comparison.digest})"
+    """Hold the account for a listing that lost too many; raises Halted.
+
+    What an engineer accepted is believed for as long as AWS lists just that: any other listing, a
+    good one too, ends it.
+    """
+    with transaction.atomic():
+        # An engineer may accept, or another hold begin, while this sync reads.
+        columns = ("accepted_listing", "hold_reason", "hold_since")
+        account.refresh_from_db(
+            fields=columns, from_queryset=Account.objects.select_for_update(no_key=True)
         )
-        with transaction.atomic():
-            account.hold_reason, account.hold_since = text, clock.now()
-            account.save(update_fields=["hold_reason", "hold_since"])
-            Alert.objects.get_or_create(
-                key=key,
-                closed_at=None,
-                defaults={
-                    "kind": "listing",
-                    "title": f"{len(comparison.missing)} users are missing in {account.name}",
-                    "text": text,
-                    "account": account,
-                    "raised_at": clock.now(),
-                },
-            )
-        raise Halted(text)
-    closed = Alert.objects.filter(key=key, closed_at=None).update(closed_at=clock.now())
-    if closed and account.hold_reason.startswith("AWS listed "):
-        # Only our own hold: others are lifted by whoever put them on.
-        account.hold_reason, account.hold_since = "", None
-        account.save(update_fields=["hold_reason", "hold_since"])
+        accepted = comparison.digest == account.accepted_listing
+        account.accepted_listing = comparison.digest if accepted else ""
+        alarm = _alarm(account, comparison) if comparison.alarming and not accepted else ""
+        if not alarm:
+            _believe(account)
+        account.save(update_fields=columns)
+    if alarm:
+        raise Halted(alarm)
+
+
+def _alarm(account: Account, comparison: Comparison) -> str:
+    now = clock.now()
+    text = (
+        f"{_HELD}{comparison.listed} users of {account}, but {comparison.expected} should"
+        f" exist and {len(comparison.missing)} are missing. Nothing was changed, and no forward"
+        f" change begins here until an engineer accepts this listing."
+        f" (listing {comparison.digest})"
+    )
+    # Whatever else holds the account goes on holding it once this listing is accepted.
+    others = _without_ours(account.hold_reason)
+    account.hold_since = account.hold_since or now
+    account.hold_reason = f"{text}\n{others}".strip()
+    # A later listing that lost others is another alarm, of which the open alert has to tell.
+    told = {
+        "title": f"{len(comparison.missing)} users are missing in {account.name}",
+        "text": text,
+    }
+    Alert.objects.update_or_create(
+        key=_key(account),
+        closed_at=None,
+        defaults=told,
+        create_defaults={**told, "kind": _KIND, "account": account, "raised_at": now},
+    )
+    return text
+
+
+def _believe(account: Account) -> None:
+    """Let go of our own hold; others are lifted by whoever put them on."""
+    Alert.objects.filter(key=_key(account), closed_at=None).update(closed_at=clock.now())
+    others = _without_ours(account.hold_reason)
+    account.hold_reason, account.hold_since = others, account.hold_since if others else None
+
+
+def _key(account: Account) -> str:
+    return f"{_KIND}:{account.account_id}"
+
+
+def _without_ours(reason: str) -> str:
+    return "\n".join(line for line in reason.splitlines() if not line.startswith(_HELD))
 
 
 def _save(

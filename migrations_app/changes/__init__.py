@@ -20,6 +20,7 @@ from migrations_app.changes.approval import (
     view,
     withdraw,
 )
+from migrations_app.changes.attribution import explain
 from migrations_app.changes.batches import (
     add_users,
     ask,
@@ -33,7 +34,13 @@ from migrations_app.changes.batches import (
     set_method,
     words_for,
 )
-from migrations_app.changes.enrolling import came_back, draft_plans, enroll, prove_missing
+from migrations_app.changes.enrolling import (
+    came_back,
+    draft_plans,
+    enroll,
+    namesakes,
+    prove_missing,
+)
 from migrations_app.changes.forward import vanish
 from migrations_app.changes.hits import caller_fixed, dismiss, extend
 from migrations_app.changes.ownership import (
@@ -107,12 +114,14 @@ __all__ = [
     "end_dispute",
     "end_exemptions",
     "enroll",
+    "explain",
     "extend",
     "finish_deleting",
     "hand_over",
     "lift",
     "lock_out",
     "may_be_restored",
+    "namesakes",
     "not_ours",
     "overrule",
     "pause",

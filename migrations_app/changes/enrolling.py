@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models.functions import Lower
 
 from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
 from inventory.aws.holdings import list_users
 from inventory.aws.session import open_session
-from inventory.models import Account, Activity, Alert, IamUser
+from inventory.models import Account, Activity, Alert, IamUser, Observation
+from inventory.observations import Kind
 from migrations_app.aws import gone_by_get_user
 from migrations_app.changes.forward import vanish
 from migrations_app.lifecycle import State
@@ -42,13 +44,9 @@ def enroll(account: Account) -> int:
 
 def came_back(account: Account) -> list[IamUser]:
     """Present users that bear the name of one we deleted: something re-creates them (Terraform)."""
-    deleted = set(
-        Departure.objects.filter(
-            user__account=account, state=State.DELETED, deleted_outside=False
-        ).values_list("user__user_name", flat=True)
-    )
+    deleted = _deleted_here(account)
     back = []
-    for user in account.users.present().filter(user_name__in=deleted):
+    for user in account.users.present().annotate(name=Lower("user_name")).filter(name__in=deleted):
         back.append(user)
         Alert.objects.get_or_create(
             key=f"came-back:{user.pk}",
@@ -62,6 +60,46 @@ def came_back(account: Account) -> list[IamUser]:
             },
         )
     return back
+
+
+def namesakes(observations: Iterable[Observation]) -> None:
+    """An alert for each user that took the name of another one.
+
+    Not where the other was deleted here (`came_back` tells of it), nor for a declared protection,
+    which holds the whole account (rule 3).
+    """
+    for one in observations:
+        user = one.user
+        if one.kind != Kind.NAMESAKE or user is None:
+            continue
+        name = user.user_name.lower()
+        if name in _deleted_here(one.account):
+            continue
+        if one.account.protected_entries.filter(user_name__iexact=name).exists():
+            continue
+        Alert.objects.get_or_create(
+            key=f"namesake:{user.pk}:{name}"[:200],
+            defaults={
+                "kind": "namesake",
+                "title": f"{user} is another user than before"[:200],
+                "text": (
+                    f"{user} has the ID {user.user_id}; the name belonged to"
+                    f" {one.params['other']} before. What was known, answered and approved of that"
+                    f" one is not about this one. Find out who made it."
+                ),
+                "account": one.account,
+                "user": user,
+                "raised_at": one.seen_at,
+            },
+        )
+
+
+def _deleted_here(account: Account) -> set[str]:
+    """Names of users that a batch of ours deleted, in lower case: IAM knows no other difference."""
+    names = Departure.objects.filter(
+        user__account=account, state=State.DELETED, deleted_outside=False
+    ).values_list(Lower("user__user_name"), flat=True)
+    return set(names)
 
 
 def prove_missing(account: Account, missing: Iterable[int]) -> int:
@@ -85,7 +123,8 @@ def prove_missing(account: Account, missing: Iterable[int]) -> int:
     try:
         session = open_session(account, "reader")
         listed = {user.user_id for user in list_users(session)}
-        if not listed:
+        if not listed and account.accepted_listing != ledger.digest([]):
+            # Nobody at all is believed only where an engineer accepted just that (rule 5).
             return 0
         gone = [
             row
