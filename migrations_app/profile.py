@@ -14,13 +14,15 @@ from inventory import sentences
 from inventory.models import Activity, Credential, IamUser, LedgerEntry, LedgerName
 from inventory.rhythm import RARE
 from inventory.timelines import Evidence, Lane, evidence_lanes
-from migrations_app import dates, listing
+from migrations_app import dates, listing, observed
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Answer, Departure, Plan
 
 EVIDENCE_DAYS = 90
 HISTORY = 7
+# Whoever asks for all of it gets no more than this on one page; the log has the others.
+WHOLE_HISTORY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,12 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One line of the user's history."""
+    """One line of the user's history: at `at`, or somewhere between `since` and `at`."""
 
     who: str
     text: str
     at: datetime
+    since: datetime | None = None
 
 
 def waits_for(row: Departure) -> str:
@@ -220,7 +223,7 @@ def coming(row: Departure, ahead: dates.Ahead, owner: str) -> list[Coming]:
 
 
 def history(user: IamUser, limit: int = HISTORY) -> tuple[list[Told], int]:
-    """The latest ledger entries about this user, and how many there are of them."""
+    """The latest of what was done here and of what syncs saw in AWS, and how much there is."""
     entries = LedgerEntry.objects.filter(
         account_id=user.account.account_id, user_id=user.user_id
     ).order_by("-seq")
@@ -230,9 +233,17 @@ def history(user: IamUser, limit: int = HISTORY) -> tuple[list[Told], int]:
             "hash", "name"
         )
     )
-    return [
+    done = [
         Told(names.get(entry.actor, "") or "IAM Cleanup", told(entry), entry.at) for entry in latest
-    ], entries.count()
+    ]
+    seen = observed.of_user(user)
+    changed = [observed.line(one) for one in seen.select_related("user")[:limit]]
+    lines = done + [Told("A sync", f"saw {line.text}", line.at, line.since) for line in changed]
+    lines.sort(key=lambda line: line.at, reverse=True)
+    # Who got less than asked for has all there is.
+    total = entries.count() if len(latest) == limit else len(latest)
+    total += seen.count() if len(changed) == limit else len(changed)
+    return lines[:limit], total
 
 
 _TOLD = {

@@ -14,7 +14,7 @@ from inventory import clock, refresh
 from inventory.models import Account, Sync
 from inventory.permissions import Action, may, require
 from inventory.timelines import burn_down
-from migrations_app import needs
+from migrations_app import needs, observed
 from migrations_app import overview as questions
 from migrations_app.forecast import forecast
 from migrations_app.shell import chosen_account_id
@@ -47,6 +47,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "first_syncs": [line for line in lines if line.first],
             "risks": questions.risks(account, now),
             "root": questions.root_tile(account, now),
+            "changed": observed.week(account, now),
             **_progress(account, now.date(), context["situation"]),
             "as_table": request.GET.get("as") == "table",
         }
@@ -82,6 +83,7 @@ def sync_status(request: HttpRequest, account: str) -> HttpResponse:
         "sync": sync,
         "running": running,
         "progress": questions.progress_of(sync, clock.now()) if sync else None,
+        "seen": observed.of_sync(sync) if sync and not running else [],
     }
     status = 200 if running or not request.headers.get("HX-Request") else 286
     answer = rendered(request, "migrations_app/sync.html", context, part="progress", status=status)

@@ -47,7 +47,8 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     policy = policy_for(Organization.get(), one.account, one.shown_category)
     ahead = dates.ahead_of(row, policy, one.account.time_zone, now)
     credentials = [key for key in one.credentials.all() if key.gone_at is None]
-    told, entries = profile.history(one)
+    whole = request.GET.get("history") == "all"
+    told, entries = profile.history(one, profile.WHOLE_HISTORY if whole else profile.HISTORY)
     sensitive = may(person, Action.SEE_SENSITIVE, row.owner or one.suggested_team)
     context = {
         "row": row,
@@ -65,6 +66,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "coming": profile.coming(row, ahead, str(row.owner or "")),
         "history": told,
         "entries": entries,
+        "whole_history": whole,
         "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
         "open_change": _open_change(row),
         "as_table": request.GET.get("as") == "table",

@@ -1,0 +1,87 @@
+"""What syncs saw change in AWS, as the pages show it: lines of one user, and groups of many."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
+
+from inventory.models import IamUser, Observation, Sync
+from inventory.models.observations import ObservationQuerySet
+from inventory.observations import Kind, counted, told
+from migrations_app.batch_plan import cut_keys
+
+WEEK = timedelta(days=7)
+# So many of each kind are named; the others are counted.
+NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One change that a sync saw. It happened between `since` and `at`, or as AWS says at `at`."""
+
+    user: IamUser | None
+    text: str
+    at: datetime
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All changes of one kind: how many, and the latest of them."""
+
+    kind: str
+    text: str
+    lines: tuple[Line, ...]
+    more: int
+
+
+def of_user(user: IamUser) -> ObservationQuerySet:
+    """What was seen of one user by a foreign hand; its end is told by the ledger."""
+    return Observation.objects.filter(user=user).foreign().exclude(kind=Kind.GONE)
+
+
+def week(account_id: str, now: datetime) -> list[Group]:
+    """What others changed in seven days, in one account or in all; one query."""
+    rows = Observation.objects.filter(seen_at__gte=now - WEEK).foreign()
+    rows = rows.exclude(kind=Kind.FIRST_LOOK)
+    return _groups(rows.filter(account__account_id=account_id) if account_id else rows)
+
+
+def of_sync(sync: Sync) -> list[Group]:
+    """What one sync saw that others changed."""
+    return _groups(Observation.objects.filter(sync=sync).foreign())
+
+
+def line(one: Observation) -> Line:
+    """One observation for a person to read, its access key ids cut."""
+    return Line(
+        user=one.user,
+        text=cut_keys(told(one.kind, one.params)),
+        at=one.aws_at or one.seen_at,
+        since=None if one.aws_at else one.since_at,
+    )
+
+
+def _groups(rows: ObservationQuerySet) -> list[Group]:
+    latest_first = [F("seen_at").desc(), F("pk").desc()]
+    named = (
+        rows.annotate(
+            place=Window(RowNumber(), partition_by=F("kind"), order_by=latest_first),
+            of=Window(Count("pk"), partition_by=F("kind")),
+        )
+        .filter(place__lte=NAMED)
+        .select_related("user__account")
+    )
+    counts: dict[str, int] = {}
+    lines: dict[str, list[Line]] = defaultdict(list)
+    for one in named:
+        counts[one.kind] = one.of
+        lines[one.kind].append(line(one))
+    return [
+        Group(kind, counted(kind, counts[kind]), tuple(lines[kind]), counts[kind] - NAMED)
+        for kind in sorted(counts, key=lambda kind: Kind(kind).rank)
+    ]
