@@ -162,7 +162,9 @@ WORDS: Mapping[Kind, Words] = {
     Kind.TAGS_CHANGED: Words(
         "user with other tags", "users with other tags", "its tags change: {keys}"
     ),
-    Kind.FIRST_LOOK: Words("first look", "first looks", "{count} users on the first look"),
+    Kind.FIRST_LOOK: Words(
+        "first look", "first looks", "{count} users found; from here on, what changes is told"
+    ),
 }
 
 _LABELS = {

@@ -21,9 +21,13 @@ NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One change that a sync saw. It happened between `since` and `at`, or as AWS says at `at`."""
+    """One change that a sync saw. It happened between `since` and `at`, or as AWS says at `at`.
+
+    Without a user it is the root user of `account`.
+    """
 
     user: IamUser | None
+    account: str
     text: str
     at: datetime
     since: datetime | None
@@ -60,6 +64,7 @@ def line(one: Observation) -> Line:
     """One observation for a person to read, its access key ids cut."""
     return Line(
         user=one.user,
+        account=one.account.name,
         text=cut_keys(told(one.kind, one.params)),
         at=one.aws_at or one.seen_at,
         since=None if one.aws_at else one.since_at,
@@ -74,14 +79,19 @@ def _groups(rows: ObservationQuerySet) -> list[Group]:
             of=Window(Count("pk"), partition_by=F("kind")),
         )
         .filter(place__lte=NAMED)
-        .select_related("user__account")
+        .select_related("account", "user__account")
     )
     counts: dict[str, int] = {}
     lines: dict[str, list[Line]] = defaultdict(list)
     for one in named:
-        counts[one.kind] = one.of
+        # The type checker does not see what a query annotates.
+        counts[one.kind] = vars(one)["of"]
         lines[one.kind].append(line(one))
-    return [
-        Group(kind, counted(kind, counts[kind]), tuple(lines[kind]), counts[kind] - NAMED)
-        for kind in sorted(counts, key=lambda kind: Kind(kind).rank)
-    ]
+    kinds = sorted(counts, key=lambda kind: Kind(kind).rank)
+    return [_group(kind, counts[kind], lines[kind]) for kind in kinds]
+
+
+def _group(kind: str, number: int, lines: list[Line]) -> Group:
+    if kind == Kind.FIRST_LOOK:
+        return Group(kind, lines[0].text, (), 0)
+    return Group(kind, counted(kind, number), tuple(lines), number - NAMED)

@@ -237,7 +237,7 @@ def history(user: IamUser, limit: int = HISTORY) -> tuple[list[Told], int]:
         Told(names.get(entry.actor, "") or "IAM Cleanup", told(entry), entry.at) for entry in latest
     ]
     seen = observed.of_user(user)
-    changed = [observed.line(one) for one in seen.select_related("user")[:limit]]
+    changed = [observed.line(one) for one in seen.select_related("user", "account")[:limit]]
     lines = done + [Told("A sync", f"saw {line.text}", line.at, line.since) for line in changed]
     lines.sort(key=lambda line: line.at, reverse=True)
     # Who got less than asked for has all there is.

@@ -34,6 +34,8 @@ from inventory.refresh import root
 from inventory.refusals import Stale
 
 SEEN_LATELY = timedelta(hours=24)
+# What a sync saw that was not our own doing.
+_CHANGED = Count("observations", filter=Q(observations__explained=""))
 _LISTING = re.compile(r"\(listing ([0-9a-f]{64})\)")
 
 
@@ -100,7 +102,7 @@ def account(request: HttpRequest, account: str) -> HttpResponse:
         "row": _row(row, line),
         "account": row,
         "protected": _protected(row),
-        "syncs": row.syncs.select_related("asked_by")[:10],
+        "syncs": row.syncs.select_related("asked_by").annotate(changed=_CHANGED)[:10],
         "may_sync": may(person, Action.SYNC),
         "may_operate": may(person, Action.OPERATE),
         "held_listing": _held_listing(row),
@@ -149,7 +151,9 @@ class ProtectedRow:
 def _protected(account: Account) -> list[ProtectedRow]:
     found = []
     for entry in account.protected_entries.select_related("owner"):
-        named = account.users.present().filter(user_name__iexact=entry.user_name).first()
+        bearers = account.users.present().filter(user_name__iexact=entry.user_name)
+        # Of two the one that was listed last: the other waits to be proven gone.
+        named = bearers.order_by("-last_seen_at").first()
         bound = account.users.present().filter(user_id=entry.bound_user_id).exists()
         unclear = ""
         if named and entry.bound_user_id and named.user_id != entry.bound_user_id:

@@ -86,14 +86,14 @@ def bind_protection(account: Account) -> list[str]:
             if account.users.present().exists():
                 problems.append(f"{_ENTRY_HOLD} {entry.user_name} matches nobody.")
             continue
-        by_name = [user for user in users if user.user_name.lower() == entry.user_name.lower()]
-        if entry.bound_user_id and by_name and by_name[0].user_id != entry.bound_user_id:
+        bearer = _bearer(entry, users)
+        if entry.bound_user_id and bearer and bearer.user_id != entry.bound_user_id:
             problems.append(
-                f"{_ENTRY_HOLD} {entry.user_name} is another user now ({by_name[0].user_id})."
+                f"{_ENTRY_HOLD} {entry.user_name} is another user now ({bearer.user_id})."
             )
         elif not entry.bound_user_id:
             ProtectedEntry.objects.filter(pk=entry.pk).update(
-                bound_user_id=users[0].user_id, bound_at=clock.now()
+                bound_user_id=(bearer or users[0]).user_id, bound_at=clock.now()
             )
         for user in users:
             _protect_seen(user, Protection(entry.kind), entry.reason, entry.until)
@@ -107,8 +107,8 @@ def bind_entry(entry: ProtectedEntry, user: IamUser, person: Person) -> None:
     """An engineer says which user a declared entry means."""
     require(person, Action.OPERATE)
     matching = _matching(entry)
-    named = [one for one in matching if one.user_name.lower() == entry.user_name.lower()]
-    renewed = named and entry.bound_user_id and named[0].user_id != entry.bound_user_id
+    bearer = _bearer(entry, matching)
+    renewed = bearer and entry.bound_user_id and bearer.user_id != entry.bound_user_id
     if matching and not renewed:
         raise Refused(f"{entry.user_name} is bound to {matching[0]} already; nothing is open.")
     with transaction.atomic():
@@ -218,6 +218,16 @@ def _matching(entry: ProtectedEntry) -> list[IamUser]:
     by_name = list(users.filter(user_name__iexact=entry.user_name))
     by_id = users.filter(user_id=entry.bound_user_id) if entry.bound_user_id else users.none()
     return by_name + [user for user in by_id if user not in by_name]
+
+
+def _bearer(entry: ProtectedEntry, users: list[IamUser]) -> IamUser | None:
+    """Who bears the declared name now.
+
+    Names are unique in AWS: of two, the one that was listed last; the other waits to be proven
+    gone.
+    """
+    named = [user for user in users if user.user_name.lower() == entry.user_name.lower()]
+    return max(named, key=lambda user: (user.last_seen_at, user.first_seen_at), default=None)
 
 
 def _entry_for(user: IamUser) -> ProtectedEntry | None:

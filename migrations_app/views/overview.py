@@ -22,6 +22,7 @@ from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/overview.html"
 PARTS = ("needs", "lifecycle")
+_LARGEST_ID = 2**63 - 1
 
 
 @require_GET
@@ -73,10 +74,13 @@ def sync_start(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def sync_status(request: HttpRequest, account: str) -> HttpResponse:
-    """How far the sync of one account is; polled each 2 s until it ends."""
+    """How far the last sync of one account is, or that of `?sync=`; polled each 2 s to its end."""
     require(request.user, Action.SEE)
     row = get_object_or_404(Account, account_id=account)
-    sync = Sync.objects.filter(account=row).first()
+    syncs = Sync.objects.filter(account=row)
+    if (wanted := request.GET.get("sync", "")).isdecimal():
+        syncs = syncs.filter(pk=min(int(wanted[:19]), _LARGEST_ID))
+    sync = syncs.first()
     running = sync is not None and sync.status in Sync.OPEN
     context = {
         "account": row,

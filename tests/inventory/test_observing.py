@@ -90,7 +90,9 @@ def bare(simulator: Simulator, name: str = "ci-bare") -> User:
 def test_the_first_sync_says_only_how_many_users_there_are(
     simulator: Simulator, account: Account
 ) -> None:
-    assert seen(sync(account)) == [f"root: {len(simulator.truth)} users on the first look"]
+    assert seen(sync(account)) == [
+        f"root: {len(simulator.truth)} users found; from here on, what changes is told"
+    ]
 
 
 def test_a_second_sync_with_nothing_changed_says_nothing_and_writes_next_to_nothing(
@@ -402,7 +404,7 @@ def test_a_sync_whose_worker_is_killed_anywhere_tells_each_change_once(
             with pytest.raises(Killed):
                 work(asked)
     with monkeypatch.context() as patched:
-        patched.setattr(syncing, "observe", killed_after(syncing.observe))
+        patched.setattr(syncing, "observe", killed_after(observing.observe))
         with pytest.raises(Killed):
             work(asked)
     work(asked)

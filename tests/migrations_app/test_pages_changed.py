@@ -158,6 +158,41 @@ def test_the_page_of_a_sync_tells_what_it_saw(everybody: cast.Cast) -> None:
     assert "inline policy reads changed" in text_of(browser(everybody.vera).get(path))
 
 
+def test_an_earlier_sync_is_found_from_the_settings_of_its_account(
+    everybody: cast.Cast,
+) -> None:
+    row = cast.departure("a")
+    earlier = Sync.objects.create(account=everybody.account, asked_at=clock.now(), status="whole")
+    seen("inline-changed", row.user, earlier, params={"what": "reads"})
+    seen("policy-attached", row.user, earlier, explained="batch #10")
+    Sync.objects.create(account=everybody.account, asked_at=clock.now(), status="whole")
+    path = f"/syncs/{cast.ACCOUNT_ID}/"
+    settings = text_of(browser(everybody.jonas).get(f"/settings/accounts/{cast.ACCOUNT_ID}/"))
+    assert f'href="{path}?sync={earlier.pk}#seen">1<' in settings
+    viewer = browser(everybody.vera)
+    assert "inline policy reads changed" not in text_of(viewer.get(path))
+    assert "inline policy reads changed" in text_of(viewer.get(path, {"sync": earlier.pk}))
+    for wrong in ("9" * 30, "-1", "²", "x"):
+        assert viewer.get(path, {"sync": wrong}).status_code == 200
+
+
+def test_a_sync_of_another_account_is_not_shown_under_this_one(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "sandbox")
+    sync = Sync.objects.create(account=other, asked_at=clock.now(), status="whole")
+    seen("inline-changed", cast.iam_user("elsewhere", other), sync, params={"what": "reads"})
+    path = f"/syncs/{cast.ACCOUNT_ID}/?sync={sync.pk}"
+    assert "reads changed" not in text_of(browser(everybody.vera).get(path))
+
+
+def test_the_first_look_and_root_are_told_with_their_account(everybody: cast.Cast) -> None:
+    sync = Sync.objects.create(account=everybody.account, asked_at=clock.now(), status="whole")
+    seen("first-look", None, sync, params={"count": 206})
+    seen("root-key-made", None, sync)
+    text = text_of(browser(everybody.vera).get(f"/syncs/{cast.ACCOUNT_ID}/"))
+    assert "206 users found" in text
+    assert "Root of production: a new root key" in text
+
+
 def test_text_from_aws_is_shown_as_text(everybody: cast.Cast) -> None:
     row = cast.departure(cast.iam_user(EVIL))
     sync = Sync.objects.create(account=everybody.account, asked_at=clock.now(), status="whole")
