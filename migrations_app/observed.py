@@ -11,7 +11,7 @@ from django.db.models.functions import RowNumber
 
 from inventory.models import IamUser, Observation, Sync
 from inventory.models.observations import ObservationQuerySet
-from inventory.observations import Kind, counted, told
+from inventory.observations import Kind, brief, counted, told
 from migrations_app.batch_plan import cut_keys
 
 WEEK = timedelta(days=7)
@@ -29,6 +29,7 @@ class Line:
     user: IamUser | None
     account: str
     text: str
+    brief: str
     at: datetime
     since: datetime | None
 
@@ -66,6 +67,7 @@ def line(one: Observation) -> Line:
         user=one.user,
         account=one.account.name,
         text=cut_keys(told(one.kind, one.params)),
+        brief=cut_keys(brief(one.kind, one.params)),
         at=one.aws_at or one.seen_at,
         since=None if one.aws_at else one.since_at,
     )

@@ -41,6 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     if part != "lifecycle":
         context |= {"needs": needs.needs_of(person, now), "role_line": _role_line(person.roles)}
         context["week"] = questions.this_week(account, now) if not context["needs"] else {}
+        context["changed"] = observed.week(account, now)
     if part not in PARTS:
         lines = questions.syncs(account)
         context |= {
@@ -48,7 +49,6 @@ def overview(request: HttpRequest) -> HttpResponse:
             "first_syncs": [line for line in lines if line.first],
             "risks": questions.risks(account, now),
             "root": questions.root_tile(account, now),
-            "changed": observed.week(account, now),
             **_progress(account, now.date(), context["situation"]),
             "as_table": request.GET.get("as") == "table",
         }

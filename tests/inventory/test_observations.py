@@ -13,6 +13,7 @@ from inventory.observations import (
     SERVICES,
     WORDS,
     Kind,
+    brief,
     compare,
     compare_root,
     counted,
@@ -148,7 +149,7 @@ def test_long_text_from_aws_is_shortened_and_never_formatted_again() -> None:
     assert told("group-joined", {"what": "{was}"}) == "it join group {was}"
     assert len(told("group-joined", {"what": "x" * 5_000})) < 250
     assert told("renamed", {}) == "it renamed from ? to ?"
-    assert told("of a later version", {}) == "of a later version"
+    assert brief("appeared", {"rights": ", with admin rights"}) == "with admin rights"
 
 
 def test_counts_are_said_in_words() -> None:

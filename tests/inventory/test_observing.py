@@ -144,7 +144,7 @@ def test_everything_given_to_a_user_is_told_once(simulator: Simulator, account: 
             "it join group night-shift",
             "permissions boundary ReadOnlyAccess set",
             "its tags change: team",
-            "what it may do rise from nothing to admin",
+            "its rights rise from nothing to admin",
             "a console password set",
             "MFA app added",
             f"a new access key {key}",
