@@ -16,11 +16,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import advisor, iam, lake, report, resource_policies, storage, sts, trail  # noqa: F401
+from . import (  # noqa: F401
+    advisor,
+    iam,
+    instances,
+    lake,
+    organizations,
+    report,
+    resource_policies,
+    storage,
+    sts,
+    trail,
+    trail_settings,
+)
 from .authentication import authenticate
 from .authorization import authorize
 from .calls import OPERATIONS, Call, Caller, Context
 from .errors import AwsError, ConnectionLost
+from .estate import trust_from
 from .faults import Fault, Faults
 from .happenings import Happenings, use_key
 from .ids import Ids
@@ -93,6 +106,8 @@ class Simulator:
         self._lakes = {account_id: lake.Lake()}
         self._rhythm = Rhythm(seed)
         self._happenings = Happenings(self, account)
+        self._others: list[tuple[Rhythm, Happenings]] = []
+        self.organization: organizations.Organization | None = None
         self.truth: list[Truth] = populate(account, self._rhythm, seed, size, self.born_at)
         self._replay(lines[1:])
 
@@ -124,14 +139,35 @@ class Simulator:
 
     @property
     def account(self) -> Account:
-        """The one account there is so far."""
+        """The first account: the product's own, and the one that is kept."""
         return next(iter(self.accounts.values()))
+
+    def add_account(self, account_id: str, alias: str, seed: int, size: int) -> Account:
+        """Another account, whose IamCleanup roles trust the product of the first one.
+
+        What happens in it is not kept: it is for tests in one process.
+        """
+        with self.lock:
+            account = Account(account_id, alias)
+            self.accounts[account_id] = account
+            self._trails[account_id] = own = trail.Trail(self._lookup_rate)
+            self._log_files[account_id] = LogFiles(account_id, self.regions, own)
+            self._lakes[account_id] = lake.Lake()
+            rhythm = Rhythm(seed)
+            populate(account, rhythm, seed, size, self.born_at)
+            trust_from(account, self.account)
+            self._others.append((rhythm, Happenings(self, account)))
+            self.advance()
+            return account
 
     def advance(self) -> None:
         """Let everything happen that is due by now."""
         with self.lock:
             for at, habit in self._rhythm.due(self.now()):
                 self._happenings.happen(at, habit)
+            for rhythm, happenings in self._others:
+                for at, habit in rhythm.due(self.now()):
+                    happenings.happen(at, habit)
 
     def perform(self, call: Call) -> dict[str, Any]:
         """The answer to a call; AwsError, or ConnectionLost where a fault says so."""

@@ -7,8 +7,10 @@ from typing import Any
 
 from .authentication import ADMIN_ROLE, PRODUCT_ROLE
 from .ids import drawn_id
+from .instances import Instance
 from .managed_policies import ADMINISTRATOR, DENY_ALL, managed_policies
 from .state import Account, Document, Group, Policy, Role
+from .trail_settings import TrailSetting
 
 EXTERNAL_ID = "demo-external-id"
 SSO_READ_ROLE = "AWSReservedSSO_ReadOnlyAccess_51c0d2be99e17f40"
@@ -29,7 +31,9 @@ GROUPS = {
 }
 _READS = [
     "iam:Generate*", "iam:Get*", "iam:List*", "cloudtrail:LookupEvents", "cloudtrail:StartQuery",
-    "cloudtrail:DescribeQuery", "cloudtrail:GetQueryResults", "ec2:DescribeRegions",
+    "cloudtrail:DescribeQuery", "cloudtrail:GetQueryResults", "cloudtrail:DescribeTrails",
+    "cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors", "ec2:DescribeRegions",
+    "ec2:DescribeInstances", "organizations:DescribeOrganization", "organizations:ListAccounts",
     "account:ListRegions", "s3:ListAllMyBuckets", "s3:ListBucket", "s3:GetObject",
     "s3:GetBucketLocation", "sts:GetCallerIdentity",
     "s3:GetBucketPolicy", "sqs:ListQueues", "sqs:GetQueueAttributes", "sns:ListTopics",
@@ -112,6 +116,26 @@ def furnish(account: Account, seed: int, born_at: datetime) -> None:
         account.policies[arn] = Policy(name, policy_id, "/", arn, made_at, document)
     for role in _roles(account, seed, made_at):
         account.roles[role.name.lower()] = role
+    _settle(account, seed)
+
+
+def trust_from(account: Account, product: Account) -> None:
+    """Let the product of another account assume this one's three roles, as an organization does."""
+    theirs = product.role(PRODUCT_ROLE).arn
+    external = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
+    for role in account.roles.values():
+        if role.name.startswith("IamCleanup"):
+            role.trust = _trust([theirs], external)
+
+
+def _settle(account: Account, seed: int) -> None:
+    """A trail in every Region, and a few instances, one of which works with somebody's keys."""
+    account.trails = [TrailSetting("organization-trail", account.id)]
+    for place, (region, profile) in enumerate(
+        (("us-east-1", RUNNER_ROLE), ("eu-central-1", RUNNER_ROLE), ("eu-central-1", ""))
+    ):
+        instance_id = drawn_id("i-", 17, seed, "instance", place).lower()
+        account.instances.append(Instance(instance_id, region, profile))
 
 
 def _own_policies() -> dict[str, Document]:

@@ -123,6 +123,9 @@ def decide(caller: Caller, action: str, resource: str, keys: Keys) -> Decision:
     if principal.boundary is not None:
         boundary = caller.account.policies.get(principal.boundary)
         layers.append(("permissions boundary", [boundary.document] if boundary else []))
+    if caller.account.scps:
+        everything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+        layers.append(("service control policy", [everything, *caller.account.scps]))
     if caller.session_policy is not None:
         layers.append(("session policy", [caller.session_policy]))
     effects = [

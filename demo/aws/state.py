@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import no_such_entity
+
+if TYPE_CHECKING:
+    from .instances import Instance
+    from .trail_settings import TrailSetting
 
 Document = dict[str, Any]
 
@@ -210,6 +214,11 @@ class Account:
     key_owner: dict[str, str] = field(default_factory=dict)
     by_user_id: dict[str, User] = field(default_factory=dict)
     denials: dict[tuple[str, str], str] = field(default_factory=dict)
+    password_policy: dict[str, Any] | None = None
+    trails: list[TrailSetting] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    # Service control policies of its organization, beside the one that allows everything.
+    scps: list[Document] = field(default_factory=list)
 
     def arn(self, resource: str) -> str:
         """The IAM ARN of `resource`, e.g. `user/ci/deploy`."""

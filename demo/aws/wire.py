@@ -30,12 +30,21 @@ _MODELLED = {
     "sts": "query",
     "sns": "query",
     "cloudtrail": "json",
+    "organizations": "json",
     "sqs": "json",
     "kms": "json",
     "secretsmanager": "json",
     "eks": "rest-json",
 }
-_JSON_ERRORS = {"cloudtrail", "account", "sqs", "kms", "secretsmanager", "eks"}
+_JSON_ERRORS = {
+    "account",
+    "cloudtrail",
+    "eks",
+    "kms",
+    "organizations",
+    "secretsmanager",
+    "sqs",
+}
 _EKS_PATHS = {
     "ListClusters": re.compile(r"/clusters"),
     "ListAccessEntries": re.compile(r"/clusters/(?P<clusterName>[^/]+)/access-entries"),
@@ -129,7 +138,9 @@ def _operation(service: str, request: HttpRequest) -> tuple[str, dict[str, Any]]
         operation = values.get("Action", "")
     if service == "ec2":
         names = [value for key, value in values.items() if key.startswith("RegionName.")]
-        return operation, {"AllRegions": values.get("AllRegions") == "true", "RegionNames": names}
+        paging = {key: values[key] for key in ("MaxResults", "NextToken") if key in values}
+        every = values.get("AllRegions") == "true"
+        return operation, {"AllRegions": every, "RegionNames": names, **paging}
     if service not in _MODELLED:
         return operation, {}
     try:
@@ -182,7 +193,8 @@ def write_answer(call: Call, result: dict[str, Any]) -> HttpAnswer:
         return HttpAnswer(200, json.dumps(result).encode(), headers)
     if call.service == "ec2":
         headers["Content-Type"] = "text/xml"
-        return HttpAnswer(200, _regions_xml(call, result).encode(), headers)
+        shown = _regions_xml if "Regions" in result else _instances_xml
+        return HttpAnswer(200, shown(call, result).encode(), headers)
     model, _, serializer = _tools(call.service, call.operation)
     context = SerializationContext(call.request_id)
     answer = serializer(operation_model=model, context=context).serialize(result or None)
@@ -202,6 +214,27 @@ def _regions_xml(call: Call, result: dict[str, Any]) -> str:
         '<DescribeRegionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
         f"<requestId>{call.request_id}</requestId><regionInfo>{items}</regionInfo>"
         "</DescribeRegionsResponse>"
+    )
+
+
+def _instances_xml(call: Call, result: dict[str, Any]) -> str:
+    items = "".join(
+        f"<item><reservationId>r-{row['InstanceId'][2:]}</reservationId><instancesSet><item>"
+        f"<instanceId>{row['InstanceId']}</instanceId>"
+        f"<instanceState><code>16</code><name>{row['State']}</name></instanceState>"
+        + (
+            f"<iamInstanceProfile><arn>{row['Profile']}</arn></iamInstanceProfile>"
+            if row["Profile"]
+            else ""
+        )
+        + "</item></instancesSet></item>"
+        for row in result["Instances"]
+    )
+    more = f"<nextToken>{result['NextToken']}</nextToken>" if "NextToken" in result else ""
+    return (
+        '<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+        f"<requestId>{call.request_id}</requestId><reservationSet>{items}</reservationSet>{more}"
+        "</DescribeInstancesResponse>"
     )
 
 

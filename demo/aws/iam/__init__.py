@@ -5,6 +5,7 @@ from . import (  # noqa: F401
     account,
     groups,
     mfa,
+    password_policy,
     passwords,
     policies,
     roles,

@@ -126,6 +126,7 @@ def get_account_summary(context: Context) -> dict[str, Any]:
             "AttachedPoliciesPerUserQuota": 10,
             "AccountMFAEnabled": int(account.root.mfa),
             "AccountAccessKeysPresent": int(bool(account.root.keys)),
+            "AccountPasswordPresent": 1,
         }
     }
 
