@@ -63,6 +63,8 @@ def _allow(sid: str, action: Iterable[str], resource: object, **more: Any) -> di
 def _reads(prefix: str) -> list[dict[str, Any]]:
     return [
         _allow("ReadTheAccount", actions.ACCOUNT_WIDE, "*"),
+        # Of use in the management account only; leave it out elsewhere.
+        _allow("ListTheOrganization", actions.ON_THE_ORGANIZATION, "*"),
         # ListServiceSpecificCredentials with AllUsers names no user.
         _allow("SweepServiceCredentials", ["iam:ListServiceSpecificCredentials"], "*"),
         _allow("ReadUsers", actions.ON_USERS, f"{prefix}:user/*"),

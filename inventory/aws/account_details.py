@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from inventory.aws.paging import pages
 from inventory.aws.session import AwsSession
 from inventory.escalation import Held, PowerfulRole
+from inventory.posture import allows_everything
 from inventory.privilege import ADMIN, Privilege, held, is_powerful, privilege
 from inventory.references import HeldPolicy, TrustedBy
 
@@ -38,12 +39,16 @@ class UserDetails:
 @dataclass(frozen=True, slots=True)
 class AccountDetails:
     """Users by user id, roles with their trust policies, the account's own identity policies, and
-    the names of roles with admin rights."""
+    the names of roles with admin rights.
+
+    `full_admin`: the ARNs of managed `policies` and the names of `groups` that allow *:*.
+    """
 
     users: Mapping[str, UserDetails]
     trusts: tuple[TrustedBy, ...]
     policies: tuple[HeldPolicy, ...]
     admin_roles: tuple[str, ...]
+    full_admin: dict[str, list[str]]
 
 
 def read(session: AwsSession) -> AccountDetails:
@@ -67,6 +72,7 @@ def read(session: AwsSession) -> AccountDetails:
         trusts=tuple(_trust(role) for role in raw["Role"]),
         policies=tuple(_policies(raw, managed)),
         admin_roles=admin_roles,
+        full_admin=_full_admin(raw["Group"], managed),
     )
 
 
@@ -158,6 +164,19 @@ def _policies(
             own = holder["UserId"] if kind == "User" else ""
             for name, document in _inline(holder, f"{kind}PolicyList").items():
                 yield HeldPolicy(f"{holder[f'{kind}Name']}/{name}", document, own)
+
+
+def _full_admin(
+    groups: list[dict[str, Any]], managed: Mapping[str, dict[str, Any]]
+) -> dict[str, list[str]]:
+    arns = {arn for arn, document in managed.items() if allows_everything(document)}
+    names = [
+        group["GroupName"]
+        for group in groups
+        if arns & set(_attached(group))
+        or any(map(allows_everything, _inline(group, "GroupPolicyList").values()))
+    ]
+    return {"policies": sorted(arns), "groups": sorted(names)}
 
 
 def _inline(entity: Mapping[str, Any], key: str) -> dict[str, Any]:

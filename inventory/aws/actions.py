@@ -7,7 +7,11 @@ from __future__ import annotations
 
 # No resource type, or a listing of the whole account: these take Resource "*".
 ACCOUNT_WIDE = (
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetTrailStatus",
     "cloudtrail:LookupEvents",
+    "ec2:DescribeInstances",
     "ec2:DescribeRegions",
     "eks:DescribeAccessEntry",
     "eks:ListAccessEntries",
@@ -15,10 +19,12 @@ ACCOUNT_WIDE = (
     "eks:ListClusters",
     "iam:GenerateCredentialReport",
     "iam:GetAccountAuthorizationDetails",
+    "iam:GetAccountPasswordPolicy",
     "iam:GetAccountSummary",
     "iam:GetCredentialReport",
     "iam:GetServiceLastAccessedDetails",
     "iam:ListUsers",
+    "iam:ListVirtualMFADevices",
     # Only policies, never what is in a bucket, a queue or a secret.
     "kms:GetKeyPolicy",
     "kms:ListKeys",
@@ -30,6 +36,12 @@ ACCOUNT_WIDE = (
     "sns:ListTopics",
     "sqs:GetQueueAttributes",
     "sqs:ListQueues",
+)
+# Answered in the management account and for its delegated administrators alone; every other
+# account's reader can do without them.
+ON_THE_ORGANIZATION = (
+    "organizations:DescribeOrganization",
+    "organizations:ListAccounts",
 )
 ON_USERS = (
     "iam:GenerateServiceLastAccessedDetails",

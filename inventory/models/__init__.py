@@ -3,6 +3,7 @@
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
 from inventory.models.observations import LastKnown, Observation
 from inventory.models.people import Person, Role, Team
+from inventory.models.posture import PostureDay
 from inventory.models.record import Alert, LedgerEntry, LedgerName
 from inventory.models.users import (
     Activity,
@@ -25,6 +26,7 @@ __all__ = [
     "Observation",
     "Organization",
     "Person",
+    "PostureDay",
     "ProtectedEntry",
     "Role",
     "Sync",

@@ -94,6 +94,7 @@ def read_users(run: Run) -> bool:
     run.sync.users_seen = len(listed)
     run.sync.changes["missing"] = list(comparison.missing)
     run.sync.changes["admin_roles"] = list(details.admin_roles) if details else []
+    run.sync.changes["full_admin"] = details.full_admin if details else None
     run.advance("users", len(listed), len(listed))
     if gaps:
         run.fail("users", " ".join(gaps.values()))

@@ -31,6 +31,7 @@ STEPS: Mapping[str, str] = {
     "services": "Access Advisor",
     "references": "Who refers to them",
     "judge": "Verdicts",
+    "posture": "CIS AWS Foundations",
     "describe": "What users in use do",
 }
 

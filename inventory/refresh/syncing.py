@@ -19,6 +19,7 @@ from inventory.refresh.archive import read_archive
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.listing import read_users
 from inventory.refresh.observing import observe
+from inventory.refresh.posture import read_posture
 from inventory.refresh.references import read_references
 from inventory.refresh.report import read_report
 from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
@@ -165,5 +166,6 @@ _WORK: dict[str, Callable[[Run], bool]] = {
     "services": read_services,
     "references": read_references,
     "judge": _judge,
+    "posture": read_posture,
     "describe": describe_users,
 }
