@@ -14,6 +14,7 @@ from django.http import QueryDict
 
 from inventory.models import Account, Activity, Credential, Team
 from inventory.privilege import ADMIN_LEVELS
+from migrations_app import posture
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
 from migrations_app.models import Answer, Departure, Hit
 from migrations_app.models.departure import DepartureQuerySet
@@ -33,6 +34,7 @@ SORTS = {
 VIEWS = {
     "left": "All left",
     "dormant": "Dormant, 90 days",
+    "unused-45": "Unused, 45 days",
     "no-owner": "No owner",
     "admin": "Admin",
     "ready": "Ready to disable",
@@ -62,11 +64,11 @@ class Filters:
             for name in FACETS
             if (values := tuple(filter(None, map(_plain, query.getlist(name)))))
         }
-        view = query.get("view", "")
+        view, known = query.get("view", ""), {*VIEWS, *posture.VIEWS}
         page, sort = query.get("page", "1"), query.get("sort", "")
         return cls(
             # A state was asked for by name: no view may hide it.
-            view=view if view in VIEWS else "everything" if "state" in chosen else "left",
+            view=view if view in known else "everything" if "state" in chosen else "left",
             q=_plain(query.get("q", "")),
             account=_plain(query.get("account", account)),
             sort=sort if sort in SORTS else "suggested",
@@ -195,12 +197,15 @@ def view_counts(filters: Filters, now: datetime) -> list[Choice]:
     rows = departures().order_by()
     if filters.account:
         rows = rows.filter(user__account__account_id=filters.account)
+    views = dict(VIEWS)
+    if filters.view in posture.VIEWS:
+        views[filters.view] = posture.VIEWS[filters.view]
     counts = rows.aggregate(
-        **{_column(view): Count("pk", filter=_view(view, now)) for view in VIEWS}
+        **{_column(view): Count("pk", filter=_view(view, now)) for view in views}
     )
     return [
         Choice(view, label, counts[_column(view)], view == filters.view)
-        for view, label in VIEWS.items()
+        for view, label in views.items()
     ]
 
 
@@ -361,6 +366,8 @@ def _typed(text: str, may_see_addresses: bool) -> Q:
 
 
 def _view(view: str, now: datetime) -> Q:
+    if view == "unused-45" or view in posture.VIEWS:
+        return posture.view(view, now)
     access = Q(state__in=HAS_ACCESS, protection=Protection.NONE)
     quiet = Q(user__verdict__in=QUIET_VERDICTS)
     undisputed = Q(disputed_until=None) | Q(disputed_until__lt=now.date())

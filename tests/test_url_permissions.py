@@ -55,6 +55,8 @@ ROWS: dict[str, Row] = {
     "users": page(),
     "users-csv": page(),
     "users-json": page(),
+    "posture-csv": page(),
+    "posture-json": page(),
     "user": page(),
     "user-evidence": page(),
     "plans": page(),

@@ -14,7 +14,7 @@ from inventory import clock, refresh
 from inventory.models import Account, Sync
 from inventory.permissions import Action, may, require
 from inventory.timelines import burn_down
-from migrations_app import needs, observed
+from migrations_app import needs, observed, posture
 from migrations_app import overview as questions
 from migrations_app.forecast import forecast
 from migrations_app.shell import chosen_account_id
@@ -49,6 +49,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "first_syncs": [line for line in lines if line.first],
             "risks": questions.risks(account, now),
             "root": questions.root_tile(account, now),
+            "posture": posture.card(account),
             **_progress(account, now.date(), context["situation"]),
             "as_table": request.GET.get("as") == "table",
         }

@@ -1,0 +1,279 @@
+"""CIS AWS Foundations on the screens: the Overview's card, the filters it links to, its export.
+
+The judgement is `inventory.posture`; here it is shown, now beside how it was when the account was
+first read whole. A filter counts whom the card counts: everybody present, protected or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import BooleanField, Count, Exists, Func, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from inventory.models import Credential, PostureDay
+from inventory.posture import BENCHMARK, ROTATE_AFTER, RULES, UNUSED_AFTER, Rule, Status
+
+# Shown as a tab of the Users page only while one is chosen; "Unused, 45 days" always.
+VIEWS = {
+    "console-no-mfa": "Console, no MFA",
+    "keys-90": "Keys older than 90 days",
+    "two-keys": "Two active keys",
+    "direct-policies": "Direct policies",
+    "console-password": "Console password",
+}
+FIELDS = (
+    "account_id",
+    "account",
+    "day",
+    "first",
+    "at",
+    "benchmark",
+    "item",
+    "item_7_0",
+    "key",
+    "title",
+    "status",
+    "count",
+    "total",
+    "not_read",
+    "protected",
+    "why",
+    "users",
+)
+# A managed policy that grants something; the fence and AWS's quarantine only deny.
+_GRANTS = (
+    "jsonb_path_exists(%(expressions)s, '$[*] ? (!(@ like_regex "
+    '":iam::aws:policy/(AWSDenyAll|AWSCompromisedKeyQuarantine)"))\')'
+)
+_WORSE = {Status.PASSED: 0, Status.NOT_LOOKED_AT: 1, Status.FAILED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one rule was met, in one account or in several together."""
+
+    status: Status
+    count: int = 0
+    total: int = 0
+    unread: int = 0
+    protected: int = 0
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        """ "Met", "12 of 87", "Not met" for what there is only one of, "Not looked at"."""
+        if self.status is Status.PASSED:
+            return "Met"
+        if self.status is Status.NOT_LOOKED_AT:
+            return "Not looked at"
+        return f"{self.count} of {self.total}" if self.count and self.total > 1 else "Not met"
+
+    @property
+    def note(self) -> str:
+        """What a reader of the number must know."""
+        parts = []
+        if self.protected:
+            are = "is" if self.protected == 1 else "are"
+            parts.append(f"{self.protected} {are} protected")
+        if self.unread and self.status is not Status.NOT_LOOKED_AT:
+            parts.append(f"{self.unread} not looked at")
+        return ", ".join(parts)
+
+    def __add__(self, other: Standing) -> Standing:
+        return Standing(
+            status=max(self.status, other.status, key=lambda status: _WORSE[status]),
+            count=self.count + other.count,
+            total=self.total + other.total,
+            unread=self.unread + other.unread,
+            protected=self.protected + other.protected,
+            why=self.why or other.why,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the card. `before` None: nobody looked before, so nothing can be compared."""
+
+    rule: Rule
+    now: Standing
+    before: Standing | None
+
+    @property
+    def change(self) -> str:
+        """better, worse or same; empty where either side is not known."""
+        if self.before is None:
+            return ""
+        if Status.NOT_LOOKED_AT in (self.now.status, self.before.status):
+            return ""
+        was = (_WORSE[self.before.status], self.before.count)
+        is_now = (_WORSE[self.now.status], self.now.count)
+        return "same" if is_now == was else "better" if is_now < was else "worse"
+
+    @property
+    def change_words(self) -> str:
+        """ "31 fewer", "2 more", "met now", "not met any more"."""
+        if self.before is None or self.change in ("", "same"):
+            return ""
+        if self.now.status is Status.PASSED:
+            return "met now"
+        if self.before.status is Status.PASSED:
+            return "not met any more"
+        apart = abs(self.before.count - self.now.count)
+        return f"{apart} {'fewer' if self.change == 'better' else 'more'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The Overview's card. `at` is the oldest of the accounts' looks."""
+
+    benchmark: str
+    lines: tuple[Line, ...]
+    at: datetime
+    before_at: datetime | None
+    accounts: int
+
+    def _count(self, status: Status) -> int:
+        return sum(line.now.status is status for line in self.lines)
+
+    @property
+    def passed(self) -> int:
+        return self._count(Status.PASSED)
+
+    @property
+    def unseen(self) -> int:
+        return self._count(Status.NOT_LOOKED_AT)
+
+    @property
+    def passed_before(self) -> int | None:
+        """How many were met at first; None while there is no state before."""
+        if self.before_at is None:
+            return None
+        met = Status.PASSED
+        return sum(line.before is not None and line.before.status is met for line in self.lines)
+
+
+def card(account_id: str) -> Card | None:
+    """The card of one account, or of all together with an empty id; None before the first sync."""
+    days = _of(account_id).filter(account__active=True).select_related("account")
+    latest = list(days.filter(first=False).order_by("account_id", "-day").distinct("account_id"))
+    if not latest:
+        return None
+    first = list(days.filter(first=True))
+    # Two states are compared only if they are of the same accounts.
+    comparable = {row.account_id for row in first} == {row.account_id for row in latest}
+    now, before = _together(latest), _together(first) if comparable else {}
+    missing = Standing(Status.NOT_LOOKED_AT)
+    return Card(
+        benchmark=BENCHMARK,
+        lines=tuple(Line(rule, now.get(rule.key, missing), before.get(rule.key)) for rule in RULES),
+        at=min(row.at for row in latest),
+        before_at=min(row.at for row in first) if comparable else None,
+        accounts=len(latest),
+    )
+
+
+def rows(account_id: str = "") -> Iterator[dict[str, Any]]:
+    """The export: one row per account, day and item, how it was at first before the days."""
+    days = _of(account_id).select_related("account")
+    days = days.order_by("account__account_id", "-first", "day")
+    for row in days.iterator(chunk_size=200):
+        for item in row.items:
+            yield _row(row, item)
+
+
+def _row(day: PostureDay, item: Mapping[str, Any]) -> dict[str, Any]:
+    rule = next((one for one in RULES if one.key == item["key"]), None)
+    return {
+        "account_id": day.account.account_id,
+        "account": day.account.name,
+        "day": day.day,
+        "first": day.first,
+        "at": datetime.fromisoformat(item["at"]) if "at" in item else day.at,
+        "benchmark": day.benchmark,
+        "item": item["number"],
+        "item_7_0": rule.number_7 if rule else "",
+        "key": item["key"],
+        "title": rule.title if rule else item["key"],
+        "status": item["status"],
+        "count": item["count"],
+        "total": item["total"],
+        "not_read": item["unread"],
+        "protected": item["protected"],
+        "why": item["why"],
+        "users": item["users"],
+    }
+
+
+def _of(account_id: str) -> QuerySet[PostureDay]:
+    days = PostureDay.objects.all()
+    return days.filter(account__account_id=account_id) if account_id else days
+
+
+def _together(days: list[PostureDay]) -> dict[str, Standing]:
+    found: dict[str, Standing] = {}
+    for day in days:
+        for item in day.items:
+            one = Standing(
+                status=Status(item["status"]),
+                count=item["count"],
+                total=item["total"],
+                unread=item["unread"],
+                protected=item["protected"],
+                why=f"{day.account.name}: {item['why']}"
+                if item["why"] and len(days) > 1
+                else item["why"],
+            )
+            key = item["key"]
+            found[key] = found[key] + one if key in found else one
+    return found
+
+
+def view(name: str, now: datetime) -> Q:
+    """One of VIEWS, or `unused-45`, as a condition on departures. `now` is aware UTC."""
+    return (
+        Q(user__gone_at=None)
+        & {
+            "console-no-mfa": Q(user__has_console_password=True, user__mfa=[]),
+            "console-password": Q(user__has_console_password=True),
+            "keys-90": Q(Exists(_active_keys().filter(created_at__lt=now - ROTATE_AFTER))),
+            "two-keys": Q(Exists(_two_keys())),
+            "direct-policies": _direct(),
+            "unused-45": _unused(now),
+        }[name]
+    )
+
+
+def _active_keys() -> QuerySet[Credential]:
+    return Credential.objects.filter(
+        user=OuterRef("user"), kind=Credential.Kind.ACCESS_KEY, status="Active", gone_at=None
+    )
+
+
+def _two_keys() -> QuerySet[Credential, dict[str, Any]]:
+    counted = _active_keys().order_by().values("user").annotate(keys=Count("pk"))
+    return counted.filter(keys__gt=1)
+
+
+def _direct() -> Q:
+    """A policy of its own that grants something."""
+    grants = Func("user__attached_policies", template=_GRANTS, output_field=BooleanField())
+    return ~Q(user__inline_policies={}) | Q(grants)
+
+
+def _unused(now: datetime) -> Q:
+    before = now - UNUSED_AFTER
+    keys = _active_keys().annotate(since=Coalesce("last_used_at", "created_at"))
+    password = (
+        Q(user__password_last_used_at__lte=before)
+        | Q(user__password_last_used_at=None, user__password_last_changed_at__lte=before)
+        | Q(
+            user__password_last_used_at=None,
+            user__password_last_changed_at=None,
+            user__created_at__lte=before,
+        )
+    )
+    return Q(user__has_console_password=True) & password | Q(Exists(keys.filter(since__lte=before)))
