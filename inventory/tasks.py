@@ -1,4 +1,8 @@
-"""Celery shells around the syncs. Each setting of delivery has its reason beside it."""
+"""Celery shells around the syncs. Each setting of delivery has its reason beside it.
+
+Read workers take slices of syncs from one queue, in order. A sync has one message in it at a time,
+so the queue is a round: the next slice of a large account waits behind one slice of every other.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,18 @@ log = logging.getLogger(__name__)
 
 @shared_task(queue="read")
 def run_sync(sync_id: int) -> None:
-    """One slice; it enqueues itself until the sync is over."""
+    """One slice; the sync goes to the end of the queue until it is over."""
+    refresh.taken_up(sync_id)
     if refresh.run_sync(sync_id):
-        run_sync.delay(sync_id)
+        refresh.enqueue(sync_id)
 
 
 @shared_task(queue="read")
 def sync_due() -> None:
     """Ask for what is due and nudge what lies about: a lost message costs time, never a sync."""
     for sync_id in refresh.due_syncs():
-        run_sync.delay(sync_id)
+        refresh.enqueue(sync_id)
+    refresh.watch_accounts()
 
 
 @worker_ready.connect

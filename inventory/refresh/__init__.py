@@ -7,13 +7,15 @@ from inventory.refresh.listing import accept_listing
 from inventory.refresh.looking import look_at_user, read_last_used
 from inventory.refresh.references import looked_for
 from inventory.refresh.removed_from_code import record_removed_from_code
-from inventory.refresh.syncing import ask_sync, due_syncs, run_sync
+from inventory.refresh.syncing import ask_sync, due_syncs, enqueue, run_sync, taken_up
+from inventory.refresh.unseen import watch_accounts
 
 __all__ = [
     "accept_listing",
     "ask_sync",
     "clear_category",
     "due_syncs",
+    "enqueue",
     "judge",
     "listen_user",
     "listened_to",
@@ -23,4 +25,6 @@ __all__ = [
     "read_last_used",
     "record_removed_from_code",
     "run_sync",
+    "taken_up",
+    "watch_accounts",
 ]

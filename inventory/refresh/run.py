@@ -6,21 +6,26 @@ worker that lost its lease finds out at its next word and stops.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Q
 
 from inventory import clock
 from inventory.aws.session import AwsSession
 from inventory.models import Account, Sync
 
+log = logging.getLogger(__name__)
+
 LEASE = timedelta(seconds=150)
 SLICE_SECONDS = 45.0
 # Claimed this often without getting anywhere: something about this account kills its workers.
 _MOST_CLAIMS = 6
+_WORDS = 300
 
 STEPS: Mapping[str, str] = {
     "report": "Credential report",
@@ -109,6 +114,19 @@ class Run:
         self.sync.calls["claims"] = 0
         self._write(lease_until=None)
 
+    def stumble(self, error: Exception) -> None:
+        """Let go after something unexpected, and keep its words. What this slice had in hand is
+        not written: it may be what broke."""
+        words = f"{type(error).__name__}: {error}".replace("\x00", "")[:_WORDS]
+        held = Sync.objects.filter(
+            pk=self.sync.pk, status=Sync.Status.RUNNING, lease_until=self.sync.lease_until
+        )
+        try:
+            held.update(lease_until=None, calls=self.sync.calls | {"stumbled": words})
+        except DatabaseError:
+            # The lease ends by itself.
+            log.exception("Sync %s could not be let go.", self.sync.pk)
+
     def end(self, status: Sync.Status, error: str = "") -> None:
         """The sync is over. Raises LostLease."""
         self._write(lease_until=None, status=status, error=error, finished_at=clock.now())
@@ -160,6 +178,8 @@ def claim(sync_id: int) -> Run | None:
     sync.calls["claims"] = sync.calls.get("claims", 0) + 1
     run.keep()
     if sync.calls["claims"] > _MOST_CLAIMS:
-        run.end(Sync.Status.FAILED, f"Its worker stopped {_MOST_CLAIMS} times without an answer.")
+        told = f"Its worker stopped {_MOST_CLAIMS} times without an answer."
+        last = sync.calls.get("stumbled", "")
+        run.end(Sync.Status.FAILED, f"{told} {last}".strip())
         return None
     return run

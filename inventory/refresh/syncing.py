@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from celery import current_app
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from inventory import clock
 from inventory.aws.session import AwsFailure, open_session
@@ -25,11 +26,16 @@ from inventory.refresh.report import read_report
 from inventory.refresh.run import Halted, LostLease, Run, claim, fresh_steps
 from inventory.refresh.services import read_services
 from inventory.refresh.trail import describe_users, read_trail
+from inventory.refresh.unseen import seen_whole
 from inventory.signals import account_synced
 
 log = logging.getLogger(__name__)
 
 SYNC_EVERY = timedelta(hours=6)
+# Somebody may have mended the role meanwhile.
+RETRY_EVERY = timedelta(hours=1)
+# A message older than this, in seconds, is taken for lost.
+_MESSAGE_LIFE = 15 * 60
 _ADMIN_SEEN = timedelta(days=30)
 
 
@@ -53,19 +59,51 @@ def ask_sync(account: Account, person: Person | None) -> Sync:
 
 
 def enqueue(sync_id: int) -> None:
-    """A nudge; should it be lost, `due_syncs` gives the next one."""
-    current_app.send_task("inventory.tasks.run_sync", args=[sync_id], queue="read")
+    """A nudge, unless one is on its way; should it be lost, `due_syncs` gives the next one.
+
+    Every message that is taken up puts the next one at the end of the queue, so two for one sync
+    would give it two turns in each round for as long as it lasts.
+    """
+    if cache.add(_on_its_way(sync_id), True, timeout=_MESSAGE_LIFE):
+        current_app.send_task("inventory.tasks.run_sync", args=[sync_id], queue="read")
+
+
+def taken_up(sync_id: int) -> None:
+    """The message about this sync reached a worker."""
+    cache.delete(_on_its_way(sync_id))
+
+
+def _on_its_way(sync_id: int) -> str:
+    return f"sync-message:{sync_id}"
 
 
 def due_syncs() -> list[int]:
-    """Ask for the syncs that are due; the open ones that no worker holds now, to be nudged."""
-    earliest = clock.now() - SYNC_EVERY
-    for account in Account.objects.filter(active=True):
-        last = account.syncs.order_by("-asked_at").first()
-        if last is None or (last.status not in Sync.OPEN and last.asked_at <= earliest):
-            ask_sync(account, None)
+    """Ask for the syncs that are due; the open ones that no worker holds now, to be nudged.
+
+    Accounts that were never read whole come first, then those that wait longest.
+    """
+    for account in _due(clock.now()):
+        ask_sync(account, None)
     unheld = Q(lease_until=None) | Q(lease_until__lt=clock.real_now())
-    return list(Sync.objects.filter(unheld, status__in=Sync.OPEN).values_list("pk", flat=True))
+    waiting = Sync.objects.filter(unheld, status__in=Sync.OPEN).order_by(
+        F("account__last_whole_at").asc(nulls_first=True), "asked_at", "pk"
+    )
+    return list(waiting.values_list("pk", flat=True))
+
+
+def _due(now: datetime) -> QuerySet[Account]:
+    """Active accounts without an open sync whose last one is long ago, or failed a while ago."""
+    last = Sync.objects.filter(account=OuterRef("pk")).order_by("-asked_at")
+    failed = Q(last_status=Sync.Status.FAILED, last_asked__lte=now - RETRY_EVERY)
+    over = Q(last_asked__lte=now - SYNC_EVERY) | failed
+    return (
+        Account.objects.filter(active=True)
+        .annotate(
+            last_status=Subquery(last.values("status")[:1]),
+            last_asked=Subquery(last.values("asked_at")[:1]),
+        )
+        .filter(Q(last_asked=None) | over & ~Q(last_status__in=Sync.OPEN))
+    )
 
 
 def run_sync(sync_id: int) -> bool:
@@ -81,6 +119,12 @@ def run_sync(sync_id: int) -> bool:
         return _slice(run)
     except LostLease:
         log.info("Sync %s is held by somebody else now.", sync_id)
+        return False
+    except Exception as error:
+        # Whatever it was, it is about this account, and the others must go on. The next nudge
+        # tries again; a few tries without any progress end the sync with these words.
+        log.exception("Sync %s of %s broke off.", sync_id, run.account)
+        run.stumble(error)
         return False
 
 
@@ -146,6 +190,7 @@ def _finish(run: Run) -> None:
         return
     account.last_whole_at = run.sync.started_at
     account.save(update_fields=["last_whole_at"])
+    seen_whole(account)
     run.end(Sync.Status.WHOLE)
 
 

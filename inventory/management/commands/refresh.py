@@ -21,35 +21,55 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        accounts = Account.objects.filter(active=True)
-        if options["account"]:
-            accounts = accounts.filter(account_id=options["account"])
-        if not accounts:
-            raise CommandError("There is no such account here. Declare it and apply the file.")
-        syncs = [refresh.ask_sync(account, None) for account in accounts]
+        syncs = [refresh.ask_sync(account, None) for account in _chosen(options["account"])]
         if not options["wait"]:
             for sync in syncs:
                 self.stdout.write(f"{sync.account}: asked.")
             return
-        reasons = [reason for sync in syncs if (reason := self._wait(sync))]
+        self._wait(syncs)
+        reasons = [
+            f"{sync.account}: {sync.error or sync.get_status_display()}"
+            for sync in syncs
+            if sync.status != Sync.Status.WHOLE
+        ]
         if reasons:
             raise CommandError("\n".join(reasons))
 
-    def _wait(self, sync: Sync) -> str:
-        """Work on the sync until it is over; why it was not read whole, or ""."""
-        shown = ""
-        while sync.status in Sync.OPEN:
-            # With workers running, most calls find it held, and only the progress is shown.
-            more = refresh.run_sync(sync.pk)
-            sync.refresh_from_db()
-            line = _line(sync)
-            if line != shown:
-                self.stdout.write(line)
-                shown = line
-            if not more and sync.status in Sync.OPEN:
+    def _wait(self, syncs: list[Sync]) -> None:
+        """Work on all of them until each is over, a slice of each in turn: a large account does
+        not keep a small one waiting, nor a broken one the others."""
+        shown: dict[int, str] = {}
+        waiting = list(syncs)
+        while waiting:
+            worked = False
+            for sync in waiting:
+                # With workers running, most calls find it held, and only the progress is shown.
+                worked |= refresh.run_sync(sync.pk)
+                sync.refresh_from_db()
+                line = _line(sync)
+                if line != shown.get(sync.pk):
+                    self.stdout.write(line)
+                    shown[sync.pk] = line
+                if sync.status not in Sync.OPEN:
+                    worked = True
+                    self.stdout.write(f"{sync.account}: {sync.get_status_display().lower()}.")
+            waiting = [sync for sync in waiting if sync.status in Sync.OPEN]
+            if waiting and not worked:
                 time.sleep(1)
-        self.stdout.write(f"{sync.account}: {sync.get_status_display().lower()}.")
-        return "" if sync.status == Sync.Status.WHOLE else f"{sync.account}: {sync.error}"
+
+
+def _chosen(account_id: str | None) -> list[Account]:
+    active = Account.objects.filter(active=True)
+    if account_id is None:
+        accounts = list(active)
+        if not accounts:
+            raise CommandError("No account is declared. Declare one and apply the file.")
+        return accounts
+    accounts = list(active.filter(account_id=account_id))
+    if not accounts:
+        declared = ", ".join(map(str, active[:20])) or "none"
+        raise CommandError(f"There is no account {account_id} here. Declared: {declared}.")
+    return accounts
 
 
 def _line(sync: Sync) -> str:
