@@ -77,6 +77,7 @@ class AwsSession:
         self.account_id = account_id
         self.role = role
         self.home_region = home
+        self.partition = partition_of(home)
         self._session = session
         self._clients: dict[tuple[str, str], Any] = {}
         # A client may be used by many threads; making one may not.
@@ -163,6 +164,11 @@ def own_identity() -> Identity:
 def region_for(partition: str) -> str:
     """The Region in which the partition's IAM endpoint and its home endpoints are reached."""
     return _HOME_REGIONS.get(partition, "us-east-1")
+
+
+def partition_of(home: str) -> str:
+    """The partition whose home Region this is."""
+    return next((name for name, region in _HOME_REGIONS.items() if region == home), "aws")
 
 
 def _core() -> botocore.session.Session:
