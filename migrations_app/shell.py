@@ -95,6 +95,12 @@ class Shell:
             for row in rows
         ]
 
+    @property
+    def not_whole(self) -> int:
+        """How many of the accounts looked at their last sync could not read whole."""
+        rows = [self.account] if self.account else self.accounts
+        return sum(row.sync_failed for row in rows)
+
     @cached_property
     def account(self) -> ShellAccount | None:
         """The chosen account, or the only one; None for all."""

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
-from inventory import clock, refresh
+from inventory import clock, refresh, undeclared
 from inventory.answers import done, person_of, rendered
 from inventory.declared_lines import lines
 from inventory.models import (
@@ -30,7 +30,7 @@ from inventory.models import (
     Team,
 )
 from inventory.permissions import Action, may, require
-from inventory.refresh import root
+from inventory.refresh import root, unseen
 from inventory.refusals import Stale
 
 SEEN_LATELY = timedelta(hours=24)
@@ -62,6 +62,19 @@ class AccountRow:
         return self.last.status == Sync.Status.WHOLE
 
     @property
+    def advice(self) -> str:
+        """What to do about the last sync where it was not whole."""
+        if self.last is None or not self.last.error:
+            return ""
+        return unseen.advice(self.last.error, self.account)
+
+    @property
+    def seen_lately(self) -> bool:
+        """Whether it was read whole within a day."""
+        seen = self.account.last_whole_at
+        return seen is not None and seen >= clock.now() - unseen.UNSEEN_AFTER
+
+    @property
     def took(self) -> timedelta | None:
         if self.last is None or not (self.last.started_at and self.last.finished_at):
             return None
@@ -86,7 +99,12 @@ def accounts(request: HttpRequest) -> HttpResponse:
     require(person, Action.SEE_SETTINGS)
     declared = lines(Organization.get()).accounts
     rows = [_row(one, declared.get(one.account_id)) for one in Account.objects.filter(active=True)]
-    context = {"page": "accounts", "rows": rows, "may_sync": may(person, Action.SYNC)}
+    context = {
+        "page": "accounts",
+        "rows": rows,
+        "may_sync": may(person, Action.SYNC),
+        "undeclared": undeclared.count(row.account.account_id for row in rows),
+    }
     return rendered(request, "inventory/settings/accounts.html", context)
 
 
