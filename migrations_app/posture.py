@@ -240,7 +240,7 @@ def view(name: str, now: datetime) -> Q:
             "console-no-mfa": Q(user__has_console_password=True, user__mfa=[]),
             "console-password": Q(user__has_console_password=True),
             "keys-90": Q(Exists(_active_keys().filter(created_at__lt=now - ROTATE_AFTER))),
-            "two-keys": Q(Exists(_two_keys())),
+            "two-keys": _two_keys(),
             "direct-policies": _direct(),
             "unused-45": _unused(now),
         }[name]
@@ -253,9 +253,9 @@ def _active_keys() -> QuerySet[Credential]:
     )
 
 
-def _two_keys() -> QuerySet[Credential, dict[str, Any]]:
+def _two_keys() -> Q:
     counted = _active_keys().order_by().values("user").annotate(keys=Count("pk"))
-    return counted.filter(keys__gt=1)
+    return Q(Exists(counted.filter(keys__gt=1)))
 
 
 def _direct() -> Q:

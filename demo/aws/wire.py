@@ -138,7 +138,9 @@ def _operation(service: str, request: HttpRequest) -> tuple[str, dict[str, Any]]
         operation = values.get("Action", "")
     if service == "ec2":
         names = [value for key, value in values.items() if key.startswith("RegionName.")]
-        paging = {key: values[key] for key in ("MaxResults", "NextToken") if key in values}
+        paging: dict[str, Any] = {
+            key: values[key] for key in ("MaxResults", "NextToken") if key in values
+        }
         every = values.get("AllRegions") == "true"
         return operation, {"AllRegions": every, "RegionNames": names, **paging}
     if service not in _MODELLED:

@@ -162,8 +162,7 @@ def many_kinds() -> None:
     cast.departure(cast.iam_user("changed", **console, password_last_changed_at=days_ago(2)))
     cast.departure(cast.iam_user("never", **console), State.SOAKING)
     cast.departure(cast.iam_user("kept", **console), protection="break-glass")
-    fenced = {"attached_policies": [cast.FENCE]}
-    cast.departure(cast.iam_user("fenced", **fenced), State.DISABLED)
+    cast.departure(cast.iam_user("fenced", attached_policies=[cast.FENCE]), State.DISABLED)
     cast.departure(cast.iam_user("direct", attached_policies=[cast.FENCE, "arn:aws:iam::1:p"]))
     cast.departure(cast.iam_user("direct-inline", inline_policies={"x": {}}))
     cast.departure(cast.iam_user("gone", **console, gone_at=now), State.DELETED)

@@ -1,0 +1,93 @@
+"""What pages say of several accounts: which were not read whole, since when, what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from inventory import clock
+from inventory.models import Account, Sync
+from tests import cast
+from tests.migrations_app.browsing import browser, text_of
+
+pytestmark = pytest.mark.django_db
+
+WORDS = "AssumeRole: AccessDenied: User: <b>me</b> is not authorized"
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+@pytest.fixture
+def staging(everybody: cast.Cast) -> Account:
+    """An account whose last sync failed, two days after it was last read whole."""
+    role = "arn:aws:iam::222222222222:role/IamCleanupReader"
+    seen = clock.now() - timedelta(days=2)
+    account = cast.account("222222222222", "staging", reader_role=role, last_whole_at=seen)
+    failed(account, WORDS)
+    return account
+
+
+def failed(account: Account, error: str) -> Sync:
+    now = clock.now()
+    return Sync.objects.create(
+        account=account, asked_at=now, finished_at=now, status=Sync.Status.FAILED, error=error
+    )
+
+
+def test_the_switcher_counts_the_accounts_that_were_not_read_whole(
+    everybody: cast.Cast, staging: Account
+) -> None:
+    text = text_of(browser(everybody.vera).get("/users/"))
+
+    assert "1 of 2 not read whole" in text
+    assert text.count("last read whole") == 1
+
+
+def test_the_switcher_is_calm_about_the_account_looked_at(
+    everybody: cast.Cast, staging: Account
+) -> None:
+    text = text_of(browser(everybody.vera).get(f"/users/?account={cast.ACCOUNT_ID}"))
+
+    assert "not read whole" not in text
+
+
+def test_settings_show_since_when_and_what_to_do(everybody: cast.Cast, staging: Account) -> None:
+    text = text_of(browser(everybody.jonas).get("/settings/accounts/"))
+
+    assert "staging was not read whole." in text
+    assert "asks for the external id that iamcleanup.yaml declares" in text
+    assert "Last read whole" in text
+
+
+def test_the_account_shows_the_words_of_aws_and_runs_none_of_them(
+    everybody: cast.Cast, staging: Account
+) -> None:
+    text = text_of(browser(everybody.jonas).get("/settings/accounts/222222222222/"))
+
+    assert "The last sync did not read it whole" in text
+    assert "&lt;b&gt;me&lt;/b&gt;" in text
+    assert "<b>me</b>" not in text
+
+
+def test_the_overview_of_all_accounts_tells_each_that_was_not_whole(
+    everybody: cast.Cast, staging: Account
+) -> None:
+    cast.departure("a")
+
+    text = text_of(browser(everybody.vera).get("/"))
+
+    assert "The last sync of staging was not whole." in text
+    assert "The last sync of production was not whole." not in text
+    assert "last read whole" in text
+
+
+def test_the_foot_of_many_accounts_is_folded(everybody: cast.Cast) -> None:
+    cast.departure("a")
+    for number in range(7):
+        cast.account(f"{number:012d}", f"team-{number}")
+
+    assert "8 accounts, when each was last read" in text_of(browser(everybody.vera).get("/"))
