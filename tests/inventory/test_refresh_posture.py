@@ -12,11 +12,13 @@ from demo.aws.faults import Fault
 from demo.aws.instances import Instance
 from demo.aws.state import VirtualMfa
 from demo.aws.trail_settings import TrailSetting
-from inventory import clock
+from inventory import clock, refresh
 from inventory.aws import benchmark
 from inventory.aws.session import AwsSession, open_session
 from inventory.models import Account, Credential, IamUser, PostureDay, Sync
-from inventory.posture import PasswordPolicy, TrailFacts
+from inventory.posture import MOST_NAMED, PasswordPolicy, TrailFacts
+from inventory.refresh import run as runs
+from inventory.refresh.posture import read_posture
 from inventory.signals import account_synced
 from tests import cast
 from tests.inventory.test_refresh import ROLE, do, step, sync
@@ -256,3 +258,53 @@ def test_no_password_policy_means_the_default_of_aws(
         PasswordReusePrevention=24,
     )
     assert benchmark.password_policy(session) == PasswordPolicy(14, 24)
+
+
+def _many(account: Account, asked: Sync, count: int) -> None:
+    """Users of that sync with two keys each, as a listing left them."""
+    now = clock.now()
+    users = IamUser.objects.bulk_create(
+        IamUser(
+            account=account,
+            user_id=f"AIDA{number:016d}",
+            user_name=f"user-{number}",
+            arn=f"arn:aws:iam::{account.account_id}:user/user-{number}",
+            created_at=now - timedelta(days=900),
+            first_seen_at=now,
+            last_seen_at=now,
+            has_console_password=True,
+            attached_policies=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+            coverage={"sync": asked.pk, "gaps": {}},
+        )
+        for number in range(count)
+    )
+    Credential.objects.bulk_create(
+        Credential(
+            user=user,
+            kind="access-key",
+            credential_id=f"{user.user_id}{slot}",
+            status="Active",
+            created_at=now - timedelta(days=900),
+        )
+        for user in users
+        for slot in range(2)
+    )
+
+
+@pytest.mark.parametrize("count", [3, 1000])
+def test_the_statements_are_as_many_for_many_users(
+    simulator: Simulator, account: Account, django_assert_max_num_queries: Any, count: int
+) -> None:
+    asked = refresh.ask_sync(account, None)
+    run = runs.claim(asked.pk)
+    assert run is not None
+    run.session = open_session(account, "reader")
+    run.sync.changes["full_admin"] = {"policies": [], "groups": []}
+    _many(account, asked, count)
+
+    with django_assert_max_num_queries(15):
+        assert read_posture(run)
+
+    found = items(account)
+    assert found["one-key"]["count"] == found["groups-only"]["count"] == count
+    assert len(found["one-key"]["users"]) == min(count, MOST_NAMED)
