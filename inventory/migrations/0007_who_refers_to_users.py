@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inventory", "0003_origin_of_users"),
+        ("inventory", "0006_privilege_with_its_paths"),
     ]
 
     operations = [

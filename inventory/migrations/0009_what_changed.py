@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inventory", "0003_origin_of_users"),
+        ("inventory", "0008_report_beside_live"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("inventory", "0003_origin_of_users")]
+    dependencies: ClassVar = [("inventory", "0009_what_changed")]
 
     operations: ClassVar = [
         migrations.CreateModel(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inventory", "0003_origin_of_users"),
+        ("inventory", "0007_who_refers_to_users"),
     ]
 
     operations = [
