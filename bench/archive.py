@@ -187,7 +187,8 @@ def report(measured: dict[str, Measured]) -> str:
         "own database. Peak memory is the largest resident set of that process, Python, Django and",
         "the making of the files included; “before” is what it was when reading began.",
         "",
-        "| case | files | events a second of one core | rows written | calls counted | before | peak | grown |",
+        "| case | files | events a second of one core | rows written | calls counted | before "
+        "| peak | grown |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [

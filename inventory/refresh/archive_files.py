@@ -21,8 +21,9 @@ from inventory.models import ArchiveCoverage
 from inventory.refresh.archive_days import gap, keep_days, start_of
 from inventory.refresh.tally import DayTally, pack, unpack
 
-# CloudTrail delivers within minutes on average and promises nothing.
-LATE = timedelta(hours=6)
+# CloudTrail delivers within minutes on average and promises nothing; what it delivers twice comes
+# late as well.
+LATE = timedelta(hours=12)
 _DAY = timedelta(days=1)
 # So many whole days or rows are saved at once.
 _MOST_DAYS = 10
