@@ -23,6 +23,8 @@ WITH_USERS = frozenset({ROLE_TRUST, ROLE_MENTION, IDENTITY_POLICY})
 RESOURCES = (BUCKET, QUEUE, TOPIC, KEY, SECRET, CLUSTER)
 _IN_USE = timedelta(days=90)
 _LONGEST = 300
+# As many policies with dead ids as are kept of an account.
+MOST_DEAD = 200
 _NOUNS = {
     ROLE_TRUST: "Role trust policy",
     ROLE_MENTION: "Role trust policy",
@@ -106,6 +108,15 @@ def of_account(
             text = f"{_NOUNS[IDENTITY_POLICY]}, {_how(mention)}"
             found[user_id].append(Reference(IDENTITY_POLICY, policy.name, text))
     return found
+
+
+def dead_in(roles: Iterable[TrustedBy], directory: Directory) -> list[dict[str, str]]:
+    """Trust policies that still hold the bare id of a deleted user: the next edit fails on it."""
+    return [
+        {"kind": ROLE_TRUST, "name": role.role_name, "region": "", "user_id": user_id}
+        for role in roles
+        for user_id in principals.dead(role.document, directory)
+    ]
 
 
 def of_resource(

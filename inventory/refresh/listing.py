@@ -18,7 +18,14 @@ from inventory.models import Account, Alert, IamUser, Person
 from inventory.observations import earlier_names
 from inventory.permissions import Action, require
 from inventory.principals import Directory, Known
-from inventory.references import WITH_USERS, Reference, arranged, of_account
+from inventory.references import (
+    MOST_DEAD,
+    WITH_USERS,
+    Reference,
+    arranged,
+    dead_in,
+    of_account,
+)
 from inventory.refresh.report import reported
 from inventory.refresh.report_notes import account_notes, cells
 from inventory.refresh.run import Halted, Run
@@ -192,7 +199,11 @@ def _save(
     now = clock.now()
     known = {user.user_id: user for user in run.account.users.all()}
     names = {user.user_name.lower(): user for user in known.values() if user.gone_at is None}
-    references = _references(listed, details) if details else {}
+    references: dict[str, list[Reference]] = {}
+    if details:
+        directory = _directory(listed, details)
+        references = of_account(details.trusts, details.policies, directory, now)
+        _note_dead(run.account, dead_in(details.trusts, directory))
     rows: list[IamUser] = []
     renamed: list[int] = []
     namesakes: list[str] = []
@@ -258,9 +269,8 @@ def _keep_notes(account: Account, report: Report | None, listed: list[ListedUser
         account.save(update_fields=["report_notes"])
 
 
-def _references(listed: list[ListedUser], details: AccountDetails) -> dict[str, list[Reference]]:
-    """By user id, which of the account's own roles and policies name it."""
-    known = Directory(
+def _directory(listed: list[ListedUser], details: AccountDetails) -> Directory:
+    return Directory(
         Known(
             one.user_id,
             one.arn,
@@ -269,7 +279,14 @@ def _references(listed: list[ListedUser], details: AccountDetails) -> dict[str, 
         )
         for one in listed
     )
-    return of_account(details.trusts, details.policies, known, clock.now())
+
+
+def _note_dead(account: Account, found: list[dict[str, str]]) -> None:
+    """Replace what trust policies said before; the step `references` knows of the others."""
+    others = [one for one in account.dead_references if one["kind"] not in WITH_USERS]
+    if (now := [*found, *others][:MOST_DEAD]) != account.dead_references:
+        account.dead_references = now
+        account.save(update_fields=["dead_references"])
 
 
 def _fill_details(row: IamUser, details: AccountDetails, named: Iterable[Reference]) -> None:

@@ -21,17 +21,32 @@ from inventory.declared import of_origin
 from inventory.looked_at import LookedAt, Scope, looked_at, scopes, wanted
 from inventory.models import IamUser
 from inventory.principals import Directory, Known
-from inventory.references import BUCKET, Reference, arranged, of_access_entry, of_resource
+from inventory.references import (
+    BUCKET,
+    MOST_DEAD,
+    Reference,
+    arranged,
+    of_access_entry,
+    of_resource,
+)
 from inventory.refresh.activity import regions_of
 from inventory.refresh.run import Run
 
 _CHUNK = 40
-_MOST_DEAD = 200
+_COLUMNS = (
+    "user_id",
+    "arn",
+    "user_name",
+    "tags",
+    "created_with",
+    "references",
+    "removed_from_code_signs",
+)
 
 
 def read_references(run: Run) -> bool:
     """The step `references`; False when the slice ended before all were read."""
-    users = {user.user_id: user for user in run.account.users.present()}
+    users = {user.user_id: user for user in run.account.users.present().only(*_COLUMNS)}
     directory = Directory(
         Known(user.user_id, user.arn, user.user_name, user.tags) for user in users.values()
     )
@@ -164,12 +179,13 @@ class _Look:
                 ]
             )
             for user_id, user in self._users.items()
+            if user_id in new or any(self._is_ours(one) for one in user.references)
         }
         state["tried"].append([scope.kind, scope.region])
         dead = state["dead"]
         state.pop("at")
         with transaction.atomic():
-            _write(self._users.values(), rows)
+            _write([self._users[user_id] for user_id in rows], rows)
             self._keep_scope(ended, dead, broken=failed is not None)
             run.keep()
 
@@ -194,7 +210,7 @@ class _Look:
         }
         if not broken:
             others = [one for one in account.dead_references if not self._is_ours(one)]
-            account.dead_references = [*others, *dead][:_MOST_DEAD]
+            account.dead_references = [*others, *dead][:MOST_DEAD]
         account.save(update_fields=["references_read", "dead_references"])
 
 

@@ -13,6 +13,7 @@ from demo.aws.resources import statement
 from demo.aws.state import AccessEntry, Resource, User
 from inventory import clock, refresh
 from inventory.aws import resource_policies
+from inventory.aws.failure import AwsFailure
 from inventory.aws.session import open_session
 from inventory.declared import signs_digest
 from inventory.models import Account, IamUser, LedgerEntry, Role, Sync
@@ -337,6 +338,48 @@ def test_ids_of_users_that_are_gone_are_collected(simulator: Simulator, account:
         }
     ]
     assert "1 names a user that is gone" in step_of(done)["detail"]
+
+
+def test_a_dead_id_in_a_trust_policy_is_collected_and_forgotten_with_it(
+    simulator: Simulator, account: Account
+) -> None:
+    role = simulator.account.role("ci-runner")
+    role.trust = statement("Allow", "sts:AssumeRole", ["AIDALEFTLONGAGO00003"])
+    sync(account)
+    assert [(one["kind"], one["name"]) for one in account.dead_references] == [
+        ("role-trust", "ci-runner")
+    ]
+    role.trust = statement("Allow", "sts:AssumeRole", simulator.account.arn("root"))
+    sync(account)
+    assert account.dead_references == []
+
+
+def test_a_bucket_in_a_region_that_is_not_enabled_is_not_looked_at(
+    simulator: Simulator, account: Account
+) -> None:
+    resource(simulator, "bucket", "far", someone(simulator), "ap-east-1")
+    sync(account)
+    assert missing(account) == ("1 of 2 buckets (UnrecognizedClientException)",)
+
+
+def test_half_a_listing_is_not_looked_at_and_keeps_what_was_found(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = someone(simulator)
+    resource(simulator, "queue", "ours", user)
+    sync(account)
+    a_day_later()
+    really = resource_policies.token_listing
+
+    def half(call: Any, operation: str, *more: Any, **arguments: Any) -> list[Any]:
+        if operation == "ListQueues":
+            raise AwsFailure("HalfRead", "the same page twice", retryable=True)
+        return really(call, operation, *more, **arguments)
+
+    monkeypatch.setattr(resource_policies, "token_listing", half)
+    sync(account)
+    assert missing(account) == ("queues in 4 Regions (HalfRead)",)
+    assert named_by(user) == [("queue", "ours")]
 
 
 def test_a_cluster_that_keeps_its_entries_itself_is_not_looked_at(
