@@ -12,7 +12,7 @@ from demo.aws.faults import Fault
 from demo.aws.resources import statement
 from demo.aws.state import AccessEntry, Resource, User
 from inventory import clock, refresh
-from inventory.aws import resource_policies
+from inventory.aws import paging, resource_policies
 from inventory.aws.failure import AwsFailure
 from inventory.aws.session import open_session
 from inventory.declared import signs_digest
@@ -369,7 +369,7 @@ def test_half_a_listing_is_not_looked_at_and_keeps_what_was_found(
     resource(simulator, "queue", "ours", user)
     sync(account)
     a_day_later()
-    really = resource_policies.token_listing
+    really = paging.token_listing
 
     def half(call: Any, operation: str, *more: Any, **arguments: Any) -> list[Any]:
         if operation == "ListQueues":
