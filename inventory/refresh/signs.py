@@ -15,6 +15,8 @@ from inventory.signals import Standing, standing_asked
 
 # Behind an address of more users than this nobody is anybody's neighbour.
 _MOST_NEIGHBOURS = 60
+# What more users than this share tells nothing of an owner, and is not worth counting.
+_MOST_SHARING = 200
 
 
 @dataclass(slots=True)
@@ -39,10 +41,13 @@ class Company:
     def shared(
         self, user: IamUser, places: Mapping[tuple[int, str], set[int]], what: Iterable[str]
     ) -> tuple[Shared, ...]:
-        """Each place with the teams that answer for the others there."""
+        """Each place of few users with the teams that answer for the others there."""
         found = []
         for place in what:
-            others = places.get((user.account_id, place), set()) - {user.pk}
+            beside = places.get((user.account_id, place), set())
+            if len(beside) > _MOST_SHARING:
+                continue
+            others = beside - {user.pk}
             owned = Counter(
                 known.team_key
                 for pk in others
