@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from django.db.models import Count
 
@@ -63,8 +64,7 @@ def company_of(users: list[IamUser]) -> Company:
     accounts = {user.account_id for user in users}
     standing: dict[int, Standing] = {}
     for _, answer in standing_asked.send(sender=IamUser, accounts=accounts):
-        if isinstance(answer, dict):
-            standing |= answer
+        standing |= cast("dict[int, Standing]", answer)
     company = Company(
         by_address=_callers("source_address", users, accounts),
         by_agent=_callers("user_agent", users, accounts),
