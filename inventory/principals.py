@@ -127,10 +127,10 @@ class Directory:
         return bool(_BARE_ID.match(value)) and self.find(value) is None
 
 
-def statements(document: Document) -> Iterator[Statement]:
-    """Its statements; what is no statement is passed over."""
-    told = document.get("Statement") or ()
-    for one in [told] if isinstance(told, Mapping) else told:
+def statements(document: object) -> Iterator[Statement]:
+    """Its statements; what is no statement, or no document at all, is passed over."""
+    told = document.get("Statement") if isinstance(document, Mapping) else None
+    for one in told if isinstance(told, list) else [told]:
         if not isinstance(one, Mapping):
             continue
         yield Statement(
@@ -167,6 +167,12 @@ def dead(document: Document, directory: Directory) -> tuple[str, ...]:
             }
         )
     )
+
+
+def let_in(document: object) -> tuple[str, ...]:
+    """Every principal of any kind, as written, to whom a statement of a trust policy speaks."""
+    found = {who for one in statements(document) if one.allows for who in one.principals}
+    return tuple(sorted(found))
 
 
 def allowed(document: Document, directory: Directory) -> frozenset[str]:

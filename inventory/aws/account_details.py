@@ -17,6 +17,7 @@ from inventory.aws.paging import pages
 from inventory.aws.session import AwsSession
 from inventory.escalation import Held, PowerfulRole
 from inventory.posture import allows_everything
+from inventory.principals import let_in
 from inventory.privilege import ADMIN, Privilege, held, is_powerful, privilege
 from inventory.references import HeldPolicy, TrustedBy
 
@@ -129,7 +130,9 @@ def _powerful(
         for role in roles
         if not role.get("Path", "/").startswith(_SERVICE_LINKED)
     }
-    trusts = {role["Arn"]: _trust(role).principals for role in roles if role["Arn"] in policies}
+    trusts = {
+        role["Arn"]: let_in(_trust(role).document) for role in roles if role["Arn"] in policies
+    }
     found: dict[str, PowerfulRole] = {}
     admins: set[str] = set()
     while True:

@@ -63,8 +63,9 @@ class UserCredentials:
 
     def ids(self) -> frozenset[str]:
         """The ids that IAM gave to what it holds. None of them ever moves to another user."""
-        held = (*self.keys, *self.ssh_keys, *self.certificates, *(self.services or ()))
-        return frozenset(one.key.id if isinstance(one, KeyUse) else one.id for one in held)
+        ids = {use.key.id for use in self.keys}
+        ids |= {one.id for one in self.ssh_keys} | {one.id for one in self.certificates}
+        return frozenset(ids | {one.id for one in self.services or ()})
 
 
 def read_many(

@@ -168,7 +168,9 @@ class _Archived:
     """
 
     def __init__(self, users: Collection[int], regions: Collection[str]) -> None:
-        self._account_of = dict(IamUser.objects.filter(pk__in=users).values_list("pk", "account"))
+        self._account_of: dict[int, int] = dict(
+            IamUser.objects.filter(pk__in=users).values_list("pk", "account_id")
+        )
         rows = ArchiveCoverage.objects.filter(
             account__in=set(self._account_of.values()), region__in=regions
         )

@@ -161,7 +161,7 @@ def draft_plans(account: Account) -> int:
 def _agents(users: list[int]) -> dict[int, tuple[str, ...]]:
     """With which clients each user was seen; one query."""
     found: dict[int, list[str]] = {}
-    pairs = Activity.objects.filter(user__in=users).order_by().values_list("user", "user_agent")
+    pairs = Activity.objects.filter(user__in=users).order_by().values_list("user_id", "user_agent")
     for user, agent in pairs.distinct():
         found.setdefault(user, []).append(agent)
     return {user: tuple(sorted(agents)) for user, agents in found.items()}
