@@ -109,14 +109,6 @@ def actor(identity: Mapping[str, Any]) -> str:
     return text(name) or text(identity.get("arn")).rpartition("/")[2]
 
 
-def federated_name(event: TrailEvent) -> str:
-    """The name under which a session will act that this event began; "" if it began none."""
-    began = event.service == "sts" and event.action == "GetFederationToken"
-    if not began or event.kind != USE or event.error_code:
-        return ""
-    return text(event.request.get("name"))
-
-
 def failed_sign_in(record: Mapping[str, Any]) -> bool:
     """Whether somebody tried to sign in and AWS did not let them: anybody who knows a name can."""
     if record.get("eventSource") != "signin.amazonaws.com":

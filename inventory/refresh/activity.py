@@ -16,8 +16,8 @@ from django.core.cache import cache
 from django.db import transaction
 
 from inventory import clock
-from inventory.aws.cloudtrail import DENIED, FAILED_SIGN_IN, HISTORY, TrailEvent, TrailLook
-from inventory.aws.trail_events import federated_name, text
+from inventory.aws.cloudtrail import DENIED, FAILED_SIGN_IN, HISTORY, USE, TrailEvent, TrailLook
+from inventory.aws.trail_events import text
 from inventory.models import Account, Activity, ArchiveCoverage, IamUser, TrailCoverage
 
 # Events arrive up to a quarter of an hour late, so each look goes back over the last minutes.
@@ -269,6 +269,14 @@ def _row(user: int, event: TrailEvent) -> Activity:
         first_at=event.at,
         last_at=event.at,
     )
+
+
+def federated_name(event: TrailEvent) -> str:
+    """The name under which a session will act that this event began; "" if it began none."""
+    began = event.service == "sts" and event.action == "GetFederationToken"
+    if not began or event.kind != USE or event.error_code:
+        return ""
+    return text(event.request.get("name"))
 
 
 def _keep_federated(answers: Iterable[Answer]) -> None:

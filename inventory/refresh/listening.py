@@ -11,9 +11,15 @@ from inventory.aws import cloudtrail
 from inventory.aws.cloudtrail import TrailEvent, TrailLook, Wanted
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure, AwsSession
-from inventory.aws.trail_events import federated_name
 from inventory.models import Account, IamUser, TrailCoverage
-from inventory.refresh.activity import Answer, alive_after, keep, regions_of, since
+from inventory.refresh.activity import (
+    Answer,
+    alive_after,
+    federated_name,
+    keep,
+    regions_of,
+    since,
+)
 
 # 10,000 events since the last look: more is not one user at work, and is told as a gap.
 _PAGES = 200

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inventory.aws import cloudtrail
@@ -16,7 +16,8 @@ from inventory.aws.cloudtrail import Wanted
 from inventory.aws.failure import AwsFailure
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession
-from inventory.aws.trail_events import actor, as_creation, as_event, federated_name
+from inventory.aws.trail_events import actor, as_creation, as_event
+from inventory.refresh.activity import federated_name
 
 ME, OTHER = "AIDAMINE", "AIDAOTHER"
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -62,6 +63,10 @@ _records = st.fixed_dictionaries(
 )
 
 
+# On a busy machine making such records may be slow; what is tested is not how fast.
+_patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def _belongs(record: Any) -> bool:
     """By the plain words of AWS: its own id, or that of the federated session's issuer."""
     identity = record["userIdentity"]
@@ -71,6 +76,7 @@ def _belongs(record: Any) -> bool:
     return bool(identity.get("type") == "FederatedUser" and issuer["principalId"] == ME)
 
 
+@_patient
 @given(_records | _anything)
 def test_any_record_is_the_users_or_nobodys_or_unreadable(record: Any) -> None:
     try:
@@ -88,6 +94,7 @@ def test_any_record_is_the_users_or_nobodys_or_unreadable(record: Any) -> None:
     federated_name(event)
 
 
+@_patient
 @given(_records | _anything)
 def test_any_record_tells_who_made_a_user_or_nothing(record: Any) -> None:
     creation = as_creation(record, NOW)
@@ -159,6 +166,7 @@ _raw = st.builds(_shown, _records | _anything) | st.fixed_dictionaries(
 
 @pytest.mark.usefixtures("_no_waiting")
 class TestPages:
+    @_patient
     @given(st.lists(st.lists(_raw, max_size=4), max_size=4))
     def test_any_pages_are_read_or_said_to_be_unreadable(
         self, pages: list[list[dict[str, Any]]]
