@@ -7,6 +7,7 @@ service can hand over an administrator's rights only if an administrator's role 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ _SELF_SERVICE = frozenset(
         "iam:updateloginprofile",
     }
 )
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _MOST_ON = 2
 
 
@@ -218,7 +220,8 @@ def _is_service(principal: str, services: Iterable[str]) -> bool:
 
 def _covers(grants: Iterable[_Grant], arn: str) -> bool:
     resources = (one for grant in grants for one in grant.scope.resources)
-    return any(wildcard(resource).match(arn) for resource in resources)
+    # ${aws:PrincipalTag/team} may stand for anything.
+    return any(wildcard(_VARIABLE.sub("*", one)).match(arn) for one in resources)
 
 
 def _assumable(

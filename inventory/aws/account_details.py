@@ -86,7 +86,11 @@ def _user(
     names = tuple(sorted(user.get("GroupList", ())))
     policies = _held(user, "UserPolicyList", managed)
     for name in names:
-        policies += _held(groups.get(name, {}), "GroupPolicyList", managed, group=name)
+        if name in groups:
+            policies += _held(groups[name], "GroupPolicyList", managed, group=name)
+        else:
+            # Made between two pages: what it grants is not known.
+            policies.append(held("(not told)", "managed", None, group=name))
     inline = _inline(user, "UserPolicyList")
     return UserDetails(
         user_id=user["UserId"],

@@ -9,15 +9,15 @@ from inventory import clock, refresh
 from inventory.aws.holdings import UserHoldings
 from inventory.aws.session import AwsSession
 from inventory.models import IamUser, Organization
-from inventory.privilege import ADMIN, ADMIN_LEVELS
+from inventory.privilege import ADMIN, ADMIN_LEVELS, NOT_LOOKED_AT
 from migrations_app import aws, guards
 from migrations_app.changes.situation import situation
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Departure, Hit
 
-REFERENCE, NOT_LOOKED_AT = "reference", "reference-unread"
+REFERENCE, REFERENCE_UNREAD = "reference", "reference-unread"
 # What an approver ticks about who still names a user.
-NAMED = frozenset({REFERENCE, NOT_LOOKED_AT})
+NAMED = frozenset({REFERENCE, REFERENCE_UNREAD})
 
 
 def look(departure: Departure, session: AwsSession, holdings: UserHoldings) -> bool:
@@ -61,7 +61,7 @@ def reference_warnings(user: IamUser, move: MoveName) -> Iterator[tuple[str, str
             yield REFERENCE, f"{one['name']}{where}: {one['text']}"
     if move is MoveName.DELETE:
         for missing in refresh.looked_for(user).missing:
-            yield NOT_LOOKED_AT, f"Not looked at who names it: {missing}"
+            yield REFERENCE_UNREAD, f"Not looked at who names it: {missing}"
 
 
 def _warnings(
@@ -73,6 +73,8 @@ def _warnings(
         yield "overruled", f"{by} overruled the verdict: {departure.overruled_note}"
     if user.privilege in ADMIN_LEVELS:
         yield "admin", "Admin" if user.privilege == ADMIN else "Can become admin"
+    elif user.privilege == NOT_LOOKED_AT:
+        yield "rights", "Its policies were not looked at"
     if departure.owner_id == Organization.get().custodian_id and not departure.answer:
         yield "unclaimed", "Nobody claimed it"
     kinds = {device.kind for device in holdings.mfa}

@@ -177,6 +177,7 @@ def test_a_service_hands_over_only_an_administrators_role_that_trusts_it() -> No
     [
         (f"{ROLE}boss", "can-become-admin"),
         (f"{ROLE}b*", "can-become-admin"),
+        (f"{ROLE}${{aws:PrincipalTag/team}}", "can-become-admin"),
         (f"{ROLE}worker", "write"),
         ("arn:aws:s3:::acme", "write"),
     ],

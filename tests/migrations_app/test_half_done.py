@@ -245,6 +245,15 @@ def test_a_confirmed_plan_does_not_outlive_a_restore(stage: Stage) -> None:
     assert plan.status == "draft"
 
 
+def test_who_could_only_become_admin_is_no_way_in(stage: Stage) -> None:
+    one = stage.user("admin.one", privilege="admin", last_activity_at=clock.now())
+    stage.user("climber", privilege="can-become-admin", last_activity_at=clock.now())
+    account = stage.people.account
+    account.admin_seen_at = None
+    account.save()
+    assert "lock-out" in [found.code for found in changes.lock_out(account, [one])]
+
+
 def test_two_admins_in_two_batches_do_not_count_for_each_other(stage: Stage) -> None:
     one = stage.user("admin.one", privilege="admin", last_activity_at=clock.now())
     two = stage.user("admin.two", privilege="admin", last_activity_at=clock.now())

@@ -65,7 +65,16 @@ def test_nobody_claims_for_another_team(everybody: cast.Cast, who: str) -> None:
     assert row.state == State.DISCOVERED
 
 
-@pytest.mark.parametrize("columns", [{"suggested_team": None}, {"privilege": "admin"}])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"suggested_team": None},
+        {"privilege": "admin"},
+        {"privilege": "can-become-admin"},
+        # Its policies were never read.
+        {"privilege": ""},
+    ],
+)
 def test_a_surprising_claim_waits_for_an_engineer(
     everybody: cast.Cast, columns: dict[str, Any]
 ) -> None:

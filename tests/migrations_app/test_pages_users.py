@@ -306,3 +306,14 @@ def test_only_engineers_act_on_many_users(everybody: cast.Cast, who: str) -> Non
     row.refresh_from_db()
     assert answer.status_code == 403
     assert row.owner is None
+
+
+def test_who_can_become_admin_is_among_the_admins_and_first(everybody: cast.Cast) -> None:
+    for name, privilege in [("a.reader", "read"), ("b.climber", "can-become-admin")]:
+        user = cast.iam_user(name, verdict="active", privilege=privilege)
+        cast.departure(user, State.OWNER_ASSIGNED)
+
+    assert names("view=admin") == ["b.climber"]
+    first = listing.ordered(listing.departures(), "suggested")[0]
+    assert first.user.user_name == "b.climber"
+    assert "Can become admin" in text_of(browser(everybody.vera).get("/users/?view=admin"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from demo.aws.account import Simulator
 from demo.aws.estate import FUNCTION_ROLE
 from demo.aws.faults import Fault
 from inventory import refresh
-from inventory.aws import account_details
+from inventory.aws import account_details, paging
 from inventory.aws.account_details import UserDetails
 from inventory.aws.session import open_session
 from inventory.models import Account, IamUser
@@ -123,6 +124,21 @@ def test_a_broken_document_is_said_and_hides_no_other_user(
     assert found[user_id].privilege.level == ""
     assert "Inline policy broken" in found[user_id].privilege.facts["unread"][0]
     assert len(found) == len(simulator.account.users)
+
+
+def test_a_group_that_aws_did_not_tell_of_is_said(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = someone(simulator, groups=["developers"])
+
+    def without_groups(*call: Any, **arguments: Any) -> Iterator[dict[str, Any]]:
+        for page in paging.pages(*call, **arguments):
+            yield {key: value for key, value in page.items() if key != "GroupDetailList"}
+
+    monkeypatch.setattr(account_details, "pages", without_groups)
+    found = details(account, user_id).privilege
+    assert found.level == ""
+    assert found.facts["unread"] == ["Policy (not told) in group developers was not given by AWS."]
 
 
 def listed(account: Account) -> None:
