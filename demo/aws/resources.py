@@ -6,6 +6,7 @@ and one that was deleted long ago is still there as a bare id.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from .ids import drawn_id
@@ -131,10 +132,7 @@ def _keys(account: Account, seed: int) -> list[Resource]:
     ]
     made = []
     for name, region, policy in rows:
-        letters = drawn_id("", 32, seed, "key", name).lower()
-        key_id = "-".join(
-            (letters[:8], letters[8:12], letters[12:16], letters[16:20], letters[20:])
-        )
+        key_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{seed}/key/{name}"))
         arn = f"arn:aws:kms:{region}:{account.id}:key/{key_id}"
         made.append(Resource("key", key_id, arn, region, policy))
     return made

@@ -59,9 +59,9 @@ def reference_warnings(user: IamUser, move: MoveName) -> Iterator[tuple[str, str
         if not one.get("blocks"):
             where = f" in {one['region']}" if one.get("region") else ""
             yield REFERENCE, f"{one['name']}{where}: {one['text']}"
-    if move is MoveName.DELETE:
-        for missing in refresh.looked_for(user).missing:
-            yield REFERENCE_UNREAD, f"Not looked at who names it: {missing}"
+    missing = refresh.looked_for(user).missing if move is MoveName.DELETE else ()
+    if missing:
+        yield REFERENCE_UNREAD, f"Not looked at who names it: {', '.join(missing)}"
 
 
 def _warnings(
