@@ -15,7 +15,7 @@ UNTRACED = (
     "AWS does not record when an SSH key, a signing certificate or a service-specific credential is"
     " used. CloudTrail and Access Advisor show only what was done with it."
 )
-_ICONS = {
+_ICONS: dict[str, str] = {
     Credential.Kind.ACCESS_KEY: "key",
     Credential.Kind.SSH_KEY: "git-branch",
     Credential.Kind.SIGNING_CERTIFICATE: "certificate",
@@ -107,7 +107,9 @@ def _credentials(
         numbers[one.kind] = numbers.get(one.kind, 0) + 1
         age = now - one.created_at if one.created_at else None
         access_key = one.kind == Credential.Kind.ACCESS_KEY
-        name = one.get_kind_display()
+        # Its service, beside it, says which.
+        specific = one.kind == Credential.Kind.SERVICE_SPECIFIC
+        name = "Service-specific" if specific else one.get_kind_display()
         yield HeldRow(
             icon=_ICONS[one.kind],
             kind=f"{name} {numbers[one.kind]}" if access_key else name,

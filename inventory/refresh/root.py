@@ -91,6 +91,8 @@ def raise_or_close(account: Account) -> None:
     for kind, sure in known.items():
         key = f"{kind}:{account.account_id}"
         if risk := wrong.get(kind):
+            if _looked_at(key, risk.title, now):
+                continue
             Alert.objects.get_or_create(
                 key=key,
                 closed_at=None,
@@ -104,3 +106,9 @@ def raise_or_close(account: Account) -> None:
             )
         elif sure:
             Alert.objects.filter(key=key, closed_at=None).update(closed_at=now)
+
+
+def _looked_at(key: str, title: str, now: datetime) -> bool:
+    """Whether a person closed this very alert lately: it is not raised again with each sync."""
+    closed = Alert.objects.filter(key=key, title=title[:200], closed_by__isnull=False)
+    return closed.filter(closed_at__gt=now - LATELY).exists()

@@ -64,7 +64,7 @@ def shown(client: Client, account: Account) -> Iterable[tuple[str, str]]:
         places += [f"/users/{account.account_id}/{user.user_id}/"]
         places += [f"/users/{account.account_id}/{user.user_id}/evidence.json"]
     for place in places:
-        answer = client.get(place)
+        answer: Any = client.get(place)
         parts = answer.streaming_content if answer.streaming else [answer.content]
         yield f"{place} {answer.status_code}", b"".join(parts).decode()
 

@@ -9,9 +9,10 @@ import pytest
 from demo.aws.account import Simulator
 from demo.aws.state import AccessKey
 from inventory import clock
-from inventory.models import Account, Alert, Sync
+from inventory.models import Account, Alert, Role, Sync
 from inventory.refresh import report
 from inventory.signals import account_synced
+from tests import cast
 from tests.inventory.syncs import do, fault, move, production, row, step, sync
 
 pytestmark = pytest.mark.django_db
@@ -43,13 +44,16 @@ def test_a_report_of_the_last_four_hours_is_used_with_its_own_time(
     simulator: Simulator, account: Account
 ) -> None:
     first = sync(account).report_generated_at
+    assert first is not None
     move(hours=3)
     again = sync(account)
     assert again.report_generated_at == first
     assert simulator.counts["GenerateCredentialReport"] == 1
     assert row("lena.koch").coverage["report_at"] == first.isoformat()
     move(hours=2)
-    assert sync(account).report_generated_at > first
+    newer = sync(account).report_generated_at
+    assert newer is not None
+    assert newer > first
     assert simulator.counts["GenerateCredentialReport"] == 2
 
 
@@ -165,6 +169,20 @@ def test_root_used_lately_is_alarmed_and_forgotten_after_a_month(
     move(days=31)
     sync(account)
     assert not open_alerts()
+
+
+def test_an_alert_that_a_person_closed_comes_back_after_a_month_and_not_with_each_sync(
+    simulator: Simulator, account: Account
+) -> None:
+    jonas = cast.person("jonas", "Jonas", [Role.ENGINEER])
+    simulator.account.root.mfa = False
+    sync(account)
+    Alert.objects.update(closed_at=clock.now(), closed_by=jonas)
+    sync(account)
+    assert not open_alerts()
+    move(days=31)
+    sync(account)
+    assert open_alerts() == {f"root-mfa:{account.account_id}"}
 
 
 def test_a_root_that_could_not_be_read_mends_no_alert(
