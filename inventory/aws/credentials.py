@@ -64,7 +64,7 @@ class UserCredentials:
     def ids(self) -> frozenset[str]:
         """The ids that IAM gave to what it holds. None of them ever moves to another user."""
         ids = {use.key.id for use in self.keys}
-        ids |= {one.id for one in (*self.ssh_keys, *self.certificates)}
+        ids |= {one.id for one in self.ssh_keys} | {one.id for one in self.certificates}
         return frozenset(ids | {one.id for one in self.services or ()})
 
 
