@@ -11,7 +11,8 @@ from django.db.models.functions import RowNumber
 
 from inventory.models import IamUser, Observation, Sync
 from inventory.models.observations import ObservationQuerySet
-from inventory.observations import Kind, brief, counted, told
+from inventory.observation_words import brief, counted, told
+from inventory.observations import Kind
 from migrations_app.batch_plan import cut_keys
 
 WEEK = timedelta(days=7)

@@ -6,19 +6,16 @@ from typing import Any
 
 import pytest
 
+from inventory.observation_words import WORDS, brief, counted, told
 from inventory.observations import (
     CREDENTIALS,
     DETAILS,
     LISTING,
     SERVICES,
-    WORDS,
     Kind,
-    brief,
     compare,
     compare_root,
-    counted,
     earlier_names,
-    told,
 )
 
 QUIET: dict[str, Any] = {

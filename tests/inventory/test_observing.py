@@ -19,7 +19,7 @@ from inventory import clock, refresh
 from inventory.aws.holdings import read_user
 from inventory.aws.session import open_session
 from inventory.models import Account, IamUser, LastKnown, Observation, Sync
-from inventory.observations import told
+from inventory.observation_words import told
 from inventory.refresh import observing, syncing
 from inventory.refresh import run as runs
 from inventory.signals import account_synced, changes_observed
