@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from demo.aws.account import Simulator
 from demo.aws.faults import Fault
@@ -91,6 +93,34 @@ def test_syncs_of_two_accounts_go_on_side_by_side_and_mix_nothing(
         assert account.syncs.get().status == Sync.Status.WHOLE
         there = simulator.accounts[account.account_id].users.values()
         assert ids(account) == {user.id for user in there}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_read_two_accounts_at_once(
+    simulator: Simulator, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other in the middle of its sync: one after the other, none would end."""
+    meeting = threading.Barrier(2, timeout=30)
+    work = syncing._WORK["users"]
+
+    def meets(run: runs.Run) -> bool:
+        meeting.wait()
+        return work(run)
+
+    def one_worker(sync_id: int) -> None:
+        while refresh.run_sync(sync_id):
+            pass
+        connections.close_all()
+
+    monkeypatch.setitem(syncing._WORK, "users", meets)
+    monkeypatch.setattr(syncing, "enqueue", lambda sync_id: None)
+    asked = [refresh.ask_sync(account, None) for account in accounts[:2]]
+    threads = [threading.Thread(target=one_worker, args=[one.pk]) for one in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert {Sync.objects.get(pk=one.pk).status for one in asked} == {Sync.Status.WHOLE}
 
 
 def _turns(queue: deque[int], slices: dict[int, int], between: Callable[[], None]) -> list[int]:
