@@ -29,7 +29,7 @@ GIVES_ACCESS = {
 }
 
 
-ARCHIVES = (
+ARCHIVES: tuple[dict[str, str], ...] = (
     {},
     {"s3": "s3://acme-logs/trails"},
     {"lake": "arn:aws:cloudtrail:eu-west-1:123456789012:eventdatastore/3fd21f2e-7b0c"},
