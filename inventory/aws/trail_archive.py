@@ -143,7 +143,7 @@ class TrailLogs:
         prefix = f"{folder}{region}/"
         stem = f"{self._account_id}_CloudTrail_{region}_"
         shape = re.compile(
-            rf"{re.escape(prefix)}\d{{4}}/\d\d/\d\d/{stem}((\d{{8}}T\d{{4}}Z)_\w+)\.json\.gz"
+            rf"{re.escape(prefix)}\d{{4}}/\d\d/\d\d/{stem}((\d{{8}}T\d{{4}}Z)_\w{{1,100}})\.json\.gz"
         )
         day = f"{after[:4]}/{after[4:6]}/{after[6:8]}"
         for page in self._pages(Prefix=prefix, StartAfter=f"{prefix}{day}/{stem}{after}"):

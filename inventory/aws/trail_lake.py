@@ -20,6 +20,8 @@ from inventory.aws.session import AwsSession
 
 LONGEST_STATEMENT = 10_000
 _PATIENCE_SECONDS = 120.0
+# The SDK sends nothing of CloudTrail again by itself: its lookups share a limit with others.
+_RETRY_SECONDS = 20.0
 _PAGE = 1000
 _STORE = re.compile(
     r"arn:aws[a-z-]*:cloudtrail:([a-z0-9-]+):(\d{12}):eventdatastore/([0-9a-f-]{36})"
@@ -116,9 +118,7 @@ class LakeStore:
 
     def _started(self, text: str) -> str:
         try:
-            told = ask(
-                self._client().start_query, "StartQuery", QueryStatement=text, **self._whose()
-            )
+            told = self._ask("start_query", "StartQuery", QueryStatement=text, **self._whose())
         except AwsFailure as failed:
             raise _in_words(failed) from failed
         return str(told["QueryId"])
@@ -126,9 +126,7 @@ class LakeStore:
     def _wait_for(self, query: str) -> None:
         ends_at, pause = time.monotonic() + _PATIENCE_SECONDS, 0.2
         while True:
-            told = ask(
-                self._client().describe_query, "DescribeQuery", QueryId=query, **self._whose()
-            )
+            told = self._ask("describe_query", "DescribeQuery", QueryId=query, **self._whose())
             status = str(told["QueryStatus"])
             if status == "FINISHED":
                 return
@@ -144,7 +142,7 @@ class LakeStore:
     def _rows(self, query: str) -> Iterator[dict[str, str]]:
         request: dict[str, Any] = {"QueryId": query, "MaxQueryResults": _PAGE, **self._whose()}
         while True:
-            told = ask(self._client().get_query_results, "GetQueryResults", **request)
+            told = self._ask("get_query_results", "GetQueryResults", **request)
             for row in told.get("QueryResultRows", ()):
                 yield {name: value for column in row for name, value in column.items()}
             if not told.get("NextToken"):
@@ -157,8 +155,20 @@ class LakeStore:
             return {}
         return {"EventDataStoreOwnerAccountId": self._owner}
 
-    def _client(self) -> Any:
-        return self._session.client("cloudtrail", self._home)
+    def _ask(self, method: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """One call; what passes by itself is waited out, ten queries at once among it."""
+        client: Any = self._session.client("cloudtrail", self._home)
+        ends_at, pause = time.monotonic() + _RETRY_SECONDS, 0.5
+        while True:
+            try:
+                told: dict[str, Any] = ask(getattr(client, method), operation, **arguments)
+                return told
+            except AwsFailure as failed:
+                passing = failed.retryable or failed.code == "MaxConcurrentQueriesException"
+                if not passing or time.monotonic() > ends_at:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
 
 
 def statement(what: str, account_id: str, region: str, days: tuple[date, date], store: str) -> str:

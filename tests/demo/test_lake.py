@@ -29,7 +29,8 @@ def refusal(operation: str, **how: Any) -> str:
 
 
 def results(query: str) -> list[dict[str, str]]:
-    rows, token = [], {}
+    rows: list[dict[str, str]] = []
+    token: dict[str, str] = {}
     while True:
         told = client("cloudtrail").get_query_results(QueryId=query, **token)
         rows += [{k: v for c in row for k, v in c.items()} for row in told["QueryResultRows"]]
@@ -60,8 +61,7 @@ def test_results_come_in_pages(simulator: Simulator) -> None:
 def test_limits_trip(simulator: Simulator) -> None:
     long = f"SELECT eventName FROM {STORE} WHERE eventName = '{'x' * LONGEST_STATEMENT}'"
     assert refusal("start_query", QueryStatement=long) == "InvalidParameterException"
-    for _ in range(MOST_AT_ONCE):
-        last = started()
+    last = [started() for _ in range(MOST_AT_ONCE)][-1]
     assert refusal("start_query", QueryStatement=BY_NAME) == "MaxConcurrentQueriesException"
     client("cloudtrail").cancel_query(QueryId=last)
     assert status(last) == "CANCELLED"

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from demo.aws.account import Simulator
 from demo.aws.faults import Fault
-from demo.aws.lake import STORE, store_arn
+from demo.aws.lake import MOST_AT_ONCE, STORE, Query, store_arn
 from demo.aws.log_files import ORGANIZATION, LogFiles
 from demo.aws.storage import bucket_name
 from inventory import clock, refresh
-from inventory.aws import trail_lake
+from inventory.aws import trail_archive, trail_lake
 from inventory.aws.failure import AwsFailure
 from inventory.aws.trail_lake import LakeRow, LakeStore
 from inventory.models import Account, Activity, ArchiveCoverage, IamUser, Sync
@@ -50,6 +52,9 @@ def account() -> Account:
 @pytest.fixture(autouse=True)
 def _facts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_synced, "receivers", [])
+    hasty = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
+    for module in (trail_archive, trail_lake):
+        monkeypatch.setattr(module, "time", hasty)
 
 
 @pytest.fixture
@@ -409,7 +414,6 @@ def test_a_sync_ends_when_its_minutes_for_the_archive_are_over(
     done = sync(account)
     assert "goes on with the next sync" in step(done)["detail"]
     assert step(done, "judge")["status"] == "done"
-    monkeypatch.undo()
 
 
 def test_an_event_that_came_late_makes_its_day_be_read_again(
@@ -503,28 +507,28 @@ def test_a_lake_query_that_does_not_end_well_is_a_gap_and_asked_again(
     declare_lake(account)
     lake = simulator.lake(simulator.account.id)
     really_uses = LakeStore.uses
+    day = (clock.now() - timedelta(days=30)).date()
 
     def uses(self: LakeStore, region: str, first: date, last: date) -> Iterator[LakeRow]:
-        lake.ends_as = ending if first <= DAY <= last else "FINISHED"
+        lake.ends_as = ending if first <= day <= last else "FINISHED"
         try:
             yield from really_uses(self, region, first, last)
         finally:
             lake.ends_as = "FINISHED"
 
-    DAY = (clock.now() - timedelta(days=30)).date()
-    monkeypatch.setattr(archive_lake, "_DAYS_A_QUERY", 5)
-    monkeypatch.setattr(LakeStore, "uses", uses)
-    sync(account)
+    with monkeypatch.context() as patch:
+        patch.setattr(archive_lake, "_DAYS_A_QUERY", 5)
+        patch.setattr(LakeStore, "uses", uses)
+        sync(account)
     row = ArchiveCoverage.objects.get(region="us-east-1")
-    assert f"Query{ending}" in row.gaps[DAY.isoformat()]["text"]
+    assert f"Query{ending}" in row.gaps[day.isoformat()]["text"]
     assert len(row.gaps) == 5
-    assert not row.owns(DAY)
-    assert row.owns(DAY + timedelta(days=6))
-    monkeypatch.undo()
+    assert not row.owns(day)
+    assert row.owns(day + timedelta(days=6))
     sync(account)
     row.refresh_from_db()
     assert row.gaps == {}
-    assert row.owns(DAY)
+    assert row.owns(day)
 
 
 @pytest.mark.parametrize(
@@ -549,6 +553,27 @@ def test_a_lake_query_that_never_ends_is_given_up(
     monkeypatch.setattr(trail_lake, "_PATIENCE_SECONDS", 0.5)
     done = sync(account)
     assert "QueryTooSlow" in step(done)["detail"]
+
+
+def test_ten_queries_of_others_and_passing_faults_are_waited_out(
+    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_lake(account)
+    lake = simulator.lake(simulator.account.id)
+    for number in range(MOST_AT_ONCE):
+        lake.queries[str(number)] = Query(str(number), "", clock.now())
+    waited = 0
+
+    def sleep(_: float) -> None:
+        nonlocal waited
+        waited += 1
+        lake.queries.pop("0", None)
+
+    monkeypatch.setattr(trail_lake, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    simulator.faults.add(Fault("throttling", "DescribeQuery", count=3))
+    simulator.faults.add(Fault("error", "GetQueryResults", count=2))
+    assert sync(account).status == Sync.Status.WHOLE
+    assert waited > 6
 
 
 def test_nothing_but_known_shapes_stands_in_a_lake_query() -> None:
