@@ -88,6 +88,9 @@ def describe_users(run: Run) -> bool:
     Also what was done under the federated names that came up. Whoever was asked for is judged.
     """
     regions = regions_of(run.account)
+    if not regions:
+        run.fail("describe", "No enabled Region is known, so event history could not be asked.")
+        return True
     started_at = run.sync.started_at or clock.now()
     woken = set(run.step("describe").get("woken", ()))
 

@@ -215,3 +215,34 @@ def test_a_file_that_was_not_delivered_yet_is_not_there(simulator: Simulator, cl
     with pytest.raises(ClientError) as refusal:
         records_in(simulator, key)
     assert code(refusal.value) == "NoSuchKey"
+
+
+def test_the_youngest_users_have_events_of_who_made_them(simulator: Simulator) -> None:
+    simulator.advance()
+    young = [
+        user
+        for user in simulator.account.users.values()
+        if user.created_at > WEDNESDAY - timedelta(days=90)
+    ]
+    records = [json.loads(e["CloudTrailEvent"]) for e in events(EventName="CreateUser")]
+    made = {record["responseElements"]["user"]["userId"]: record for record in records}
+    assert len(young) == 3
+    assert set(made) == {user.id for user in young}
+    assert {"Terraform" in record["userAgent"] for record in records} == {True, False}
+    keys = [json.loads(e["CloudTrailEvent"]) for e in events(EventName="CreateAccessKey")]
+    assert not any("secretAccessKey" in json.dumps(record) for record in keys)
+
+
+def test_a_call_that_makes_something_is_logged_with_its_answer_and_no_secret(
+    simulator: Simulator, clock: Clock
+) -> None:
+    made = client("iam").create_access_key(UserName="alex.admin")["AccessKey"]
+    clock.move(minutes=6)
+    (event,) = events(ResourceName="alex.admin")
+    answer = json.loads(event["CloudTrailEvent"])["responseElements"]["accessKey"]
+    assert answer["accessKeyId"] == made["AccessKeyId"]
+    assert made["SecretAccessKey"] not in event["CloudTrailEvent"]
+
+
+def test_all_seventeen_regions_can_be_enabled(clock: Clock) -> None:
+    assert len(Simulator(7, 2, clock, regions=17).regions) == 17
