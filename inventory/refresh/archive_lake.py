@@ -15,7 +15,7 @@ from inventory.refresh.tally import DayTally, Sum, cut
 # A store gets its events within minutes; a day is asked about once it is over for so long.
 LATE = timedelta(hours=6)
 _DAY = timedelta(days=1)
-_DAYS_A_QUERY = 40
+_DAYS_A_QUERY = 20
 _AGAIN = 5
 # What is wrong with the store or with our rights is wrong for every day.
 _ONE_QUERY_ONLY = ("QueryFAILED", "QueryTIMED_OUT", "QueryCANCELLED", "QueryTooSlow")
