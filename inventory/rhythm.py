@@ -91,7 +91,9 @@ def rhythm_of(days: Iterable[date], now: datetime) -> Rhythm:
         # Of a job each week a run left out says little; two of them end it.
         slack = GRACE if period.months else timedelta(days=period.days)
         if now > next_at + slack + timedelta(days=1):
-            return Rhythm("", last_at, None, proven=True, ended=period.name)
+            # Two runs alone were perhaps never a rhythm.
+            ended = period.name if len(starts) > 2 else ""
+            return Rhythm("", last_at, ended=ended)
         return Rhythm(period.name, last_at, next_at, proven=True)
     return _guess(starts[0], last_at, now) if len(runs) == 1 else Rhythm()
 

@@ -81,6 +81,7 @@ def test_a_rhythm_whose_run_stayed_out_has_ended() -> None:
     found = told(*runs, after=60)
     assert (found.name, found.ended, found.next_at) == ("", "monthly", None)
     assert found.sentence == "Ran monthly until 15 Mar 2025; the next run stayed out."
+    assert told(*runs[1:], after=60).sentence == ""
 
 
 @pytest.mark.parametrize("gaps", [(4, 31, 9, 37), (40, 60), (10, 20, 5, 15), (120, 12), (7, 30, 7)])
