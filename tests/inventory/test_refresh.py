@@ -536,5 +536,5 @@ def test_the_command_fails_with_the_reason(simulator: Simulator, account: Accoun
 
 
 def test_the_command_knows_only_declared_accounts(db: None) -> None:
-    with pytest.raises(CommandError, match="no such account"):
+    with pytest.raises(CommandError, match="no account 999999999999 here"):
         call_command("refresh", account="999999999999")
