@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from bench.ground import DOCS, ROOT, product
+from bench.ground import DOCS, MONDAY, ROOT, product
 
 if TYPE_CHECKING:
     from demo.aws.account import Simulator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 REPORT = DOCS / "bench" / "event-history.md"
 COMMAND = ".venv/bin/python -m bench.event_history"
-MONDAY = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 SYNC_EVERY = timedelta(hours=6)
 USERS, REGIONS = 206, 17
 # AWS: two requests a second for each account and Region.

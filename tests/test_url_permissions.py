@@ -111,6 +111,7 @@ ROWS: dict[str, Row] = {
     "user-unprotect": act("D"),
     "user-overrule": act("E"),
     "user-confirm-plan": act("LE"),
+    "user-removed-from-code": act("E"),
     "user-category": Row(get="E", post="E"),
     "user-category-clear": act("E"),
     "claim-answer": act("LE"),
