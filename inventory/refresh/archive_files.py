@@ -59,7 +59,9 @@ class RegionReader:
                 self._take(file, pieces)
                 rows = sum(map(len, (u for t in self._closed.values() for u in t.users.values())))
                 over = self._beat() <= 0
-                if over or rows > _MOST_ROWS or self._unsaved_days() >= _MOST_DAYS:
+                full = rows > _MOST_ROWS or self._unsaved_days() >= _MOST_DAYS
+                # After a denied file the next ones tell whether it is that file or the bucket.
+                if over or (full and not self._denied):
                     self._save()
                 if over:
                     return False
