@@ -82,7 +82,7 @@ def test_every_service_that_aws_documents_is_swept(simulator: Simulator, account
 
 def test_a_sweep_is_read_to_its_last_page(simulator: Simulator, account: Account) -> None:
     sync(account)
-    for name in ("admin2", "import01", "marta.ruiz"):
+    for name in ("admin2", "old-deploy", "marta.ruiz"):
         for _ in range(2):
             do(
                 simulator,
@@ -103,9 +103,9 @@ def test_a_service_nobody_knew_is_found_with_its_first_user_and_swept_for_ever_a
     first = give(simulator, "admin2", SERVICE)
     sync(account)
     assert held("admin2", "service-specific") == {first}
-    second = give(simulator, "import01", SERVICE)
+    second = give(simulator, "old-deploy", SERVICE)
     assert sync(account).status == Sync.Status.WHOLE
-    assert held("import01", "service-specific") == {second}
+    assert held("old-deploy", "service-specific") == {second}
 
 
 def test_a_service_that_a_partition_does_not_have_is_no_gap(
@@ -261,10 +261,10 @@ def test_names_that_swapped_while_they_were_read_are_found_out(
     simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync(account)
-    keys = {name: held(name) for name in ("admin2", "import01")}
+    keys = {name: held(name) for name in ("admin2", "old-deploy")}
 
     def happens() -> None:
-        for now, then in (("admin2", "x"), ("import01", "admin2"), ("x", "import01")):
+        for now, then in (("admin2", "x"), ("old-deploy", "admin2"), ("x", "old-deploy")):
             do(simulator, "UpdateUser", UserName=now, NewUserName=then)
 
     before_call(monkeypatch, "ListAccessKeys", happens)

@@ -217,12 +217,12 @@ def test_users_that_only_one_of_report_and_listing_knows_are_told_with_the_reaso
     move(minutes=30)
     do(simulator, "CreateUser", UserName="made.since")
     do(simulator, "UpdateUser", UserName="admin2", NewUserName="admin3")
-    simulator.account.by_user_id.pop(simulator.account.users.pop("import01").id)
+    simulator.account.by_user_id.pop(simulator.account.users.pop("old-deploy").id)
     done = sync(account)
     notes = {note["text"].partition(" ")[0]: note for note in account.report_notes}
     assert "was made after the credential report" in notes["made.since"]["text"]
     assert "was admin2 in the credential report" in notes["admin3"]["text"]
-    assert "AWS lists it no more" in notes["import01"]["text"]
+    assert "AWS lists it no more" in notes["old-deploy"]["text"]
     assert all(note["explained"] for note in notes.values())
     assert "3 not as in the credential report" in step(done, "users")["detail"]
     assert done.status == Sync.Status.WHOLE
