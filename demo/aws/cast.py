@@ -73,7 +73,7 @@ _VENDORS = _words(
     "salesforce "
 )
 _MYSTERIES = _words(
-    "legacyapp test2 tmp3 old2 admin2 s3user oldsync mailer xfer copy7 thing old-deploy svc "
+    "legacyapp test2 tmp3 old2 admin2 s3user oldsync mailer xfer copy7 thing import01 svc "
     "reports batchuser uploader prodbox keepme"
 )
 
