@@ -182,7 +182,8 @@ def _protected(account: Account) -> frozenset[str]:
 
 def _whole(run: Run, facts: Facts) -> bool:
     """Whether everything before this step was read, so that it can be the state before."""
-    steps = [step for step in run.sync.steps if step["key"] != "posture"]
+    keys = [step["key"] for step in run.sync.steps]
+    steps = run.sync.steps[: keys.index("posture")]
     read = all(user.credentials_read and user.policies_read for user in facts.users)
     return read and all(step["status"] == "done" for step in steps)
 

@@ -105,21 +105,13 @@ def test_the_first_whole_sync_stays_the_state_before(
 def test_what_could_not_be_read_is_not_passed_and_keeps_no_sync_from_being_whole(
     simulator: Simulator, account: Account
 ) -> None:
-    for operation in (
-        "GetAccountSummary",
-        "GetAccountPasswordPolicy",
-        "DescribeTrails",
-        "DescribeInstances",
-    ):
+    for operation in ("GetAccountPasswordPolicy", "DescribeTrails", "DescribeInstances"):
         deny(simulator, operation)
     done = sync(account)
     assert done.status == Sync.Status.WHOLE
     found = items(account)
     unseen = {key for key, row in found.items() if row["status"] == "not-looked-at"}
     assert unseen == {
-        "root-keys",
-        "root-mfa",
-        "root-hardware-mfa",
         "password-length",
         "password-reuse",
         "trail",
@@ -127,11 +119,21 @@ def test_what_could_not_be_read_is_not_passed_and_keeps_no_sync_from_being_whole
         "instance-roles",
     }
     assert found["trail"]["why"].startswith("DescribeTrails: AccessDenied")
-    assert "8 not looked at" in step(done, "posture")["detail"]
+    assert "5 not looked at" in step(done, "posture")["detail"]
     simulator.faults.clear()
     sync(account)
     # What nobody could look at then is told by the first who could.
     assert items(account, first=True)["trail"]["status"] == "passed"
+
+
+def test_root_that_could_not_be_read_is_not_passed_and_its_sync_begins_nothing(
+    simulator: Simulator, account: Account
+) -> None:
+    deny(simulator, "GetAccountSummary")
+    sync(account)
+    unseen = {key for key, row in items(account).items() if row["status"] == "not-looked-at"}
+    assert unseen == {"root-keys", "root-mfa", "root-hardware-mfa", "root-unused"}
+    assert not PostureDay.objects.filter(first=True).exists()
 
 
 def test_a_sync_that_was_not_whole_is_no_state_before(
