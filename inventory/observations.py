@@ -13,11 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from inventory.privilege import LEVELS, NONE
+
 Part = Mapping[str, Any]
 
 LISTING, DETAILS, CREDENTIALS, SERVICES = "listing", "details", "credentials", "services"
 PARTS = (LISTING, DETAILS, CREDENTIALS, SERVICES)
-_LEVELS = ("", "read", "write", "admin")
 
 
 class Kind(StrEnum):
@@ -151,8 +152,13 @@ def _tags(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Seen]:
 
 
 def _rights(old: str, new: str) -> Iterator[Seen]:
-    if old in _LEVELS and new in _LEVELS and _LEVELS.index(new) > _LEVELS.index(old):
-        yield Seen(Kind.PRIVILEGE_ROSE, "", {"was": old or "nothing", "now": new})
+    # Rights that nobody could read are no level to rise from, or to.
+    if old in LEVELS and new in LEVELS and LEVELS.index(new) > LEVELS.index(old):
+        yield Seen(Kind.PRIVILEGE_ROSE, "", {"was": _level(old), "now": _level(new)})
+
+
+def _level(level: str) -> str:
+    return "nothing" if level == NONE else level.replace("-", " ")
 
 
 def _credentials(before: Part, after: Part) -> Iterator[Seen]:

@@ -14,12 +14,13 @@ from inventory import escalation, known_actions
 from inventory.escalation import Held, Path, PowerfulRole, Ways
 from inventory.reach import Reach, reach
 
-# The levels from most to least; NOT_LOOKED_AT is what a user has before its policies were read.
+# The levels; NOT_LOOKED_AT is what a user has before its policies were read.
 ADMIN, CAN_BECOME_ADMIN, WRITE, READ, NONE = "admin", "can-become-admin", "write", "read", "none"
 NOT_LOOKED_AT = ""
 # Whoever is treated with care for its rights: those who have them, and those who can take them.
 ADMIN_LEVELS = (ADMIN, CAN_BECOME_ADMIN)
-_ORDER = (NONE, READ, WRITE, CAN_BECOME_ADMIN, ADMIN)
+# From least to most.
+LEVELS = (NONE, READ, WRITE, CAN_BECOME_ADMIN, ADMIN)
 _MOST_PATHS = 8
 _MOST_SERVICES = 40
 _ADMINISTRATORS = ("AdministratorAccess", "IAMFullAccess")
@@ -91,7 +92,7 @@ def is_powerful(judged: Privilege) -> bool:
 
 
 def _higher(one: str, other: str) -> str:
-    return max(one, other, key=_ORDER.index)
+    return max(one, other, key=LEVELS.index)
 
 
 def _level(

@@ -28,6 +28,7 @@ from inventory.observations import (
     compare,
     compare_root,
 )
+from inventory.privilege import ADMIN
 from inventory.signals import changes_observed
 
 _COLUMNS = (
@@ -104,7 +105,7 @@ class _Look:
             if row is None:
                 self.new.append(LastKnown(account=self.account, user=user, parts=parts))
                 if self.last_at is not None:
-                    rights = ", with admin rights" if user.privilege == "admin" else ""
+                    rights = ", with admin rights" if user.privilege == ADMIN else ""
                     seen = Seen(Kind.APPEARED, "", {"rights": rights}, user.created_at)
                     self._note(user, seen, self.last_at)
                     named.append(user)
@@ -171,7 +172,11 @@ class _Look:
 
     def root(self) -> None:
         facts = self.account.root_facts
-        told = {"keys": facts.get("active_keys"), "mfa": facts.get("mfa_active")} if facts else {}
+        keys = facts.get("active_keys")
+        if facts.get("has_keys") and not keys:
+            # IAM tells at once that there is one; how many, only the next report does.
+            keys = 1
+        told = {"keys": keys, "mfa": facts.get("mfa_active")} if facts else {}
         row = self.known.get(None)
         started = self.sync.started_at or self.sync.asked_at
         if row is None:

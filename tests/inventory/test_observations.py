@@ -24,7 +24,7 @@ QUIET: dict[str, Any] = {
     "groups": [],
     "boundary": "",
     "tags": {},
-    "privilege": "",
+    "privilege": "none",
 }
 
 
@@ -53,7 +53,8 @@ def test_a_boundary_comes_changes_and_goes(old: str, new: str, kind: str) -> Non
     ("old", "new", "expected"),
     [
         ("write", "admin", ["privilege-rose"]),
-        ("", "read", ["privilege-rose"]),
+        ("none", "read", ["privilege-rose"]),
+        ("", "read", []),
         ("admin", "write", []),
         ("read", "a level of some later version", []),
     ],

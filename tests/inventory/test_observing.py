@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from demo.aws import report
 from demo.aws.account import Simulator
 from demo.aws.acts import act
 from demo.aws.faults import Fault
-from demo.aws.state import User
+from demo.aws.state import AccessKey, User
 from inventory import clock, refresh
 from inventory.aws.holdings import read_user
 from inventory.aws.session import open_session
@@ -281,19 +280,9 @@ def test_a_user_is_told_gone_when_that_is_proven_and_not_when_it_is_missing(
     assert seen(sync(account)) == []
 
 
-def test_a_new_root_key_is_told(
-    simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_root_key_is_told(simulator: Simulator, account: Account) -> None:
     sync(account)
-    real = report._root
-    place = report.COLUMNS.index("access_key_1_active")
-
-    def with_a_key(*told: Any) -> list[str]:
-        row = real(*told)
-        row[place] = "true"
-        return row
-
-    monkeypatch.setattr(report, "_root", with_a_key)
+    simulator.account.root.keys = [AccessKey("AKIAROOT", datetime(2019, 1, 1, tzinfo=UTC))]
     assert seen(sync(account)) == ["root: a new root key"]
     assert seen(sync(account)) == []
 
