@@ -10,7 +10,7 @@ import pytest
 from inventory import clock, refresh
 from inventory.aws import last_accessed
 from inventory.models import Account, Alert, IamUser, Observation, ProtectedEntry, Sync
-from inventory.refresh import syncing
+from inventory.refresh import report
 from migrations_app import changes, profile
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Hit
@@ -25,7 +25,7 @@ DENY = "arn:aws:iam::aws:policy/AWSDenyAll"
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS takes its time for reports; here nobody waits."""
     hasty = SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic)
-    for module in (syncing, last_accessed):
+    for module in (report, last_accessed):
         monkeypatch.setattr(module, "time", hasty)
 
 
