@@ -314,7 +314,7 @@ RHYTHMS: dict[str, Callable[[Stage, Member, User], list[Habit]]] = {
     "bedrock-key": _other("token", "bedrock", "ListFoundationModels", DAY, "us-west-2"),
     "federation": _other("federation", "s3", "ListBuckets", 12 * HOUR),
     "one-region": _calls(DAY, "eu-central-1"),
-    "quarterly": _calls(91 * DAY, ago=50),
+    "quarterly": _calls(91 * DAY, ago=323),
     "hostile-agent": _calls(DAY, agent="<script>fetch('//x')</script>\x1b[31m=1+1"),
     "yearly-job": _calls(365 * DAY, ago=325),
     "half-yearly": _calls(182 * DAY, ago=130),
