@@ -55,9 +55,24 @@ def cell(value: Any) -> str:
     return defused(_text(value))
 
 
+class Described(dict[str, Any]):
+    """A value with parts in JSON; a CSV cell holds the sentences that say the same."""
+
+    def __init__(self, parts: Mapping[str, Any], sentences: Iterable[str]) -> None:
+        super().__init__(parts)
+        self.sentences = tuple(sentences)
+
+
+def stamp(at: datetime) -> str:
+    """A moment as ISO 8601 in UTC."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _text(value: Any) -> str:
+    if isinstance(value, Described):
+        return _text(value.sentences)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return stamp(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping):

@@ -93,6 +93,11 @@ def usage(
     )
 
 
+def policy_prefix(event_service: str) -> str:
+    """How policies and Access Advisor call the service that events call `event_service`."""
+    return _PREFIXES.get(event_service, event_service)
+
+
 def _used(
     services: Iterable[Mapping[str, Any]], done: Iterable[Done]
 ) -> tuple[set[str], dict[str, datetime]]:
@@ -101,7 +106,7 @@ def _used(
     used: dict[str, datetime] = {}
     told = [(one["service"], datetime.fromisoformat(one["at"])) for one in services if one["at"]]
     for call in done:
-        service = _PREFIXES.get(call.service, call.service)
+        service = policy_prefix(call.service)
         action = f"{service}:{_VERSION.sub('', call.action)}".lower()
         actions.add(_ACTIONS.get(action, action))
         told.append((service, call.at))

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
-from migrations_app import dates, listing
+from migrations_app import dates, listing, user_rows
 from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
 from migrations_app.models import Departure, GivenAnswer
 
@@ -92,7 +92,7 @@ class Asked:
 def page_of(team: Team, now: datetime) -> ClaimPage:
     """The claim page of `team`: answered first, then what is still used, then the dormant."""
     rows = list(asked_of(team))
-    weeks = listing.weeks_of([row.user_id for row in rows], now.date())
+    weeks = user_rows.weeks_of([row.user_id for row in rows], now.date())
     asked = Asked(team, now, None, "UTC")
     if rows:
         account = rows[0].user.account
@@ -145,7 +145,7 @@ def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...]) -> Card | None
         answer=_line(row, asked, last) if status == "answered" else "",
         last_used=_last_used(row, asked.now),
         calls_a_week=round(sum(weeks[-4:]) / 4),
-        weeks=weeks or (0,) * listing.WEEKS,
+        weeks=weeks or (0,) * user_rows.WEEKS,
         still_used=user.verdict in _IN_USE,
         suggested=user.suggested_team_id == asked.team.pk,
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
-from inventory.models import Credential
+from inventory import coverage
+from inventory.exports import Described, stamp
+from inventory.models import ArchiveCoverage, Credential, IamUser
+from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Call, Change, Departure, Hit
 
@@ -93,11 +98,16 @@ def user_rows(
     rows = departures.select_related("user__account", "owner").prefetch_related(
         Prefetch("user__credentials", queryset=keys, to_attr="keys")
     )
+    archive: defaultdict[int, list[ArchiveCoverage]] = defaultdict(list)
+    for one in ArchiveCoverage.objects.defer("draft"):
+        archive[one.account_id].append(one)
     for departure in rows.iterator(chunk_size=500):
-        yield _user_row(departure, whole_ids)
+        yield _user_row(departure, whole_ids, archive[departure.user.account_id])
 
 
-def _user_row(departure: Departure, whole_ids: bool) -> dict[str, Any]:
+def _user_row(
+    departure: Departure, whole_ids: bool, archive: list[ArchiveCoverage]
+) -> dict[str, Any]:
     user = departure.user
     keys: list[Credential] = user.keys  # type: ignore[attr-defined]  # to_attr above
     return {
@@ -109,7 +119,7 @@ def _user_row(departure: Departure, whole_ids: bool) -> dict[str, Any]:
         "created_at": user.created_at,
         "category": user.shown_category,
         "verdict": user.verdict,
-        "reasons": [reason["text"] for reason in user.verdict_reasons],
+        "reasons": [_reason(reason, whole_ids) for reason in user.verdict_reasons],
         "last_activity_at": user.last_activity_at,
         "last_activity_source": user.last_activity_source,
         "state": departure.state,
@@ -118,8 +128,55 @@ def _user_row(departure: Departure, whole_ids: bool) -> dict[str, Any]:
         "has_console_password": user.has_console_password,
         "access_keys": [f"{_key_id(key.credential_id, whole_ids)} {key.status}" for key in keys],
         "mfa": [device.get("kind", "") for device in user.mfa],
-        "coverage": user.coverage,
+        "coverage": coverage_of(user, archive),
     }
+
+
+def _reason(reason: Mapping[str, Any], whole_ids: bool) -> str:
+    """A reason with its source and time, as on the user's page."""
+    text = str(reason.get("text", ""))
+    told = ", ".join(filter(None, (str(reason.get("source") or ""), str(reason.get("at") or ""))))
+    return (text if whole_ids else cut_keys(text)) + (f" ({told})" if told else "")
+
+
+def coverage_of(user: IamUser, archive: Iterable[ArchiveCoverage] = ()) -> Described:
+    """What of the user's evidence was read: per source, for CloudTrail per Region, and the gaps."""
+    looks = coverage.sources(user, archive)
+    parts = {
+        "whole": user.coverage_whole,
+        "confidence": user.verdict_confidence,
+        "why_not_higher": user.coverage.get("confidence_reason", ""),
+        "judged_at": user.judged_at,
+        "sources": [
+            {
+                "source": one.name,
+                "read_at": one.at,
+                "since": one.since,
+                "not_read": list(one.missing),
+                "regions": [asdict(region) for region in one.regions],
+            }
+            for one in looks
+        ],
+        "not_looked_at": list(user.coverage.get("missing", ())),
+        "blind_spots": list(user.coverage.get("blind", ())),
+    }
+    whole = "Every source was read whole" if user.coverage_whole else "Not read whole"
+    return Described(parts, (whole, *(line for one in looks for line in _look(one))))
+
+
+def _look(one: coverage.SourceRead) -> list[str]:
+    if one.at is None:
+        said = [f"{one.name}: not read"]
+    elif one.since:
+        said = [f"{one.name}: {stamp(one.since)} to {stamp(one.at)}"]
+    else:
+        said = [f"{one.name}: {stamp(one.at)}"]
+    said += [f"{one.name}, not read: {text}" for text in one.missing]
+    return said + [
+        f"{region.region}: {stamp(region.since)} to {stamp(region.until)}"
+        for region in one.read
+        if region.since and region.until
+    ]
 
 
 def _key_id(key_id: str, whole: bool) -> str:

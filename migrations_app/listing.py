@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.http import QueryDict
 
-from inventory.models import Account, Activity, Credential, Team
+from inventory.models import Account, Activity, Credential
 from inventory.privilege import ADMIN_LEVELS
-from migrations_app import posture
+from migrations_app import facets, posture
+from migrations_app.facets import Choice, Facet
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
 from migrations_app.models import Answer, Departure, Hit
 from migrations_app.models.departure import DepartureQuerySet
 
 PAGE = 50
-WEEKS = 13
 OLD_KEY = timedelta(days=365)
-NOBODY = "nobody"
 QUIET_VERDICTS = ("dormant", "never-used")
-FACETS = ("state", "category", "owner", "verdict", "privilege")
 SORTS = {
     "suggested": "Suggested order",
     "name": "Name",
@@ -61,7 +59,7 @@ class Filters:
         """Filters from a query string; what is unknown in it is left out, never an error."""
         chosen = {
             name: values
-            for name in FACETS
+            for name in facets.FACETS
             if (values := tuple(filter(None, map(_plain, query.getlist(name)))))
         }
         view, known = query.get("view", ""), {*VIEWS, *posture.VIEWS}
@@ -99,36 +97,6 @@ class Filters:
         return self.query(chosen={**self.chosen, name: kept})
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One value of a filter with how many users it would show."""
-
-    value: str
-    label: str
-    count: int
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the Users table."""
-
-    departure: Departure
-    weeks: tuple[int, ...]
-    oldest_key: timedelta | None
-    mfa: str  # yes | no | n/a
-    fact: str
-    flags: tuple[str, ...]
-
-    @property
-    def key_age(self) -> str:
-        """The age of the oldest active access key: "3.1 y", or days below one year."""
-        if self.oldest_key is None:
-            return ""
-        days = self.oldest_key.days
-        return f"{days / 365.25:.1f} y" if days >= 365 else f"{days} d"
-
-
 def shown() -> DepartureQuerySet:
     """Every IAM user ever seen, with `category` and `shown_state` as pages count them."""
     guarded = ~Q(protection=Protection.NONE) & ~Q(state=State.DELETED)
@@ -154,8 +122,9 @@ def departures() -> DepartureQuerySet:
 def select(filters: Filters, now: datetime, may_see_addresses: bool = False) -> DepartureQuerySet:
     """The departures that `filters` leave, in their order."""
     rows = in_view(found(filters, may_see_addresses), filters.view, now)
-    for name in filters.chosen:
-        rows = rows.filter(_facet(name, filters.chosen[name]))
+    rows = facets.annotated(rows, now, *filters.chosen)
+    for name, values in filters.chosen.items():
+        rows = rows.filter(facets.matches(name, values))
     return ordered(rows, filters.sort)
 
 
@@ -209,118 +178,32 @@ def view_counts(filters: Filters, now: datetime) -> list[Choice]:
     ]
 
 
-def facets(filters: Filters, now: datetime, may_see_addresses: bool) -> dict[str, list[Choice]]:
-    """For each facet its values with counts under the view, the text and the other facets."""
-    rows = in_view(found(filters, may_see_addresses), filters.view, now)
-    columns = {
-        "state": "shown_state",
-        "category": "category",
-        "owner": "owner__key",
-        "verdict": "user__verdict",
-        "privilege": "user__privilege",
-    }
-    groups = list(rows.order_by().values_list(*columns.values()).annotate(Count("pk")))
-    answer: dict[str, list[Choice]] = {}
-    for place, name in enumerate(columns):
-        tally: Counter[str] = Counter()
-        for *values, number in groups:
-            shown = [
-                value or NOBODY if key == "owner" else value or ""
-                for key, value in zip(columns, values, strict=True)
-            ]
-            others = (
-                shown[at] in chosen
-                for at, key in enumerate(columns)
-                if key != name and (chosen := filters.chosen.get(key))
-            )
-            if all(others):
-                tally[shown[place]] += number
-        answer[name] = _choices(name, tally, filters.chosen.get(name, ()))
-    return answer
-
-
-def rows_of(departures: Iterable[Departure], now: datetime) -> list[Row]:
-    """The table's rows for one page of departures; two queries however many there are."""
-    page = list(departures)
-    users = [row.user_id for row in page]
-    weeks = weeks_of(users, now.date())
-    keys = dict(
-        Credential.objects.filter(_active_key(), user__in=users)
-        .values_list("user")
-        .annotate(Min("created_at"))
-    )
-    return [
-        Row(
-            departure=row,
-            weeks=weeks.get(row.user_id, (0,) * WEEKS),
-            oldest_key=now - made if (made := keys.get(row.user_id)) else None,
-            mfa=mfa_of(row),
-            fact=telling_fact(row),
-            flags=flags(row, now, has_hit=has_hit(row)),
-        )
-        for row in page
-    ]
-
-
-def weeks_of(users: Iterable[int], today: date) -> dict[int, tuple[int, ...]]:
-    """Calls per week of each user for 13 weeks, oldest first; failed sign-ins are nobody's use."""
-    sums = (
-        Activity.objects.filter(user__in=list(users), day__gt=today - timedelta(weeks=WEEKS))
-        .exclude(outcome="failed-sign-in")
-        .order_by()
-        .values_list("user", "day")
-        .annotate(Sum("count"))
-    )
-    weeks: dict[int, list[int]] = {}
-    for user, day, calls in sums:
-        if (place := week_of(day, today)) is not None:
-            weeks.setdefault(user, [0] * WEEKS)[place] += calls
-    return {user: tuple(counts) for user, counts in weeks.items()}
-
-
-def week_of(day: date, today: date) -> int | None:
-    """Which of the 13 weeks that end today holds `day`, 0 the oldest; None outside them."""
-    place = WEEKS - 1 - (today - day).days // 7
-    return place if 0 <= place < WEEKS else None
-
-
-def mfa_of(departure: Departure) -> str:
-    """Whether a console user has MFA: yes, no, or n/a without a console password."""
-    if not departure.user.has_console_password:
-        return "n/a"
-    return "yes" if departure.user.mfa else "no"
-
-
-def telling_fact(departure: Departure) -> str:
-    """One fact beside the category that tells users apart."""
-    user = departure.user
-    if any("AWSCompromisedKeyQuarantine" in arn for arn in user.attached_policies):
-        return "AWS put a compromised-key policy on it"
-    return f"path {user.path}" if user.path != "/" else ""
-
-
-def flags(departure: Departure, now: datetime, has_hit: bool) -> tuple[str, ...]:
-    """What stands beside the state, most urgent first; names of `state_badge`."""
-    due = departure.due_at
-    soaking = departure.state == State.SOAKING
-    shown = (
-        ("hit", has_hit),
-        ("ready", soaking and due is not None and due <= now and not has_hit),
-        ("disputed", bool(departure.disputed_until and departure.disputed_until >= now.date())),
-        ("extended", bool(departure.not_before and departure.not_before > now)),
-        (
-            "restored",
-            departure.restored_at is not None
-            and departure.state in HAS_ACCESS
-            and now - departure.restored_at < timedelta(days=30),
-        ),
-    )
-    return tuple(name for name, holds in shown if holds)
-
-
 def _plain(text: str) -> str:
     """Typed text as the database takes it: no NUL, no blanks around, not endless."""
     return text.replace("\x00", "").strip()[:200]
+
+
+def chips(filters: Filters, now: datetime, may_see_addresses: bool) -> list[Facet]:
+    """Each facet with its values, counted under the view, the text and the other facets."""
+    rows = in_view(found(filters, may_see_addresses), filters.view, now)
+    rows = facets.annotated(rows, now, *facets.FACETS).order_by()
+    columns = [facets.column(name) for name in facets.FACETS]
+    tallies: dict[str, Counter[str]] = {name: Counter() for name in facets.FACETS}
+    teams: dict[str, str] = {}
+    for *values, team, number in rows.values_list(*columns, "owner__name").annotate(Count("pk")):
+        shown = {
+            name: facets.shown_value(name, value)
+            for name, value in zip(facets.FACETS, values, strict=True)
+        }
+        teams[shown["owner"]] = team
+        missed = {name for name, chosen in filters.chosen.items() if shown[name] not in chosen}
+        for name, value in shown.items():
+            if missed <= {name}:
+                tallies[name][value] += number
+    return [
+        facets.facet(name, tally, filters.chosen.get(name, ()), teams)
+        for name, tally in tallies.items()
+    ]
 
 
 def has_hit(departure: Departure) -> bool:
@@ -390,31 +273,6 @@ def _view(view: str, now: datetime) -> Q:
 
 def _column(view: str) -> str:
     return f"in_{view.replace('-', '_')}"
-
-
-def _facet(name: str, values: tuple[str, ...]) -> Q:
-    if name == "owner":
-        match = Q(owner__key__in=values)
-        return match | Q(owner=None) if NOBODY in values else match
-    column = {
-        "state": "shown_state",
-        "category": "category",
-        "verdict": "user__verdict",
-        "privilege": "user__privilege",
-    }[name]
-    return Q(**{f"{column}__in": values})
-
-
-def _choices(name: str, tally: Counter[str], chosen: tuple[str, ...]) -> list[Choice]:
-    labels: dict[str, str] = {}
-    if name == "owner":
-        labels = {**dict(Team.objects.values_list("key", "name")), NOBODY: "Nobody yet"}
-    values = {**tally, **{value: tally.get(value, 0) for value in chosen}}
-    return [
-        Choice(value, labels.get(value, value), number, value in chosen)
-        for value, number in sorted(values.items(), key=lambda pair: -pair[1])
-        if value
-    ]
 
 
 def account_named(account_id: str) -> Account | None:

@@ -1,26 +1,29 @@
-"""The page of one IAM user as values: steps, verdict, evidence, what happens next, history."""
+"""The page of one IAM user as values: steps, verdict, what happens next, history."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+import re
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Sum
 from django.utils.dateparse import parse_datetime
 
 from inventory import sentences
-from inventory.models import Activity, Credential, IamUser, LedgerEntry, LedgerName
+from inventory.coverage import by_reason, policies_at
+from inventory.models import Activity, IamUser, LedgerEntry, LedgerName
+from inventory.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
-from inventory.timelines import Evidence, Lane, evidence_lanes
 from migrations_app import dates, listing, observed
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Answer, Departure, Plan
 
-EVIDENCE_DAYS = 90
 HISTORY = 7
+NOT_LOOKED_AT = "Not looked at"
+_TRUSTS = (ROLE_TRUST, ROLE_MENTION)
+_REGION = re.compile(r"CloudTrail in ([a-z0-9-]+): (.+)", re.DOTALL)
 # Whoever asks for all of it gets no more than this on one page; the log has the others.
 WHOLE_HISTORY = 500
 
@@ -57,39 +60,6 @@ class Judged:
     why_not_higher: str
     level: int
     reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What the user did in one AWS service."""
-
-    name: str
-    weeks: tuple[int, ...]
-    calls: int
-    most_called: str
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything CloudTrail showed of the user in 90 days."""
-
-    services: tuple[Service, ...]
-    calls: int
-    actions: int
-    denied: int
-    lanes: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """From where and with what the user was called."""
-
-    address: str
-    agent: str
-    calls: int
-    first_at: datetime
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,58 +125,9 @@ def judged(user: IamUser, row: Departure, now: datetime) -> Judged:
     """The verdict in the sentences of the screens, with its reasons as they were kept."""
     title, why, icon, tone = _sentence(user, row, now)
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
-    reasons = [
-        Reason(
-            cut_keys(str(reason.get("text", ""))),
-            str(reason.get("source", "")),
-            parse_datetime(str(reason.get("at") or "")),
-            bool(reason.get("blocks")),
-        )
-        for reason in user.verdict_reasons
-    ]
+    reasons = [*_kept_reasons(user), *_reference_reasons(user)]
     doubt = str(user.coverage.get("confidence_reason", ""))
     return Judged(title, why, icon, tone, user.verdict_confidence, doubt, level, tuple(reasons))
-
-
-def seen(user: IamUser, credentials: Sequence[Credential], now: datetime) -> Seen:
-    """What CloudTrail showed in 90 days per service, and all sources as lanes over one calendar."""
-    today = now.date()
-    groups = list(
-        Activity.objects.filter(user=user, day__gte=today - timedelta(days=EVIDENCE_DAYS))
-        .order_by()
-        .values_list("service", "action", "day", "outcome")
-        .annotate(Sum("count"), Max("last_at"))
-    )
-    per_day: Counter[date] = Counter()
-    by_service: dict[str, list[tuple[str, date, int, datetime]]] = defaultdict(list)
-    denied = 0
-    for service, action, day, outcome, calls, last_at in groups:
-        denied += calls if outcome == "denied" else 0
-        if outcome != "failed-sign-in":
-            per_day[day] += calls
-            by_service[service].append((action, day, calls, last_at))
-    services = [_service(name, rows, today) for name, rows in by_service.items()]
-    services.sort(key=lambda service: -service.calls)
-    return Seen(
-        services=tuple(services),
-        calls=per_day.total(),
-        actions=len({(service, action) for service, action, *_ in groups}),
-        denied=denied,
-        lanes=_lanes(user, credentials, per_day, today),
-    )
-
-
-def sources(user: IamUser) -> list[Source]:
-    """The five most used pairs of client and address; only for whom they may be shown."""
-    rows = (
-        Activity.objects.filter(user=user)
-        .exclude(source_address="")
-        .order_by()
-        .values_list("source_address", "user_agent")
-        .annotate(calls=Sum("count"), first=Min("first_at"), last=Max("last_at"))
-        .order_by("-calls")[:5]
-    )
-    return [Source(*row) for row in rows]
 
 
 def coming(row: Departure, ahead: dates.Ahead, owner: str) -> list[Coming]:
@@ -297,36 +218,48 @@ def told(entry: LedgerEntry) -> str:
     return words.format_map(defaultdict(lambda: "somebody", entry.data))
 
 
-def _service(name: str, rows: list[tuple[str, date, int, datetime]], today: date) -> Service:
-    weeks, actions = [0] * listing.WEEKS, Counter[str]()
-    for action, day, calls, _ in rows:
-        actions[action] += calls
-        if (place := listing.week_of(day, today)) is not None:
-            weeks[place] += calls
-    last_at = max(at for *_, at in rows)
-    return Service(name, tuple(weeks), actions.total(), actions.most_common(1)[0][0], last_at)
-
-
-def _lanes(
-    user: IamUser, credentials: Sequence[Credential], per_day: Counter[date], today: date
-) -> Evidence:
-    used = [key.last_used_at.date() for key in credentials if key.last_used_at]
-    signed_in = user.password_last_used_at
-    last = user.last_activity_at
-    lanes = [
-        Lane("CloudTrail", "calls per day", "bars", tuple(sorted(per_day.items()))),
-        Lane("Credential report", "key last used", "squares", tuple((day, 1) for day in used)),
+def _kept_reasons(user: IamUser) -> list[Reason]:
+    """The verdict's own; Regions that were not looked at for the same reason are one of them."""
+    kept, unread = [], {}
+    for row in user.verdict_reasons:
+        text = cut_keys(str(row.get("text", "")))
+        region = _REGION.match(text)
+        if row.get("source") == NOT_LOOKED_AT and region:
+            unread[region[1]] = region[2]
+            continue
+        kept.append(
+            Reason(
+                text,
+                str(row.get("source", "")),
+                parse_datetime(str(row.get("at") or "")),
+                bool(row.get("blocks")),
+            )
+        )
+    gaps = [
+        Reason(f"CloudTrail in {text}", NOT_LOOKED_AT, None, False) for text in by_reason(unread)
     ]
-    if user.has_console_password or signed_in:
-        marks = ((signed_in.date(), 1),) if signed_in else ()
-        lanes.append(Lane("Console", "last sign-in", "squares", marks))
-    sentence = (
-        f"Last use {last:%-d %b %Y %H:%M} UTC, {user.last_activity_source}"
-        if last
-        else "No use was ever seen"
-    )
-    quiet = last.date() if last else user.created_at.date()
-    return evidence_lanes(lanes, today, sentence, quiet_since=quiet if quiet < today else None)
+    return gaps + kept
+
+
+def _reference_reasons(user: IamUser) -> list[Reason]:
+    """Who names it, where that has to be edited before it can be deleted."""
+    at = policies_at(user)
+    trusts = [row for row in user.references if row.get("kind") in _TRUSTS]
+    found = []
+    if trusts:
+        one = len(trusts) == 1
+        text = (
+            f"{len(trusts)} role trust {'policy names' if one else 'policies name'} this user. "
+            f"Edit {'it' if one else 'them'} before deletion."
+        )
+        found.append(Reason(text, "IAM", at, any(row.get("blocks") for row in trusts)))
+    others = sum(bool(row.get("blocks")) for row in user.references if row not in trusts)
+    if others:
+        text = (
+            f"{others} other {'reference blocks' if others == 1 else 'references block'} deletion."
+        )
+        found.append(Reason(text, "Who refers to it", None, blocks=True))
+    return found
 
 
 _LOOKS = {

@@ -20,7 +20,7 @@ from inventory.templatetags.icons import (
     icon,
     plain_look,
 )
-from migrations_app.listing import Choice
+from migrations_app.facets import Choice, label_of
 
 register = template.Library()
 
@@ -81,6 +81,8 @@ def stacked_day(at: datetime, zone: str = "UTC") -> SafeString:
 @register.simple_tag
 def facet_label(facet: str, choice: Choice) -> str:
     """What one value of a filter is called on the screens."""
+    if words := label_of(facet, choice.value):
+        return words
     look = _LOOKS.get(facet, {}).get(choice.value)
     return look.label if look else choice.label[:1].upper() + choice.label[1:]
 

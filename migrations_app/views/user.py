@@ -10,19 +10,30 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from inventory import clock, refresh
+from inventory import clock, coverage, refresh
 from inventory.declared import KINDS as DECLARED_KINDS
 from inventory.declared import signs_digest
-from inventory.models import Account, Organization, Person, Team
+from inventory.models import Account, ArchiveCoverage, Organization, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
-from migrations_app import changes, dates, listing, profile, profile_permissions
+from migrations_app import (
+    changes,
+    dates,
+    exports,
+    listing,
+    profile,
+    profile_activity,
+    profile_permissions,
+    user_rows,
+)
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change, Departure, Hit
 from migrations_app.views.answers import person_of, rendered
 
+# Whom nobody expects to call from somebody's own computer.
+MACHINES = ("ci-cd", "third-party")
 REFERENCE_ICONS = {
     "bucket": "database",
     "queue": "stack-2",
@@ -56,13 +67,15 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "now": now,
         "steps": profile.steps(row, ahead),
         "judged": profile.judged(one, row, now),
-        "flags": listing.flags(row, now, listing.has_hit(row)),
+        "flags": user_rows.flags(row, now, listing.has_hit(row)),
         "held": held(one, credentials, sensitive, now),
         "untraced": UNTRACED,
-        "seen": profile.seen(one, credentials, now),
+        "seen": profile_activity.seen(one, credentials, now),
         "permissions": profile_permissions.permissions(one),
         "sensitive": sensitive,
-        "sources": profile.sources(one) if sensitive else [],
+        "callers": profile_activity.called_from(one) if sensitive else [],
+        "machines": MACHINES,
+        "looks": coverage.sources(one, _archive(one.account)),
         "coming": profile.coming(row, ahead, str(row.owner or "")),
         "history": told,
         "entries": entries,
@@ -101,9 +114,26 @@ def evidence(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     require(request.user, Action.SEE)
     one = departure_of(account, user_id).user
     credentials = [key for key in one.credentials.all() if key.gone_at is None]
-    rows = profile.seen(one, credentials, clock.now()).lanes.rows
-    points = [{"source": lane, "day": day, "count": count} for lane, day, count in rows]
-    return JsonResponse({"user_id": one.user_id, "coverage": one.coverage, "evidence": points})
+    seen = profile_activity.seen(one, credentials, clock.now())
+    points = [{"source": lane, "day": day, "count": count} for lane, day, count in seen.lanes.rows]
+    services = [
+        {
+            "service": service.name,
+            "calls": service.calls,
+            "most_called": service.most_called,
+            "last_call_at": service.last_at,
+            "last_accessed_at": service.accessed_at,
+        }
+        for service in seen.services
+    ]
+    return JsonResponse(
+        {
+            "user_id": one.user_id,
+            "evidence": points,
+            "services": services,
+            "coverage": exports.coverage_of(one, _archive(one.account)),
+        }
+    )
 
 
 def departure_of(account: str, user_id: str) -> Departure:
@@ -129,6 +159,13 @@ def departure_of(account: str, user_id: str) -> Departure:
             "It may have been deleted before the first sync."
         )
     return row
+
+
+def _archive(account: Account) -> list[ArchiveCoverage]:
+    """How far a declared longer history was read; nothing is asked where none is declared."""
+    if not account.trail_archive:
+        return []
+    return list(ArchiveCoverage.objects.filter(account=account).defer("draft"))
 
 
 def _other_teams(row: Departure) -> QuerySet[Team]:

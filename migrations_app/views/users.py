@@ -17,7 +17,7 @@ from inventory.exports import Format, written
 from inventory.models import Account, IamUser, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
-from migrations_app import changes, exports, listing
+from migrations_app import changes, exports, listing, user_rows
 from migrations_app.forms import TeamForm
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.shell import chosen_account_id
@@ -44,7 +44,7 @@ def users(request: HttpRequest) -> HttpResponse:
     last = start + listing.PAGE
     context = {
         "filters": filters,
-        "rows": listing.rows_of(found[start:last], now),
+        "rows": user_rows.rows_of(found[start:last], now),
         "total": total,
         "first": min(start + 1, total),
         "last": min(last, total),
@@ -54,7 +54,7 @@ def users(request: HttpRequest) -> HttpResponse:
             (tab, filters.query(view=tab.value, chosen={}))
             for tab in listing.view_counts(filters, now)
         ],
-        "facets": listing.facets(filters, now, sees),
+        "facets": listing.chips(filters, now, sees),
         "sorts": listing.SORTS,
         "chips": [
             (name, value, filters.without(name, value))
@@ -117,9 +117,16 @@ def _export(request: HttpRequest, form: Format) -> HttpResponseBase:
         _filtered(request, request.GET, now),
         whole_ids=may(request.user, Action.OPERATE) or may(request.user, Action.APPROVE),
     )
-    synced = Account.objects.filter(active=True).aggregate(at=Min("last_whole_at"))["at"] or now
-    name = f"iam-users-{synced:%Y%m%d-%H%M}"
+    name = f"iam-users-{_synced_at(request) or now:%Y%m%d-%H%M}"
     return download(written(form, exports.USER_FIELDS, rows), form, name)
+
+
+def _synced_at(request: HttpRequest) -> datetime | None:
+    """When the account of the filter, or the one of all that waited longest, was read whole."""
+    accounts = Account.objects.filter(active=True)
+    if chosen := listing.Filters.read(request.GET, chosen_account_id(request)).account:
+        accounts = accounts.filter(account_id=chosen)
+    return accounts.aggregate(at=Min("last_whole_at"))["at"]
 
 
 def _ticked(request: HttpRequest) -> DepartureQuerySet:

@@ -1,0 +1,217 @@
+"""What of one IAM user's evidence was read: by source, back to when and until when. Pure.
+
+`IamUser.coverage` is written by the steps of a sync; pages and exports read it through here. What
+could not be read is said in AWS's own words, never left out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from django.utils.dateparse import parse_datetime
+
+from inventory.models import Account, ArchiveCoverage, IamUser
+
+CREDENTIALS = "Credentials"
+REPORT = "Credential report"
+TRAIL = "CloudTrail event history"
+ADVISOR = "Access Advisor"
+POLICIES = "Policies"
+_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRead:
+    """How far one Region was read; `error` says why it was not, or not whole."""
+
+    region: str
+    since: datetime | None
+    until: datetime | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """One source of evidence.
+
+    `at`: when it was last asked with success, None if never. `since`: how far back it speaks, None
+    where it tells the state of that moment. `missing`: what could not be read, each a sentence.
+    """
+
+    name: str
+    what: str
+    at: datetime | None
+    since: datetime | None = None
+    missing: tuple[str, ...] = ()
+    note: str = ""
+    regions: tuple[RegionRead, ...] = ()
+
+    @property
+    def read(self) -> tuple[RegionRead, ...]:
+        return tuple(one for one in self.regions if not one.error and one.until)
+
+    @property
+    def whole(self) -> bool:
+        return self.at is not None and not self.missing
+
+
+def credentials_at(user: IamUser) -> datetime | None:
+    """When all its credentials were last read live."""
+    return _time(user.coverage.get("credentials_at"))
+
+
+def report_at(user: IamUser) -> datetime | None:
+    """When AWS made the credential report that speaks of it."""
+    return _time(user.coverage.get("report_at"))
+
+
+def services_at(user: IamUser) -> datetime | None:
+    """When Access Advisor last answered."""
+    return _time(user.coverage.get("services_at"))
+
+
+def policies_at(user: IamUser) -> datetime | None:
+    """When its policies were last read and judged."""
+    return _time(user.privilege_facts.get("at"))
+
+
+def last_accessed(user: IamUser) -> dict[str, datetime]:
+    """By service, as policies call it, when Access Advisor saw the last access; data plane too."""
+    rows = user.coverage.get("services") or ()
+    return {one["service"]: at for one in rows if (at := _time(one.get("at")))}
+
+
+def gap(user: IamUser, source: str) -> str:
+    """Why the last sync could not read `credentials`, `policies` or `services`; "" if it could."""
+    return str(user.coverage.get("gaps", {}).get(source, ""))
+
+
+def trail_regions(user: IamUser) -> tuple[RegionRead, ...]:
+    """Event history, Region by Region, as the verdict judged it."""
+    return tuple(
+        RegionRead(
+            str(one.get("region", "")),
+            _time(one.get("from")),
+            _time(one.get("to")),
+            str(one.get("error", "")),
+        )
+        for one in user.coverage.get("regions", ())
+    )
+
+
+def sources(user: IamUser, archive: Iterable[ArchiveCoverage] = ()) -> list[SourceRead]:
+    """All sources, in the order in which a sync asks them."""
+    services_gap = gap(user, "services") or str(user.coverage.get("services_note", ""))
+    return [
+        SourceRead(
+            REPORT,
+            "passwords, MFA, keys and when each was last used",
+            report_at(user),
+            note="AWS makes it anew every four hours at most." if report_at(user) else "",
+        ),
+        SourceRead(
+            CREDENTIALS,
+            "every key, password, MFA device, SSH key, certificate and service credential, live",
+            credentials_at(user),
+            missing=_said(gap(user, "credentials")),
+        ),
+        SourceRead(
+            POLICIES,
+            "policies, groups and the permissions boundary",
+            policies_at(user),
+            missing=_said(gap(user, "policies")),
+        ),
+        _trail(user),
+        *_archive(user.account, list(archive)),
+        SourceRead(
+            ADVISOR,
+            "the last access per service, calls to data included",
+            services_at(user),
+            since=_time(user.coverage.get("services_from")),
+            missing=_said(services_gap),
+        ),
+    ]
+
+
+def _trail(user: IamUser) -> SourceRead:
+    looks = trail_regions(user)
+    read = [one for one in looks if not one.error and one.until and one.since]
+    told = {one.region for one in looks}
+    never = [region for region in _expected(user.account) if region not in told]
+    return SourceRead(
+        TRAIL,
+        "management calls and sign-ins, 90 days at most",
+        min((one.until for one in read if one.until), default=None),
+        since=max((one.since for one in read if one.since), default=None),
+        missing=by_reason(
+            {one.region: one.error or "not looked at" for one in looks if one not in read}
+            | dict.fromkeys(never, "not looked at")
+        ),
+        regions=(*looks, *(RegionRead(one, None, None, "not looked at") for one in never)),
+    )
+
+
+def _archive(account: Account, rows: list[ArchiveCoverage]) -> list[SourceRead]:
+    """The declared longer history; nothing for an account that declares none."""
+    if not account.trail_archive:
+        return []
+    looks = [
+        RegionRead(row.region, _midnight(row.read_from), _midnight(row.read_to), row.error)
+        for row in rows
+    ]
+    read = [one for one in looks if one.since and one.until]
+    lost = sum(len(row.gaps) for row in rows)
+    missing = by_reason({one.region: one.error for one in looks if one.error})
+    if lost:
+        missing += (f"{lost} {'day' if lost == 1 else 'days'} could not be read whole.",)
+    return [
+        SourceRead(
+            "CloudTrail logs in S3" if account.trail_archive.get("s3") else "CloudTrail Lake",
+            "management calls beyond event history",
+            min((one.until for one in read if one.until), default=None),
+            since=max((one.since for one in read if one.since), default=None),
+            missing=missing,
+            regions=tuple(looks),
+        )
+    ]
+
+
+def by_reason(regions: Mapping[str, str]) -> tuple[str, ...]:
+    """Regions that share a reason in one sentence; more than a few are counted, not named."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for region, why in sorted(regions.items()):
+        groups[why.rstrip(".")].append(region)
+    return tuple(f"{named_regions(of)}: {why}." for why, of in groups.items())
+
+
+def named_regions(regions: list[str]) -> str:
+    """ "us-east-1, eu-west-1", or how many there are."""
+    if len(regions) <= _NAMED:
+        return ", ".join(regions)
+    return f"{len(regions)} Regions"
+
+
+def _expected(account: Account) -> list[str]:
+    """Regions that the declaration asks for, of those that are enabled."""
+    if not account.regions:
+        return list(account.enabled_regions)
+    return [region for region in account.enabled_regions if region in account.regions]
+
+
+def _said(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(), UTC) if day else None
+
+
+def _time(text: object) -> datetime | None:
+    """A kept time, or None where there is none or it is no time."""
+    try:
+        return parse_datetime(str(text)) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,153 @@
+"""One page of departures as rows of the Users table; three queries however many rows it has."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Sum
+
+from inventory.models import Activity, Credential
+from migrations_app.lifecycle import HAS_ACCESS, State
+from migrations_app.listing import has_hit
+from migrations_app.models import Departure, Plan
+from migrations_app.telling import Client, Held, telling_fact, why_unknown
+
+WEEKS = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the Users table."""
+
+    departure: Departure
+    weeks: tuple[int, ...]
+    oldest_key: timedelta | None
+    mfa: str  # yes | no | n/a
+    fact: str
+    flags: tuple[str, ...]
+    going_quiet: bool
+    # Why the last use is not known, where it is not.
+    unknown: str
+
+    @property
+    def key_age(self) -> str:
+        """The age of the oldest active access key: "3.1 y", or days below one year."""
+        if self.oldest_key is None:
+            return ""
+        days = self.oldest_key.days
+        return f"{days / 365.25:.1f} y" if days >= 365 else f"{days} d"
+
+
+def rows_of(departures: Iterable[Departure], now: datetime) -> list[Row]:
+    """The table's rows for one page of departures; three queries however many there are."""
+    page = list(departures)
+    users = [row.user_id for row in page]
+    weeks, clients = weeks_of(users, now.date()), _clients(users, now.date())
+    held, oldest = _held(users)
+    return [
+        Row(
+            departure=row,
+            weeks=weeks.get(row.user_id, (0,) * WEEKS),
+            oldest_key=now - made if (made := oldest.get(row.user_id)) else None,
+            mfa=mfa_of(row),
+            fact=telling_fact(row.user, clients.get(row.user_id), held[row.user_id]),
+            flags=flags(row, now, has_hit=has_hit(row)),
+            going_quiet=going_quiet(row),
+            unknown=why_unknown(row.user, held[row.user_id]),
+        )
+        for row in page
+    ]
+
+
+def going_quiet(row: Departure) -> bool:
+    """Whether a confirmed plan has taken over; the query must have read the plan."""
+    plan = getattr(row, "plan", None)
+    return plan is not None and plan.status == Plan.Status.CONFIRMED
+
+
+def _held(users: list[int]) -> tuple[defaultdict[int, list[Held]], dict[int, datetime]]:
+    """Of each user the active credentials, and since when it has its oldest active access key."""
+    held: defaultdict[int, list[Held]] = defaultdict(list)
+    oldest: dict[int, datetime] = {}
+    rows = Credential.objects.filter(user__in=users, status="Active", gone_at=None)
+    for user, kind, service, made in rows.order_by("pk").values_list(
+        "user", "kind", "service", "created_at"
+    ):
+        held[user].append(Held(kind, service))
+        if kind == Credential.Kind.ACCESS_KEY and made:
+            oldest[user] = min(made, oldest.get(user, made))
+    return held, oldest
+
+
+def _clients(users: list[int], today: date) -> dict[int, Client]:
+    """What calls most in the name of each user, within 13 weeks."""
+    sums = (
+        Activity.objects.filter(user__in=users, day__gt=today - timedelta(weeks=WEEKS))
+        .exclude(outcome="failed-sign-in")
+        .order_by()
+        .values_list("user", "user_agent", "region")
+        .annotate(Sum("count"))
+    )
+    agents: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    regions: defaultdict[int, set[str]] = defaultdict(set)
+    for user, agent, region, calls in sums:
+        agents[user][agent] += calls
+        regions[user].add(region)
+    return {
+        user: Client(
+            agent=counted.most_common(1)[0][0],
+            region=next(iter(regions[user])) if len(regions[user]) == 1 else "",
+        )
+        for user, counted in agents.items()
+    }
+
+
+def weeks_of(users: Iterable[int], today: date) -> dict[int, tuple[int, ...]]:
+    """Calls per week of each user for 13 weeks, oldest first; failed sign-ins are nobody's use."""
+    sums = (
+        Activity.objects.filter(user__in=list(users), day__gt=today - timedelta(weeks=WEEKS))
+        .exclude(outcome="failed-sign-in")
+        .order_by()
+        .values_list("user", "day")
+        .annotate(Sum("count"))
+    )
+    weeks: dict[int, list[int]] = {}
+    for user, day, calls in sums:
+        if (place := week_of(day, today)) is not None:
+            weeks.setdefault(user, [0] * WEEKS)[place] += calls
+    return {user: tuple(counts) for user, counts in weeks.items()}
+
+
+def week_of(day: date, today: date) -> int | None:
+    """Which of the 13 weeks that end today holds `day`, 0 the oldest; None outside them."""
+    place = WEEKS - 1 - (today - day).days // 7
+    return place if 0 <= place < WEEKS else None
+
+
+def mfa_of(departure: Departure) -> str:
+    """Whether a console user has MFA: yes, no, or n/a without a console password."""
+    if not departure.user.has_console_password:
+        return "n/a"
+    return "yes" if departure.user.mfa else "no"
+
+
+def flags(departure: Departure, now: datetime, has_hit: bool) -> tuple[str, ...]:
+    """What stands beside the state, most urgent first; names of `state_badge`."""
+    due = departure.due_at
+    soaking = departure.state == State.SOAKING
+    shown = (
+        ("hit", has_hit),
+        ("ready", soaking and due is not None and due <= now and not has_hit),
+        ("disputed", bool(departure.disputed_until and departure.disputed_until >= now.date())),
+        ("extended", bool(departure.not_before and departure.not_before > now)),
+        (
+            "restored",
+            departure.restored_at is not None
+            and departure.state in HAS_ACCESS
+            and now - departure.restored_at < timedelta(days=30),
+        ),
+    )
+    return tuple(name for name, holds in shown if holds)
