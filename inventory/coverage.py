@@ -114,7 +114,7 @@ def sources(user: IamUser, archive: Iterable[ArchiveCoverage] = ()) -> list[Sour
         ),
         SourceRead(
             CREDENTIALS,
-            "every key, password, MFA device, SSH key, certificate and service credential, live",
+            "everything that it holds, live",
             credentials_at(user),
             missing=_said(gap(user, "credentials")),
         ),
@@ -143,7 +143,7 @@ def _trail(user: IamUser) -> SourceRead:
     never = [region for region in _expected(user.account) if region not in told]
     return SourceRead(
         TRAIL,
-        "management calls and sign-ins, 90 days at most",
+        "management calls and sign-ins; AWS keeps 90 days",
         min((one.until for one in read if one.until), default=None),
         since=max((one.since for one in read if one.since), default=None),
         missing=by_reason(

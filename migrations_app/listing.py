@@ -41,6 +41,8 @@ VIEWS = {
     "never-used": "Never used",
     "everything": "Everything",
 }
+# The Overview's tiles lead there; a tab only while one is chosen.
+_FROM_OVERVIEW = frozenset({"no-mfa", "never-used"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,9 @@ def view_counts(filters: Filters, now: datetime) -> list[Choice]:
     rows = departures().order_by()
     if filters.account:
         rows = rows.filter(user__account__account_id=filters.account)
-    views = dict(VIEWS)
-    if filters.view in posture.VIEWS:
-        views[filters.view] = posture.VIEWS[filters.view]
+    known = {**VIEWS, **posture.VIEWS}
+    views = {view: label for view, label in VIEWS.items() if view not in _FROM_OVERVIEW}
+    views.setdefault(filters.view, known[filters.view])
     counts = rows.aggregate(
         **{_column(view): Count("pk", filter=_view(view, now)) for view in views}
     )

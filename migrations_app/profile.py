@@ -253,11 +253,11 @@ def _reference_reasons(user: IamUser) -> list[Reason]:
             f"Edit {'it' if one else 'them'} before deletion."
         )
         found.append(Reason(text, "IAM", at, any(row.get("blocks") for row in trusts)))
-    others = sum(bool(row.get("blocks")) for row in user.references if row not in trusts)
+    others = [row for row in user.references if row.get("blocks") and row not in trusts]
     if others:
-        text = (
-            f"{others} other {'reference blocks' if others == 1 else 'references block'} deletion."
-        )
+        text = f"{len(others)} {'others that name' if trusts else 'that name'} it block deletion."
+        if len(others) == 1:
+            text = f"{others[0].get('name', '')}: {others[0].get('text', '')}. It blocks deletion."
         found.append(Reason(text, "Who refers to it", None, blocks=True))
     return found
 
