@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from inventory.callers import kind_of
 from inventory.models import Credential, IamUser
@@ -90,20 +90,23 @@ _UNTRACED = {
 
 
 def _seen_at_the_edge(user: IamUser) -> str:
+    """That a rare job ran when its period closed; "" for other days."""
     if user.rhythm not in RARE or user.last_activity_at is None:
         return ""
-    return f"last seen at {edge}" if (edge := _edge(user.last_activity_at)) else ""
+    ran = user.last_activity_at
+    near = (ran + _EDGE).day <= _EDGE.days or ran.day <= _EDGE.days
+    # The month that closed, seen from a day shortly before or after its end.
+    closed = (ran - _EDGE).month
+    months, words = _CLOSES[user.rhythm]
+    return f"last seen at {words}" if near and closed % months == 0 else ""
 
 
-def _edge(at: datetime) -> str:
-    """The end of a month, quarter or year that is near; "" for other days."""
-    after = at + _EDGE
-    if after.day > _EDGE.days and at.day > _EDGE.days:
-        return ""
-    month = (after - _EDGE * 2).month
-    if month == 12:
-        return "the end of the year"
-    return "quarter end" if month % 3 == 0 else "month end"
+# Months of a period, and what its end is called.
+_CLOSES = {
+    "monthly": (1, "month end"),
+    "quarterly": (3, "quarter end"),
+    "yearly": (12, "the end of the year"),
+}
 
 
 def _special(user: IamUser, held: Collection[Held]) -> str:

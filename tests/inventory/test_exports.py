@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from inventory import ledger
 from inventory.exports import as_csv, as_json, cell, defused
+from inventory.models import ArchiveCoverage
 from migrations_app import exports
 from migrations_app.lifecycle import State
 from migrations_app.models import Call
@@ -84,6 +85,170 @@ def test_users_are_exported_with_every_promised_field() -> None:
     assert row["state"] == "owner-assigned"
     assert row["reasons"] == ["No call in 90 days"]
     assert row["access_keys"] == ["AKIA0000000000000001 Active"]
+
+
+READ = {
+    "credentials_at": "2026-03-06T14:08:00+00:00",
+    "services_at": "2026-03-06T06:00:00+00:00",
+    "services_from": "2025-01-30T06:00:00+00:00",
+    "missing": ["CloudTrail in eu-west-1: AccessDenied."],
+    "blind": ["Object-level calls are not in event history."],
+    "confidence_reason": "CloudTrail covers only 1 of 2 Regions.",
+    "regions": [
+        {
+            "region": "us-east-1",
+            "from": "2025-12-06T14:02:00+00:00",
+            "to": "2026-03-06T14:02:00+00:00",
+            "error": "",
+        },
+        {"region": "eu-west-1", "from": None, "to": None, "error": "AccessDenied"},
+    ],
+}
+EVERY_FIELD = {
+    "account_id": cast.ACCOUNT_ID,
+    "user_name": "deploy-prod",
+    "user_id": "AIDA0000000000DEPLOY",
+    "arn": f"arn:aws:iam::{cast.ACCOUNT_ID}:user/ci/deploy-prod",
+    "path": "/ci/",
+    "created_at": "2022-02-03T09:00:00Z",
+    "category": "third-party",
+    "verdict": "unknown",
+    "reasons": [
+        "Access key AKIA0000000000000001 last used, 7 days ago. "
+        "(Access key last used, 2026-02-27T15:51:00Z)"
+    ],
+    "last_activity_at": "2026-02-27T15:51:00Z",
+    "last_activity_source": "Access key last used",
+    "state": "owner-assigned",
+    "owner": "payments",
+    "protection": "exempt",
+    "has_console_password": True,
+    "access_keys": ["AKIA0000000000000001 Active", "AKIA0000000000000002 Inactive"],
+    "mfa": ["virtual", "fido"],
+}
+
+
+def whole_user() -> None:
+    """A user of whom every exported field says something."""
+    used = datetime(2026, 2, 27, 15, 51, tzinfo=UTC)
+    user = cast.iam_user(
+        "deploy-prod",
+        user_id="AIDA0000000000DEPLOY",
+        arn=f"arn:aws:iam::{cast.ACCOUNT_ID}:user/ci/deploy-prod",
+        path="/ci/",
+        category="ci-cd",
+        category_override="third-party",
+        verdict="unknown",
+        verdict_confidence="low",
+        verdict_reasons=[
+            {
+                "text": "Access key AKIA0000000000000001 last used, 7 days ago.",
+                "source": "Access key last used",
+                "at": "2026-02-27T15:51:00Z",
+            }
+        ],
+        last_activity_at=used,
+        last_activity_source="Access key last used",
+        has_console_password=True,
+        mfa=[{"serial": "a", "kind": "virtual"}, {"serial": "b", "kind": "fido"}],
+        coverage=READ,
+        coverage_whole=False,
+    )
+    for number, status in (("1", "Active"), ("2", "Inactive")):
+        cast.access_key(user, f"AKIA000000000000000{number}", status)
+    cast.access_key(user, "AKIA0000000000000GONE", gone_at=used)
+    cast.departure(user, State.OWNER_ASSIGNED, cast.team("payments"), protection="exempt")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", EVERY_FIELD)
+def test_each_field_says_what_the_pages_say(field: str) -> None:
+    whole_user()
+    told = json.loads(run("users", "--format", "json"))[0][field]
+    assert told == EVERY_FIELD[field]
+    assert first_of_csv("users")[field] == cell(EVERY_FIELD[field])
+
+
+@pytest.mark.django_db
+def test_coverage_is_told_per_source_and_region_and_says_what_is_missing() -> None:
+    whole_user()
+
+    told = json.loads(run("users", "--format", "json"))[0]["coverage"]
+
+    assert (told["whole"], told["confidence"]) == (False, "low")
+    assert told["why_not_higher"] == "CloudTrail covers only 1 of 2 Regions."
+    assert told["not_looked_at"] == ["CloudTrail in eu-west-1: AccessDenied."]
+    assert told["blind_spots"] == ["Object-level calls are not in event history."]
+    by_name = {one["source"]: one for one in told["sources"]}
+    assert by_name["Credential report"]["read_at"] is None
+    assert by_name["Credentials"]["read_at"] == "2026-03-06T14:08:00Z"
+    assert by_name["Access Advisor"]["since"] == "2025-01-30T06:00:00Z"
+    trail = by_name["CloudTrail event history"]
+    assert trail["not_read"] == ["eu-west-1: AccessDenied."]
+    assert trail["regions"] == [
+        {
+            "region": "us-east-1",
+            "since": "2025-12-06T14:02:00Z",
+            "until": "2026-03-06T14:02:00Z",
+            "error": "",
+        },
+        {"region": "eu-west-1", "since": None, "until": None, "error": "AccessDenied"},
+    ]
+
+
+@pytest.mark.django_db
+def test_a_spreadsheet_reads_the_coverage_as_sentences() -> None:
+    whole_user()
+    assert first_of_csv("users")["coverage"].split("; ") == [
+        "Not read whole",
+        "Credential report: not read",
+        "Credentials: 2026-03-06T14:08:00Z",
+        "Policies: not read",
+        "CloudTrail event history: 2025-12-06T14:02:00Z to 2026-03-06T14:02:00Z",
+        "CloudTrail event history, not read: eu-west-1: AccessDenied.",
+        "us-east-1: 2025-12-06T14:02:00Z to 2026-03-06T14:02:00Z",
+        "Access Advisor: 2025-01-30T06:00:00Z to 2026-03-06T06:00:00Z",
+    ]
+
+
+@pytest.mark.django_db
+def test_the_longer_history_of_an_account_is_a_source_of_its_users_only() -> None:
+    other = cast.account("210987654321", "staging", trail_archive={"s3": "s3://logs"})
+    ArchiveCoverage.objects.create(
+        account=other, region="us-east-1", read_from=date(2025, 3, 1), read_to=date(2026, 3, 5)
+    )
+    cast.departure("a")
+    cast.departure(cast.iam_user("b", other))
+
+    rows = {
+        row["user_name"]: row["coverage"] for row in json.loads(run("users", "--format", "json"))
+    }
+
+    sources = {name: [one["source"] for one in told["sources"]] for name, told in rows.items()}
+    assert "CloudTrail logs in S3" not in sources["a"]
+    assert "CloudTrail logs in S3" in sources["b"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", ["user_name", "path", "reasons", "mfa", "last_activity_source"])
+def test_no_cell_of_a_hostile_user_is_run(field: str) -> None:
+    evil: dict[str, Any] = {
+        "user_name": "=1+1",
+        "path": "=1+1",
+        "verdict_reasons": [{"text": HOSTILE}],
+        "mfa": [{"kind": HOSTILE}],
+        "last_activity_source": "@SUM(A1)",
+    }
+    name = evil.pop("user_name")
+    cast.departure(cast.iam_user(name, **evil))
+    assert first_of_csv("users")[field].startswith("'")
+
+
+@pytest.mark.django_db
+def test_key_ids_in_reasons_are_cut_too() -> None:
+    whole_user()
+    (row,) = exports.user_rows(whole_ids=False)
+    assert row["reasons"][0].startswith("Access key AKIA…0001 last used")
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -226,6 +226,21 @@ def test_the_csv_bears_the_declared_fields_and_obeys_the_filter(everybody: cast.
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["user_name"], row["state"], row["owner"]) == ("quiet", "owner-assigned", "security")
     assert list(row)[:4] == ["account_id", "user_name", "user_id", "arn"]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_the_file_bears_the_time_of_the_sync_that_it_rests_on(
+    everybody: cast.Cast, form: str
+) -> None:
+    everybody.account.last_whole_at = datetime(2026, 3, 6, 14, 8, tzinfo=UTC)
+    everybody.account.save()
+    cast.account("210987654321", "staging", last_whole_at=datetime(2026, 3, 5, 2, 0, tzinfo=UTC))
+
+    of_all = browser(everybody.vera).get(f"/users.{form}")
+    of_one = browser(everybody.vera).get(f"/users.{form}?account={cast.ACCOUNT_ID}")
+
+    assert f"iam-users-20260305-0200.{form}" in of_all["Content-Disposition"]
+    assert f"iam-users-20260306-1408.{form}" in of_one["Content-Disposition"]
 
 
 def test_the_json_holds_whole_key_ids_only_for_security(everybody: cast.Cast) -> None:
