@@ -1,4 +1,4 @@
-"""What of one IAM user's evidence was read: by source, back to when and until when. Pure.
+"""What of one IAM user's evidence was read: by source, back to when and until when. No I/O.
 
 `IamUser.coverage` is written by the steps of a sync; pages and exports read it through here. What
 could not be read is said in AWS's own words, never left out.

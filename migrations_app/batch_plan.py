@@ -20,6 +20,10 @@ from migrations_app.models import Batch, Change
 
 # Access key ids are 16 to 128 letters and digits; long-lived ones begin with AKIA.
 _ACCESS_KEY = re.compile(r"\b(A[KS]IA)[A-Z0-9]{8,120}([A-Z0-9]{4})\b")
+# SSH keys begin with APKA and service-specific credentials with ACCA; certificates with anything.
+_OTHER_ID = re.compile(
+    r"\b(A(?:PKA|CCA)|(?<=ertificate )[A-Z0-9]{4})[A-Z0-9]{8,120}([A-Z0-9]{4})\b"
+)
 
 # What a call takes or gives, in the words of the field.
 _KINDS = {
@@ -47,8 +51,8 @@ _FENCE_CALLS = frozenset({*_GIVES, "DetachUserPolicy"})
 
 
 def cut_keys(text: str) -> str:
-    """`text` with each access key id cut to its first and last four signs."""
-    return _ACCESS_KEY.sub(r"\1…\2", text)
+    """`text` with each credential's id cut to its first and last four signs."""
+    return _OTHER_ID.sub(r"\1…\2", _ACCESS_KEY.sub(r"\1…\2", text))
 
 
 @dataclass(frozen=True, slots=True)

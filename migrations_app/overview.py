@@ -13,6 +13,7 @@ from django.db.models.functions import TruncDate
 from inventory.models import Account, Sync
 from inventory.privilege import ADMIN_LEVELS
 from inventory.refresh import root
+from inventory.templatetags.times import duration
 from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
 from migrations_app.models import Change
@@ -306,11 +307,13 @@ def progress_of(sync: Sync, now: datetime) -> Progress:
         if row.get("status") == "running" and row.get("total"):
             share = min(1.0, int(row.get("done") or 0) / int(row["total"]))
     started, ended = sync.started_at or sync.asked_at, sync.finished_at or now
-    minutes, seconds = divmod(max(0, int((ended - started).total_seconds())), 60)
+    took = max(timedelta(), ended - started)
+    minutes, seconds = divmod(int(took.total_seconds()), 60)
+    clocked = f"{minutes}:{seconds:02d}" if minutes < 60 else duration(took)
     whole = "First sync" if sync.account.last_whole_at is None else "Sync"
     return Progress(
         title=f"{whole} of {sync.account.name}",
-        left=f"{sync.get_status_display()}, {minutes}:{seconds:02d}",
+        left=f"{sync.get_status_display()}, {clocked}",
         steps=tuple(_step(row) for row in rows),
         value=round(100 * (done + share)),
         total=100 * len(rows),

@@ -73,9 +73,8 @@ def _held(users: list[int]) -> tuple[defaultdict[int, list[Held]], dict[int, dat
     held: defaultdict[int, list[Held]] = defaultdict(list)
     oldest: dict[int, datetime] = {}
     rows = Credential.objects.filter(user__in=users, status="Active", gone_at=None)
-    for user, kind, service, made in rows.order_by("pk").values_list(
-        "user", "kind", "service", "created_at"
-    ):
+    columns = ("user_id", "kind", "service", "created_at")
+    for user, kind, service, made in rows.order_by("pk").values_list(*columns):
         held[user].append(Held(kind, service))
         if kind == Credential.Kind.ACCESS_KEY and made:
             oldest[user] = min(made, oldest.get(user, made))

@@ -126,7 +126,8 @@ def _synced_at(request: HttpRequest) -> datetime | None:
     accounts = Account.objects.filter(active=True)
     if chosen := listing.Filters.read(request.GET, chosen_account_id(request)).account:
         accounts = accounts.filter(account_id=chosen)
-    return accounts.aggregate(at=Min("last_whole_at"))["at"]
+    at: datetime | None = accounts.aggregate(at=Min("last_whole_at"))["at"]
+    return at
 
 
 def _ticked(request: HttpRequest) -> DepartureQuerySet:

@@ -403,3 +403,19 @@ def test_hostile_names_of_policies_are_only_text(everybody: cast.Cast) -> None:
     answer = browser(everybody.vera).get(address(row.user))
 
     assert EVIL not in answer.content.decode()
+
+
+def test_ids_of_other_credentials_in_reasons_are_cut_too(everybody: cast.Cast) -> None:
+    texts = [
+        "SSH public key APKAWXI73IRC4TTHBLWYV: AWS does not record when it is used.",
+        "Service-specific credential ACCAVRYGXMEHY7A6IY2KX: AWS does not record it.",
+        "Signing certificate MQZPKI7QRN6GHPBRODCWF4W4: AWS does not record it.",
+    ]
+    reasons = [{"text": text, "source": "IAM", "at": None} for text in texts]
+    row = cast.departure(cast.iam_user("a", verdict_reasons=reasons))
+
+    text = page(everybody.vera, row)
+
+    assert "SSH public key APKA…LWYV" in text
+    assert "Service-specific credential ACCA…Y2KX" in text
+    assert "Signing certificate MQZP…F4W4" in text
