@@ -46,7 +46,7 @@ class Held:
 def telling_fact(user: IamUser, client: Client | None, held: Collection[Held]) -> str:
     """What stands below the name, beside the category; "" where nothing tells more than that."""
     if any("AWSCompromisedKeyQuarantine" in arn for arn in user.attached_policies):
-        return "AWS put a compromised-key policy on it"
+        return "quarantined by AWS"
     found = (
         _seen_at_the_edge(user)
         or _special(user, held)

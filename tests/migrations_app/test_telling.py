@@ -70,7 +70,7 @@ def user(**columns: Any) -> IamUser:
             {"attached_policies": ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"]},
             RUNNER,
             [KEY],
-            "AWS put a compromised-key policy on it",
+            "quarantined by AWS",
         ),
     ],
 )
