@@ -105,16 +105,20 @@ def _declared(sign: Sign, *, gone: bool) -> Reference:
 
 
 def _signs(tags: Mapping[str, str], created_with: str) -> list[Sign]:
-    lower = {key.lower(): value for key, value in tags.items()}
-    if stack := lower.get(_STACK):
-        text = "Declared in a CloudFormation stack"
-        return [Sign(CLOUDFORMATION, stack, text, f"{_STACK}={stack}")]
+    """Every sign, each tool once: what a person says of one of them says nothing of another."""
+    found = []
     for key, value in sorted(tags.items()):
-        if tool := _tool_of_tag(key.lower(), value):
-            return [Sign(DECLARED, tool, f"Tagged {key}={value}", f"{key}={value}")]
-    if tool := _tool(created_with):
-        return [Sign(DECLARED, tool, f"Created by {tool}", f"created-with={tool}")]
-    return []
+        if key.lower() == _STACK and value:
+            text = "Declared in a CloudFormation stack"
+            found.append(Sign(CLOUDFORMATION, value, text, f"{_STACK}={value}"))
+        elif tool := _tool_of_tag(key.lower(), value):
+            found.append(Sign(DECLARED, tool, f"Tagged {key}={value}", f"{key}={value}"))
+    made_by = _tool(created_with)
+    known = {"CloudFormation" if one.kind == CLOUDFORMATION else one.name for one in found}
+    if made_by and made_by not in known:
+        found.append(Sign(DECLARED, made_by, f"Created by {made_by}", f"created-with={made_by}"))
+    once = {(one.kind, one.name): one for one in reversed(found)}
+    return sorted(once.values(), key=lambda one: (one.kind, one.name))
 
 
 def _tool_of_tag(key: str, value: str) -> str:

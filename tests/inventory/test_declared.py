@@ -77,6 +77,28 @@ def test_removed_from_the_code_lets_it_go_while_the_signs_stay_the_same() -> Non
         assert found.blocks
 
 
+def test_a_word_about_one_tool_says_nothing_of_another() -> None:
+    stack, both = (
+        {"aws:cloudformation:stack-name": "web"},
+        {"aws:cloudformation:stack-name": "web", "ManagedBy": "Terraform"},
+    )
+    assert {(one.name, one.blocks) for one in of_origin("ci", both, "", "")} == {
+        ("web", True),
+        ("Terraform", True),
+    }
+    said = signs_digest(stack, "")
+    assert all(one.blocks for one in of_origin("ci", both, "", said))
+    assert all(one.blocks for one in of_origin("ci", stack, TERRAFORM_AGENT, said))
+
+
+def test_a_tool_that_is_tagged_and_seen_creating_is_told_once() -> None:
+    (found,) = of_origin("ci", {"ManagedBy": "Terraform"}, TERRAFORM_AGENT, "")
+    assert found.text == "Tagged ManagedBy=Terraform"
+    stack = {"aws:cloudformation:stack-name": "web"}
+    (found,) = of_origin("ci", stack, "cloudformation.amazonaws.com", "")
+    assert found.kind == "cloudformation"
+
+
 def test_a_tag_that_declares_nothing_changes_nothing_about_it() -> None:
     tags = {"ManagedBy": "Terraform"}
     assert signs_digest(tags | {"team": "data"}, "") == signs_digest(tags, "")
