@@ -7,6 +7,7 @@ else is a warning that the approver sees. A row is what `IamUser.references` hol
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -38,6 +39,7 @@ _NOUNS = {
 }
 _CLUSTER_ADMIN = "AmazonEKSClusterAdminPolicy"
 _MASTERS = "system:masters"
+_LAST_ASSUMED = re.compile(r", (last assumed \d\d \w+ \d{4}|not assumed in 400 days)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,14 @@ def sentence(row: Mapping[str, Any], user_name: str) -> str:
         "declared": "{user} is still declared in {name}: the next apply makes it again.",
     }.get(str(row.get("kind")), "{name} still names {user}.")
     return said.format(name=row.get("name", ""), user=user_name)
+
+
+def undated(text: str) -> str:
+    """The words of a reference without the day on which its role was assumed last.
+
+    A role that others assume daily bears another day tomorrow, and names the user no more for it.
+    """
+    return _LAST_ASSUMED.sub("", text)
 
 
 def _trust(role: TrustedBy, mention: Mention, alone: bool, now: datetime) -> Reference:

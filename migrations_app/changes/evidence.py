@@ -8,8 +8,11 @@ from typing import Any
 from inventory import clock, refresh
 from inventory.aws.holdings import UserHoldings
 from inventory.aws.session import AwsSession
-from inventory.models import IamUser, Organization
+from inventory.category import CategoryName
+from inventory.models import IamUser, LedgerEntry, LedgerName, Organization
+from inventory.policy import policy_for
 from inventory.privilege import ADMIN, ADMIN_LEVELS, NOT_LOOKED_AT
+from inventory.sentences import days
 from migrations_app import aws, guards
 from migrations_app.changes.situation import situation
 from migrations_app.lifecycle import MoveName
@@ -71,6 +74,8 @@ def _warnings(
     if guards.overrule_holds(situation(departure)):
         by = departure.overruled_by
         yield "overruled", f"{by} overruled the verdict: {departure.overruled_note}"
+    if user.category_override and user.category_override != user.category:
+        yield "category", _category_words(user)
     if user.privilege in ADMIN_LEVELS:
         yield "admin", "Admin" if user.privilege == ADMIN else "Can become admin"
     elif user.privilege == NOT_LOOKED_AT:
@@ -92,3 +97,35 @@ def _warnings(
     knocks = departure.hits.filter(kind=Hit.Kind.KNOCK).count()
     if knocks:
         yield "knocks", f"{knocks} failed sign-ins from outside"
+
+
+def _category_words(user: IamUser) -> str:
+    """Who said that the user is for something else than the evidence says, and what it shortens.
+
+    Times are policy of the category: changing it can shorten them, and that is the approver's too.
+    """
+    said = LedgerEntry.objects.filter(
+        kind="category.changed", account_id=user.account.account_id, user_id=user.user_id
+    ).order_by("-seq")
+    who = LedgerName.objects.filter(hash__in=said.values("actor")[:1]).first()
+    before, after = _label(user.category), _label(user.category_override)
+    text = f"Category changed from {before} to {after} by {who or 'people'}"
+    organization = Organization.get()
+    told = policy_for(organization, user.account, user.category)
+    held = policy_for(organization, user.account, user.category_override)
+    shorter = [
+        f"{name} {days(now)} instead of {days(was)}"
+        for name, now, was in (
+            ("watch", held.watch, told.watch),
+            ("soak", held.soak, told.soak),
+            ("quiet time", held.quiet, told.quiet),
+            ("dormant after", held.dormant_after, told.dormant_after),
+        )
+        if now < was
+    ]
+    loosened = f" ({', '.join(shorter)})" if shorter else ""
+    return f"{text}{loosened}: {user.category_note}"
+
+
+def _label(category: str) -> str:
+    return CategoryName(category).label if category else "not judged"

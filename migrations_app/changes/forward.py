@@ -17,6 +17,7 @@ from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session, own_identity
 from inventory.models import IamUser, Role
 from inventory.policy import is_open
+from inventory.references import undated
 from inventory.rhythm import GRACE, RARE
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence
@@ -234,9 +235,9 @@ def _nothing_new_names_it(change: Change) -> None:
     departure = change.departure
     if change.move != MoveName.DELETE or departure.partly_deleted:
         return
-    ticked = {one["text"] for one in change.warnings}
+    ticked = {undated(one["text"]) for one in change.warnings}
     for code, text in evidence.reference_warnings(departure.user, MoveName.DELETE):
-        if code == evidence.REFERENCE and text not in ticked:
+        if code == evidence.REFERENCE and undated(text) not in ticked:
             raise LeftOut(f"It is named elsewhere since it was approved. {text}.")
 
 

@@ -106,6 +106,19 @@ def test_a_name_found_after_the_approval_leaves_the_user_out(stage: Stage, shut:
     assert stage.in_aws(shut).name == shut.user.user_name
 
 
+def test_a_role_that_others_assumed_again_is_no_new_name(stage: Stage, shut: Departure) -> None:
+    def trusting(day: str) -> Reference:
+        text = f"Role trust policy, will hold a dead AIDA… ID, {day}"
+        return Reference("role-trust", "shared", text)
+
+    named(shut, trusting("last assumed 23 Nov 2026"))
+    batch = stage.started("delete", [shut])
+    named(shut, trusting("last assumed 24 Nov 2026"))
+    stage.work(batch)
+    shut.refresh_from_db()
+    assert shut.state == State.DELETED
+
+
 def test_a_tick_does_not_count_for_a_warning_that_was_not_shown(
     stage: Stage, shut: Departure
 ) -> None:

@@ -13,6 +13,7 @@ from migrations_app.lifecycle import State
 from migrations_app.models import Departure
 from tests import cast
 from tests.migrations_app.browsing import address, browser, text_of
+from tests.migrations_app.stage import Stage
 
 pytestmark = pytest.mark.django_db
 
@@ -142,3 +143,27 @@ def test_a_deleted_user_and_one_nobody_corrected_are_refused(
     row.user.save()
     with pytest.raises(Refused, match="was deleted"):
         refresh.override_category(row.user, "ci-cd", "x", everybody.jonas)
+
+
+def test_the_approver_is_shown_who_changed_the_category_and_what_that_shortens(
+    stage: Stage,
+) -> None:
+    by_category = {"ci-cd": {"soak": "7d"}, "mystery": {"soak": "30d"}}
+    organization = Organization.get()
+    organization.policy = organization.policy | {"by_category": by_category}
+    organization.save()
+    departure = stage.user("nightly-copy")
+    refresh.override_category(departure.user, "ci-cd", "Runs in Jenkins", stage.people.jonas)
+
+    (change,) = stage.draft("disable", [departure]).changes.all()
+    (told,) = [one["text"] for one in change.warnings if one["code"] == "category"]
+    assert told == (
+        "Category changed from Mystery to CI/CD by Jonas Weber"
+        " (soak 7 days instead of 30 days): Runs in Jenkins"
+    )
+
+
+def test_a_category_that_the_evidence_says_too_is_no_warning(stage: Stage) -> None:
+    departure = stage.user(category="ci-cd", category_override="ci-cd", category_note="Sure")
+    (change,) = stage.draft("disable", [departure]).changes.all()
+    assert "category" not in [one["code"] for one in change.warnings]
