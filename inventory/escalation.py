@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from inventory import known_actions
 from inventory.known_actions import wildcard
+from inventory.principals import EVERYBODY, PERHAPS_EVERYBODY
 from inventory.reach import ASSUME_ROLE, PASS_ROLE, Reach, Scope
 
 # Allowed on oneself they only renew what one has.
@@ -202,6 +203,9 @@ def _takers(
 ) -> list[PowerfulRole]:
     """The powerful roles that this method's service may take and, if passed, that may be passed."""
     services = {one.partition(":")[0].removesuffix("-instance-connect") for one in method}
+    if "ssm" in services:
+        # Its commands run on instances, with their role.
+        services.add("ec2")
     found = [
         role
         for role in roles
@@ -227,13 +231,19 @@ def _covers(grants: Iterable[_Grant], arn: str) -> bool:
 def _assumable(
     grants: dict[str, list[_Grant]], roles: Iterable[PowerfulRole], arn: str
 ) -> Iterator[Path]:
-    """Powerful roles that trust this user by its ARN, or its account and the user is allowed to."""
+    """Powerful roles that trust this user by its ARN, or everybody, who then need no policy of
+    their own (IAM User Guide, "Principal"); or its account, and the user is allowed to.
+    """
     account = arn.split(":")[4] if arn.count(":") >= 4 else ""
     for role in roles:
         if role.arn == arn:
             continue
-        if arn in role.principals:
+        if any(_names(principal, arn) for principal in role.principals):
             yield Path(f"sts:AssumeRole on role {role.name}, which trusts it by name", False)
+            continue
+        if EVERYBODY in role.principals or PERHAPS_EVERYBODY in role.principals:
+            text = f"sts:AssumeRole on role {role.name}, which trusts everybody"
+            yield Path(text, EVERYBODY not in role.principals)
             continue
         if not any(_is_account(principal, account) for principal in role.principals):
             continue
@@ -244,8 +254,17 @@ def _assumable(
                 break
 
 
+def _names(principal: str, arn: str) -> bool:
+    """Whether a principal is this ARN, or a pattern of ARNs that a condition narrows it to."""
+    if principal == arn:
+        return True
+    return (
+        principal.startswith("arn:") and wildcard(principal.lower()).match(arn.lower()) is not None
+    )
+
+
 def _is_account(principal: str, account: str) -> bool:
-    return principal in {"*", account} or principal.endswith(f":iam::{account}:root")
+    return principal == account or principal.endswith(f":iam::{account}:root")
 
 
 def _path(chosen: Sequence[tuple[str, _Grant]], role: PowerfulRole | None = None) -> Path:

@@ -15,6 +15,15 @@ from functools import lru_cache
 
 _READING_LEVELS = frozenset({"Read", "List"})
 _READING_VERBS = ("get", "list", "describe", "view", "lookup", "search", "batchget", "head")
+# Commands on a machine or a build with a role bring that role's rights; the library's table lacks
+# these.
+_MORE_METHODS = (
+    frozenset({"ssm:sendcommand"}),
+    frozenset({"ssm:startsession"}),
+    frozenset({"codebuild:startbuild"}),
+    frozenset({"codebuild:startbuildbatch"}),
+    frozenset({"iam:passrole", "ssm:startautomationexecution"}),
+)
 # A "Get" that gives a way in changes what its caller can do.
 _WAYS_IN = ("credential", "token", "password", "url", "accessdetails", "dataaccess")
 
@@ -53,6 +62,7 @@ def escalation_methods() -> tuple[frozenset[str], ...]:
     from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS  # noqa: PLC0415
 
     methods = {frozenset(actions) for actions in PRIVILEGE_ESCALATION_METHODS.values()}
+    methods.update(_MORE_METHODS)
     least = [one for one in methods if not any(other < one for other in methods)]
     return tuple(sorted(least, key=lambda one: (len(one), sorted(one))))
 

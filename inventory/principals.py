@@ -25,6 +25,8 @@ ALL_BUT, PRINCIPAL, PINNED, RESOURCE, PATTERN, TAG = (
     "pattern",
     "tag",
 )
+# As `let_in` tells of a principal `*`: without any condition, or under one that names nobody.
+EVERYBODY, PERHAPS_EVERYBODY = "*", "* under a condition"
 _RANK = (ALL_BUT, PRINCIPAL, PINNED, RESOURCE, PATTERN, TAG)
 _BARE_ID = re.compile(r"^A(?:IDA|ROA)[A-Z0-9]{12,}$")
 _BY_ARN, _BY_ID, _BY_NAME = "aws:principalarn", "aws:userid", "aws:username"
@@ -170,8 +172,20 @@ def dead(document: Document, directory: Directory) -> tuple[str, ...]:
 
 
 def let_in(document: object) -> tuple[str, ...]:
-    """Every principal of any kind, as written, to whom a statement of a trust policy speaks."""
-    found = {who for one in statements(document) if one.allows for who in one.principals}
+    """Every principal of any kind, as written, to whom a statement of a trust policy speaks.
+
+    In place of `*`, those ARNs to which a condition narrows it; everybody but some is everybody.
+    """
+    found: set[str] = set()
+    for one in statements(document):
+        if not one.allows:
+            continue
+        named = set(one.principals) | ({EVERYBODY} if one.not_principals else set())
+        if EVERYBODY in named and one.conditions:
+            named.discard(EVERYBODY)
+            arns = [pin for pin in one.pins() if pin.startswith("arn:")]
+            named.update(arns if arns and len(arns) == len(one.pins()) else [PERHAPS_EVERYBODY])
+        found |= named
     return tuple(sorted(found))
 
 

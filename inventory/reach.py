@@ -118,6 +118,9 @@ def _applying(allow: Allow) -> frozenset[str]:
     if allow.actions and EVERYTHING not in allow.actions:
         return actions
     about = {_service_of(resource) for resource in allow.resources}
+    if "iam" in about:
+        # Roles are IAM's, and assumed through STS.
+        about.add("sts")
     applying = frozenset(one for one in actions if one.partition(":")[0] in about)
     return applying if EVERYTHING not in about and applying else actions
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from inventory import reach
 from inventory.escalation import PowerfulRole
+from inventory.principals import let_in
 from inventory.privilege import ADMIN_LEVELS, Privilege, held, privilege
 
 ARN = "arn:aws:iam::123456789012:user/ci"
@@ -198,6 +199,30 @@ def test_only_a_role_that_may_be_passed_counts(resource: str, level: str) -> Non
         ("arn:aws:iam::123456789012:root", allow("sts:AssumeRole", f"{ROLE}other"), "write"),
         ("arn:aws:iam::123456789012:root", allow("s3:GetObject"), "read"),
         ("arn:aws:iam::210987654321:root", allow("sts:AssumeRole"), "write"),
+        # Everybody includes those of the account, who need no policy of their own then.
+        ("*", allow("s3:GetObject"), "can-become-admin"),
+        (
+            "arn:aws:iam::123456789012:root",
+            {
+                "Statement": {
+                    "Effect": "Allow",
+                    "NotAction": ["iam:*"],
+                    "Resource": f"{ROLE}boss",
+                }
+            },
+            "can-become-admin",
+        ),
+        (
+            "arn:aws:iam::123456789012:root",
+            {
+                "Statement": {
+                    "Effect": "Allow",
+                    "NotAction": ["iam:A*", "iam:C*", "iam:P*", "iam:S*", "iam:U*"],
+                    "Resource": f"{ROLE}boss",
+                }
+            },
+            "can-become-admin",
+        ),
     ],
 )
 def test_an_administrators_role_that_it_may_assume_is_a_path(
@@ -205,6 +230,61 @@ def test_an_administrators_role_that_it_may_assume_is_a_path(
 ) -> None:
     role = PowerfulRole(f"{ROLE}boss", (principal,))
     assert judged(document, roles=[role]).level == level
+
+
+@pytest.mark.parametrize(
+    ("statement", "level", "conditional"),
+    [
+        ({"Principal": "*"}, "can-become-admin", False),
+        ({"NotPrincipal": {"AWS": f"{ROLE}other"}}, "can-become-admin", False),
+        (
+            {
+                "Principal": {"AWS": "*"},
+                "Condition": {"StringEquals": {"sts:ExternalId": "known-to-many"}},
+            },
+            "can-become-admin",
+            True,
+        ),
+        (
+            {"Principal": "*", "Condition": {"ArnLike": {"aws:PrincipalArn": ARN[:-1] + "*"}}},
+            "can-become-admin",
+            False,
+        ),
+        (
+            {"Principal": "*", "Condition": {"ArnEquals": {"aws:PrincipalArn": f"{ROLE}other"}}},
+            "read",
+            None,
+        ),
+    ],
+)
+def test_a_role_that_trusts_everybody_is_open_to_a_user_without_rights(
+    statement: dict[str, Any], level: str, conditional: bool | None
+) -> None:
+    trust = {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", **statement}}
+    role = PowerfulRole(f"{ROLE}boss", let_in(trust))
+    found = judged(allow("s3:GetObject"), roles=[role])
+    assert found.level == level
+    assert [path["conditional"] for path in found.facts["paths"]] == (
+        [] if conditional is None else [conditional]
+    )
+
+
+@pytest.mark.parametrize(
+    ("actions", "service"),
+    [
+        (["ssm:SendCommand"], "ec2.amazonaws.com"),
+        (["ssm:StartSession"], "ec2.amazonaws.com.cn"),
+        (["codebuild:StartBuild"], "codebuild.amazonaws.com"),
+        (["iam:PassRole", "ssm:StartAutomationExecution"], "ssm.amazonaws.com"),
+    ],
+)
+def test_commands_where_an_administrators_role_works_lead_up(
+    actions: list[str], service: str
+) -> None:
+    boss = PowerfulRole(f"{ROLE}boss", (service,))
+    other = PowerfulRole(f"{ROLE}boss", ("states.amazonaws.com",))
+    assert judged(allow(actions), roles=[boss]).level == "can-become-admin"
+    assert judged(allow(actions), roles=[other]).level == "write"
 
 
 def test_the_fence_takes_no_privilege_away() -> None:
