@@ -18,11 +18,12 @@ from inventory.policy import Policy, next_opening, notice_over_at, policy_for
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change
 
-# Access key ids are 16 to 128 letters and digits; long-lived ones begin with AKIA.
-_ACCESS_KEY = re.compile(r"\b(A[KS]IA)[A-Z0-9]{8,120}([A-Z0-9]{4})\b")
-# SSH keys begin with APKA and service-specific credentials with ACCA; certificates with anything.
-_OTHER_ID = re.compile(
-    r"\b(A(?:PKA|CCA)|(?<=ertificate )[A-Z0-9]{4})[A-Z0-9]{8,120}([A-Z0-9]{4})\b"
+# Ids of credentials are 16 to 128 letters and digits, and begin with what they are of (IAM User
+# Guide, "Unique identifiers"): access, temporary and SSH keys, service-specific credentials,
+# certificates, bearer tokens. Those of signing certificates have no such beginning.
+_CREDENTIAL_ID = re.compile(
+    r"\b(A(?:KI|SI|PK|CC|SC|BI)A|(?<=[Ss]igning certificate )[A-Z0-9]{4})"
+    r"[A-Z0-9]{8,120}([A-Z0-9]{4})\b"
 )
 
 # What a call takes or gives, in the words of the field.
@@ -51,8 +52,8 @@ _FENCE_CALLS = frozenset({*_GIVES, "DetachUserPolicy"})
 
 
 def cut_keys(text: str) -> str:
-    """`text` with each credential's id cut to its first and last four signs."""
-    return _OTHER_ID.sub(r"\1…\2", _ACCESS_KEY.sub(r"\1…\2", text))
+    """`text` with the id of each credential cut to its first and last four signs."""
+    return _CREDENTIAL_ID.sub(r"\1…\2", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def of_sync(sync: Sync) -> list[Group]:
 
 
 def line(one: Observation) -> Line:
-    """One observation for a person to read, its access key ids cut."""
+    """One observation for a person to read, the ids of credentials cut."""
     return Line(
         user=one.user,
         account=one.account.name,
