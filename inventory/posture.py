@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from inventory import policy_documents
+from inventory.policy_documents import EVERYTHING
+
 BENCHMARK = "CIS AWS Foundations 5.0.0"
 UNUSED_AFTER = timedelta(days=45)
 ROTATE_AFTER = timedelta(days=90)
@@ -175,21 +178,15 @@ class Item:
         }
 
 
-def allows_everything(document: Mapping[str, Any]) -> bool:
-    """Whether a policy document allows every action on every resource in one statement."""
-    statements = document.get("Statement", ())
-    for one in [statements] if isinstance(statements, Mapping) else statements:
-        if (
-            one.get("Effect") == "Allow"
-            and {"*", "*:*"} & set(_as_list(one.get("Action")))
-            and "*" in _as_list(one.get("Resource"))
-        ):
-            return True
-    return False
+def allows_everything(document: object) -> bool:
+    """Whether a policy document allows every action on every resource in one statement.
 
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    Takes any JSON value and never raises: what AWS gave no document for allows nothing here.
+    """
+    return any(
+        not {"*", "*:*"}.isdisjoint(one.actions) and EVERYTHING in one.resources
+        for one in policy_documents.read(document).allows
+    )
 
 
 def judge(facts: Facts, now: datetime, gaps: Mapping[str, str] | None = None) -> list[Item]:

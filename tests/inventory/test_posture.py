@@ -264,3 +264,8 @@ def test_everything_means_every_action_on_every_resource(
 ) -> None:
     assert allows_everything({"Statement": statement}) is expected
     assert allows_everything({"Statement": [{"Effect": "Deny"}, statement]}) is expected
+
+
+@pytest.mark.parametrize("document", [None, "{", [], {}, {"Statement": ["x", None]}])
+def test_no_document_keeps_the_others_from_being_judged(document: object) -> None:
+    assert allows_everything(document) is False
