@@ -81,6 +81,19 @@ class Statement:
             for value in values
         )
 
+    def spared(self) -> tuple[str, ...]:
+        """Whom alone a denying statement leaves out; empty where it denies not all the others.
+
+        Other conditions narrow it in ways not weighed here, and then it spares more.
+        """
+        if self.allows:
+            return ()
+        if self.not_principals and not self.conditions:
+            return self.not_principals
+        (operator, key, values), *others = self.conditions or (("", "", ()),)
+        tells = key.lower() in (_BY_ARN, _BY_ID) and "Not" in operator and _compares(operator)
+        return values if tells and not others and "*" in self.principals else ()
+
     def grants(self) -> tuple[str, ...]:
         """Who is let in by it in effect: the pinned ones, or else its principals."""
         return self.pins() or self.principals
@@ -207,11 +220,18 @@ def only_administrator(document: Document, directory: Directory) -> str | None:
     """The one user without whom nobody could change a key policy any more, or None.
 
     The account root stands for every administrator of the account. What holds only under a
-    condition is not counted as another administrator: an orphaned key cannot be repaired.
+    condition is not counted as another administrator: an orphaned key cannot be repaired. Whoever
+    alone is spared by a deny is the only one, whoever else is allowed.
     """
+    asked = [one for one in statements(document) if one.may("kms:putkeypolicy")]
+    for one in asked:
+        spared = {directory.find(value) or value for value in one.spared()}
+        alive = {value for value in spared if not directory.is_dead(value)}
+        if len(alive) == 1 and directory.find(next(iter(alive))):
+            return alive.pop()
     theirs: set[str] = set()
-    for one in statements(document):
-        if not one.allows or not one.may("kms:putkeypolicy"):
+    for one in asked:
+        if not one.allows:
             continue
         if one.not_principals:
             return None

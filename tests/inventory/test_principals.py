@@ -177,6 +177,44 @@ ROOT = {"AWS": f"{IAM}:root"}
         ([allow({"AWS": [CI, VENDOR]}, "kms:*")], None),
         ([allow({"AWS": CI}, ["kms:Encrypt", "kms:Decrypt"])], None),
         ([{**allow({"AWS": CI}, "kms:*"), "Effect": "Deny"}], None),
+        # A deny of everybody but it: what the root is allowed no longer helps.
+        (
+            [
+                allow(ROOT, "kms:*"),
+                {"Effect": "Deny", "NotPrincipal": {"AWS": CI}, "Action": "kms:*"},
+            ],
+            CI_ID,
+        ),
+        (
+            [
+                allow(ROOT, "kms:*"),
+                {
+                    **allow(
+                        "*", "kms:PutKeyPolicy", **when("ArnNotEquals", "aws:PrincipalArn", CI)
+                    ),
+                    "Effect": "Deny",
+                },
+            ],
+            CI_ID,
+        ),
+        (
+            [
+                allow(ROOT, "kms:*"),
+                {
+                    "Effect": "Deny",
+                    "NotPrincipal": {"AWS": [CI, f"{IAM}:role/ops"]},
+                    "Action": "kms:*",
+                },
+            ],
+            None,
+        ),
+        (
+            [
+                allow(ROOT, "kms:*"),
+                {"Effect": "Deny", "NotPrincipal": {"AWS": CI}, "Action": "kms:Decrypt"},
+            ],
+            None,
+        ),
     ],
 )
 def test_the_only_administrator_of_a_key(statements: list[Any], expected: str | None) -> None:
