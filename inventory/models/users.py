@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from inventory.models.accounts import Account
-from inventory.privilege import ADMIN_LEVELS
+from inventory.privilege import ADMIN_LEVELS, NOT_LOOKED_AT
 
 
 class IamUserQuerySet(models.QuerySet["IamUser"]):
@@ -104,6 +104,11 @@ class IamUser(models.Model):
     def may_administer(self) -> bool:
         """Administrator, or able to become one."""
         return self.privilege in ADMIN_LEVELS
+
+    @property
+    def rights_unread(self) -> bool:
+        """Whether a policy of it was not given or not understood, so that it may do more."""
+        return self.privilege == NOT_LOOKED_AT or bool(self.privilege_facts.get("unread"))
 
     @property
     def shown_category(self) -> str:

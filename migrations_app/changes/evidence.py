@@ -80,6 +80,8 @@ def _warnings(
         yield "admin", "Admin" if user.privilege == ADMIN else "Can become admin"
     elif user.privilege == NOT_LOOKED_AT:
         yield "rights", "Its policies were not looked at"
+    elif user.rights_unread:
+        yield "rights", "Not every policy of it could be read: it may do more"
     if departure.owner_id == Organization.get().custodian_id and not departure.answer:
         yield "unclaimed", "Nobody claimed it"
     kinds = {device.kind for device in holdings.mfa}

@@ -15,7 +15,6 @@ from django.db import transaction
 from inventory import clock, ledger
 from inventory.models import Organization, Person, Role, Team
 from inventory.permissions import Action, may, require
-from inventory.privilege import NOT_LOOKED_AT
 from inventory.refusals import Refused
 from migrations_app.changes.state import locked, move, note
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
@@ -361,7 +360,7 @@ def _needs_engineer(row: Departure, team: Team, person: Person) -> bool:
     if may(person, Action.CLAIM) and person.has_role(Role.ENGINEER):
         return False
     # Rights that nobody could read are no reason to be less careful.
-    surprising = row.user.may_administer or row.user.privilege == NOT_LOOKED_AT
+    surprising = row.user.may_administer or row.user.rights_unread
     return row.user.suggested_team_id != team.pk or surprising
 
 

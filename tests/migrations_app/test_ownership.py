@@ -73,6 +73,8 @@ def test_nobody_claims_for_another_team(everybody: cast.Cast, who: str) -> None:
         {"privilege": "can-become-admin"},
         # Its policies were never read.
         {"privilege": ""},
+        # One of them could not be read.
+        {"privilege": "read", "privilege_facts": {"unread": ["Policy x was not given by AWS."]}},
     ],
 )
 def test_a_surprising_claim_waits_for_an_engineer(
