@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from math import gcd
 from statistics import median
 
 # A run may be this much late before its rhythm counts as broken.
@@ -49,7 +50,7 @@ EACH = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quar
 class Rhythm:
     """`name` is daily | weekly | monthly | quarterly | yearly, or "" where none shows.
 
-    `proven`: at least two runs show it; else it is a guess from a date at a quarter's or year's
+    `proven`: at least two runs show it; else it is a guess from dates at a quarter's or year's
     edge. `ended` names a rhythm that was there until its next run stayed out.
     """
 
@@ -70,8 +71,9 @@ class Rhythm:
             return f"Ran {self.ended} until {self.last_at:%d %b %Y}; the next run stayed out."
         if not self.name:
             return ""
-        known = "Runs" if self.proven else "One run at the edge of a quarter, perhaps"
-        return f"{known} {self.name}."
+        if not self.proven:
+            return f"It ran at the edge of a quarter, perhaps {self.name}."
+        return f"Runs {self.name}."
 
 
 def rhythm_of(days: Iterable[date], now: datetime) -> Rhythm:
@@ -95,7 +97,9 @@ def rhythm_of(days: Iterable[date], now: datetime) -> Rhythm:
             ended = period.name if len(starts) > 2 else ""
             return Rhythm("", last_at, ended=ended)
         return Rhythm(period.name, last_at, next_at, proven=True)
-    return _guess(starts[0], last_at, now) if len(runs) == 1 else Rhythm()
+    if len(runs) == 1:
+        return _guess(starts[0], last_at, now)
+    return _at_edges(starts, last_at, now)
 
 
 def _midnight(day: date) -> datetime:
@@ -157,6 +161,34 @@ def _guess(day: date, last_at: datetime, now: datetime) -> Rhythm:
         if now <= next_at + GRACE:
             return Rhythm(period.name, last_at, next_at)
     return Rhythm()
+
+
+def _at_edges(starts: Sequence[date], last_at: datetime, now: datetime) -> Rhythm:
+    """Closing jobs among other runs, or with a quarter left out: most runs are at quarters' edges.
+
+    Somebody who tried the key in between, or a job each half-year, must not hide the next run.
+    """
+    edges = [day for day in starts if _at_quarter_edge(day)]
+    quarters = [_quarter(day) for day in edges]
+    gaps = [later - earlier for earlier, later in pairwise(quarters) if later > earlier]
+    if not gaps or 2 * len(edges) <= len(starts):
+        return Rhythm()
+    step = gcd(*gaps)
+    name = "quarterly" if step % 4 else "yearly"
+    proven = len(set(gaps)) == 1 and (step == 4 or (step == 1 and len(edges) > 2))
+    months = _Period(name, 0, 0, 0, 0, 0, 3 * step)
+    day = edges[-1]
+    for _ in range(max(gaps) // step):
+        day = _next_run([day], months)
+        if now <= _midnight(day) + GRACE:
+            return Rhythm(name, last_at, _midnight(day), proven=proven)
+    return Rhythm()
+
+
+def _quarter(day: date) -> int:
+    """The quarter that begins at the edge where `day` is, counted on."""
+    after = day + timedelta(days=_EDGE_DAYS)
+    return after.year * 4 + (after.month - 1) // 3
 
 
 def _at_quarter_edge(day: date) -> bool:

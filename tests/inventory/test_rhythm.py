@@ -131,3 +131,45 @@ def test_any_days_have_an_answer_with_a_next_run_after_the_last(days: list[date]
     found = rhythm_of(days, now)
     if found.next_at:
         assert found.next_at.date() > max(days)
+
+
+@pytest.mark.parametrize(
+    ("days", "now", "name", "next_run", "proven"),
+    [
+        # Somebody tried the key between two runs.
+        (["2024-12-31", "2025-12-31", "2026-02-10"], "2026-06-01", "yearly", "2026-12-31", True),
+        (
+            ["2026-01-01", "2026-04-01", "2026-07-01", "2026-07-20"],
+            "2026-09-10",
+            "quarterly",
+            "2026-10-01",
+            True,
+        ),
+        # Each half-year, and a quarter that was left out.
+        (["2025-06-30", "2025-12-31"], "2026-06-01", "quarterly", "2026-06-30", False),
+        (
+            ["2025-03-31", "2025-06-30", "2025-12-31"],
+            "2026-05-10",
+            "quarterly",
+            "2026-06-30",
+            False,
+        ),
+        # Once it stayed out as long as never before, it is over.
+        (["2025-06-30", "2025-12-31"], "2026-07-10", "", None, False),
+        # Runs of which half are elsewhere are no closing job.
+        (
+            ["2025-10-01", "2025-11-09", "2026-01-02", "2026-02-20"],
+            "2026-03-20",
+            "",
+            None,
+            False,
+        ),
+    ],
+)
+def test_closing_jobs_are_seen_among_other_runs(
+    days: list[str], now: str, name: str, next_run: str | None, proven: bool
+) -> None:
+    found = rhythm_of(map(date.fromisoformat, days), at(date.fromisoformat(now), 0))
+    told_next = expected(found)
+    assert (found.name, told_next and told_next.isoformat()) == (name, next_run)
+    assert found.proven is proven
