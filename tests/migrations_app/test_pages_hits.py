@@ -55,6 +55,26 @@ def test_an_engineer_is_offered_all_three_ways(everybody: cast.Cast, called: Hit
     assert address(called.departure, "restore") in text
 
 
+def test_who_called_from_where_and_with_what_is_for_the_owner_and_security(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    called.details = {
+        "who": "called",
+        "where": "198.51.100.24",
+        "with": "aws-cli/2.15 acme-laptop-17",
+        "key": "AKIAIOSFODNN7EXAMPLE",
+    }
+    called.save()
+    for person, sees in (
+        (everybody.jonas, True),
+        (everybody.vera, False),
+        (everybody.priya, False),
+    ):
+        text = text_of(browser(person).get(f"/hits/{called.pk}/"))
+        assert ("acme-laptop-17" in text, "198.51.100.24" in text) == (sees, sees)
+        assert "AKIAIOSFODNN7EXAMPLE" not in text
+
+
 def test_a_lead_of_the_owner_may_restore_and_fix_but_not_dismiss(
     everybody: cast.Cast, called: Hit
 ) -> None:
