@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from inventory.aws.failure import AwsFailure
-from inventory.aws.paging import ask
+from inventory.aws.paging import ask, token_listing
 from inventory.aws.session import AwsSession
 
 ACTIVE = "ACTIVE"
@@ -44,29 +42,12 @@ def read(session: AwsSession) -> Listed:
     """
     client = session.client("organizations")
     told = ask(client.describe_organization, "DescribeOrganization")["Organization"]
-    members = (_member(row) for page in _pages(client) for row in page.get("Accounts", ()))
+    members = map(_member, token_listing(client.list_accounts, "ListAccounts", "Accounts"))
     return Listed(
         organization_id=str(told["Id"]),
         management_account=str(told["MasterAccountId"]),
         members=tuple(sorted(members, key=lambda one: (one.name.lower(), one.account_id))),
     )
-
-
-def _pages(client: Any) -> Iterator[dict[str, Any]]:
-    """To the page without a token: one without accounts does not end the listing."""
-    arguments: dict[str, str] = {}
-    seen: set[str] = set()
-    while True:
-        page: dict[str, Any] = ask(client.list_accounts, "ListAccounts", **arguments)
-        yield page
-        token = str(page.get("NextToken") or "")
-        if not token:
-            return
-        if token in seen:
-            message = "AWS said that the listing goes on, but not where."
-            raise AwsFailure("HalfRead", message, operation="ListAccounts", retryable=True)
-        seen.add(token)
-        arguments = {"NextToken": token}
 
 
 def _member(told: dict[str, Any]) -> Member:

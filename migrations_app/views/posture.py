@@ -14,19 +14,8 @@ from migrations_app.shell import chosen_account_id
 
 
 @require_GET
-def posture_csv(request: HttpRequest) -> HttpResponseBase:
-    """Every item of every day of the account looked at, as CSV."""
+def export(request: HttpRequest, form: Format) -> HttpResponseBase:
+    """Every item of every day of the account looked at, as CSV or JSON."""
     require(request.user, Action.SEE)
-    return _export(request, "csv")
-
-
-@require_GET
-def posture_json(request: HttpRequest) -> HttpResponseBase:
-    """The same as JSON."""
-    require(request.user, Action.SEE)
-    return _export(request, "json")
-
-
-def _export(request: HttpRequest, form: Format) -> HttpResponseBase:
     rows = posture.rows(chosen_account_id(request))
     return download(written(form, posture.FIELDS, rows), form, f"posture-{clock.now():%Y%m%d-%H%M}")
