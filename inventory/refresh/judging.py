@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.core.cache import cache
+from django.db.models import Prefetch
 
 from inventory import clock
 from inventory.category import Category, category
@@ -16,19 +17,20 @@ from inventory.models import (
     Credential,
     IamUser,
     Organization,
-    Sync,
     Team,
 )
-from inventory.owners import Suggestion, suggest
+from inventory.owners import Suggestion, TeamSigns, suggest
 from inventory.policy import policy_for
 from inventory.refresh.activity import regions_of
+from inventory.refresh.bulk import Before, update
+from inventory.refresh.doings import Doings, doings_of
+from inventory.refresh.run import Run
 from inventory.refresh.signs import Company, company_of, signs_of, team_signs, user_signs
 from inventory.signals import Standing
 from inventory.verdict import (
     ArchiveLook,
     CredentialFact,
     Evidence,
-    Happening,
     RegionLook,
     ServiceUse,
     Verdict,
@@ -43,63 +45,151 @@ _COLUMNS = (
     "coverage_whole",
     "rhythm",
     "next_expected_at",
-    "judged_at",
     "evidence_at",
     "last_activity_at",
     "last_activity_source",
     "category",
     "category_confidence",
     "category_reasons",
-    "suggested_team",
+    "suggested_team_id",
     "suggestion_percent",
     "suggestion_reasons",
 )
-
-
-def of_sync(sync: Sync) -> list[IamUser]:
-    """The users that this sync listed, with all rows of evidence."""
-    return _with_evidence(
-        IamUser.objects.filter(account=sync.account, gone_at=None, coverage__sync=sync.pk)
-    )
+# Wide, and no verdict rests on them.
+_UNREAD = ("references", "privilege_facts", "federated_names", "removed_from_code_note")
+# So many users are held with their evidence at a time.
+AT_ONCE = 100
+# For more users than this it is less work to see at once who calls from where in an account.
+_FEW = 200
+_KEPT_SECONDS = 3600
 
 
 def judge(users: Iterable[IamUser]) -> int:
     """Judge these users from the rows as they are now and save it; how many were judged."""
-    rows = _with_evidence(IamUser.objects.filter(pk__in=[user.pk for user in users]))
-    organization, now = Organization.get(), clock.now()
-    teams = {
-        team.key: team for team in Team.objects.filter(active=True).prefetch_related("members")
-    }
-    looked_for, company = team_signs(teams.values()), company_of(rows)
-    categories = _categories(rows, company)
-    for user in rows:
-        _fill_category(user, categories[user.pk])
-        policy = policy_for(organization, user.account, user.shown_category)
-        standing = company.standing.get(user.pk, Standing())
-        facts = replace(evidence_of(user, user.account), restored_at=standing.restored_at)
-        _fill_verdict(user, facts, verdict(facts, policy.dormant_after, now), now)
-        _fill_suggestion(user, suggest(user_signs(user, company), looked_for), teams)
-    IamUser.objects.bulk_update(rows, list(_COLUMNS), batch_size=500)
-    return len(rows)
+    pks = sorted({user.pk for user in users})
+    bench = bench_for(pks)
+    for start in range(0, len(pks), AT_ONCE):
+        bench.judge(pks[start : start + AT_ONCE])
+    return len(pks)
 
 
-def _categories(rows: list[IamUser], company: Company) -> dict[int, Category]:
-    """Twice: what is told for certain by a user's own signs speaks for its neighbours."""
-    signs = {user.pk: signs_of(user, company) for user in rows}
-    alone = {pk: category(replace(one, neighbours={})) for pk, one in signs.items()}
-    for user in rows:
-        company.categories.pop(user.pk, None)
-        if user.category_override or alone[user.pk].confidence == "high":
-            company.categories[user.pk] = user.category_override or alone[user.pk].name.value
-    return {
-        user.pk: category(
-            replace(signs[user.pk], neighbours=company.neighbours(user, signs[user.pk].addresses))
+def judge_in_slices(run: Run, key: str, pks: Sequence[int]) -> bool:
+    """Judge these users of the run's account, in the order of `pks`; False when the slice ended.
+
+    The step `key` remembers up to whom: a killed slice repeats `AT_ONCE` users at most, and none
+    is judged in sight of other neighbours than if all had been judged at once.
+    """
+    step = run.step(key)
+    left = [pk for pk in pks if pk > step.get("judged_to", 0)]
+    done = len(pks) - len(left)
+    if not left:
+        return True
+    bench = bench_for(pks, run.keep, cache_key=f"judged-alone:{run.sync.pk}:{key}")
+    for start in range(0, len(left), AT_ONCE):
+        if start and run.time_left() <= 0:
+            return False
+        some = left[start : start + AT_ONCE]
+        bench.judge(some)
+        step["judged_to"] = some[-1]
+        done += len(some)
+        run.advance(key, done, len(pks), step["detail"])
+    return True
+
+
+@dataclass(slots=True)
+class Bench:
+    """What verdicts of many users share. Made by `bench_for`."""
+
+    organization: Organization
+    teams: Mapping[str, Team]
+    looked_for: list[TeamSigns]
+    company: Company
+    accounts: Mapping[int, Account]
+    now: datetime
+
+    def judge(self, pks: Sequence[int]) -> None:
+        """Judge these users and write what changed, in a few statements."""
+        users = self._users(pks)
+        before = Before(users, _COLUMNS)
+        did = doings_of(pks, self.now)
+        for user in users:
+            self._judge(user, did[user.pk])
+        changed = before.changed(users)
+        update(changed, [*_COLUMNS, "judged_at"])
+        settled = {user.pk for user in changed}
+        IamUser.objects.filter(pk__in=[pk for pk in pks if pk not in settled]).update(
+            judged_at=self.now
         )
-        for user in rows
-    }
+
+    def _judge(self, user: IamUser, did: Doings) -> None:
+        _fill_category(user, category(signs_of(user, did, self.company)))
+        policy = policy_for(self.organization, user.account, user.shown_category)
+        standing = self.company.standing.get(user.pk, Standing())
+        facts = evidence_of(user, user.account, did)
+        facts = replace(facts, restored_at=standing.restored_at)
+        _fill_verdict(user, facts, verdict(facts, policy.dormant_after, self.now), self.now)
+        found = suggest(user_signs(user, did, self.company), self.looked_for)
+        _fill_suggestion(user, found, self.teams)
+
+    def _users(self, pks: Sequence[int]) -> list[IamUser]:
+        live = Credential.objects.filter(gone_at=None)
+        users = list(
+            IamUser.objects.filter(pk__in=pks)
+            .defer(*_UNREAD)
+            .order_by("pk")
+            .prefetch_related(Prefetch("credentials", queryset=live), "trail_coverage")
+        )
+        for user in users:
+            user.account = self.accounts[user.account_id]
+        return users
+
+    def sort_alone(self, pks: Sequence[int]) -> dict[int, str]:
+        """By pk the category that each user's own signs tell for certain, "" where they do not."""
+        did = doings_of(pks, self.now)
+        alone = {user.pk: category(signs_of(user, did[user.pk])) for user in self._users(pks)}
+        return {pk: one.name.value if one.confidence == "high" else "" for pk, one in alone.items()}
 
 
-def evidence_of(user: IamUser, account: Account) -> Evidence:
+def bench_for(
+    pks: Sequence[int], between: Callable[[], None] = lambda: None, cache_key: str = ""
+) -> Bench:
+    """The bench for verdicts of these users: what their own signs tell for certain speaks for
+    their neighbours.
+
+    `between` is called now and then while all of them are looked through. Under `cache_key` is
+    kept what that gave, so that the next slice need not do it again.
+    """
+    users = IamUser.objects.filter(pk__in=pks).order_by()
+    overrides = dict(users.values_list("pk", "category_override"))
+    numbers = set(users.values_list("account_id", flat=True))
+    # Drafts are large, and nobody judges by them.
+    archives = Prefetch("archive_coverage", queryset=ArchiveCoverage.objects.defer("draft"))
+    teams = Team.objects.filter(active=True).prefetch_related("members")
+    by_key = {team.key: team for team in teams}
+    bench = Bench(
+        organization=Organization.get(),
+        teams=by_key,
+        looked_for=team_signs(by_key.values()),
+        company=company_of(numbers, pks if len(pks) <= _FEW else None),
+        accounts=Account.objects.prefetch_related(archives).in_bulk(numbers),
+        now=clock.now(),
+    )
+    alone: dict[int, str] | None = cache.get(cache_key) if cache_key else None
+    if alone is None or alone.keys() < overrides.keys():
+        alone = {}
+        for start in range(0, len(pks), AT_ONCE):
+            alone |= bench.sort_alone(pks[start : start + AT_ONCE])
+            between()
+        if cache_key:
+            cache.set(cache_key, alone, timeout=_KEPT_SECONDS)
+    for pk, override in overrides.items():
+        bench.company.categories.pop(pk, None)
+        if told := override or alone.get(pk, ""):
+            bench.company.categories[pk] = told
+    return bench
+
+
+def evidence_of(user: IamUser, account: Account, did: Doings) -> Evidence:
     """The user's rows as the facts that `verdict` judges."""
     coverage = user.coverage
     services = coverage.get("services")
@@ -108,21 +198,7 @@ def evidence_of(user: IamUser, account: Account) -> Evidence:
         created_at=user.created_at,
         regions=tuple(read),
         credentials=tuple(_credentials(user)),
-        happenings=tuple(
-            Happening(
-                first_at=one.first_at,
-                last_at=one.last_at,
-                service=one.service,
-                action=one.action,
-                outcome=one.outcome,
-                count=one.count,
-                region=one.region,
-                access_key_id=one.access_key_id,
-                source_address=one.source_address,
-                user_agent=one.user_agent,
-            )
-            for one in user.activity.all()
-        ),
+        happenings=did.happenings,
         looks=tuple(
             RegionLook(one.region, one.read_from, one.read_to, one.error)
             for one in user.trail_coverage.all()
@@ -134,7 +210,7 @@ def evidence_of(user: IamUser, account: Account) -> Evidence:
         services_read_at=_time(coverage.get("services_at")),
         missing=tuple(coverage.get("gaps", {}).values()),
         regions_left_out=tuple(sorted(set(account.enabled_regions) - set(read))),
-        archive=_archive(user.account, read),
+        archive=_archive(account, read),
     )
 
 
@@ -156,19 +232,6 @@ def _archive(account: Account, regions: list[str]) -> tuple[ArchiveLook, ...]:
         days = tuple(sorted(map(date.fromisoformat, row.gaps)))
         looks.append(ArchiveLook(region, source, row.read_from, row.read_to, row.error, days))
     return tuple(looks)
-
-
-def _with_evidence(users: QuerySet[IamUser]) -> list[IamUser]:
-    live = Credential.objects.filter(gone_at=None)
-    return list(
-        users.select_related("account").prefetch_related(
-            Prefetch("credentials", queryset=live),
-            "activity",
-            "trail_coverage",
-            # Drafts are large, and nobody judges by them.
-            Prefetch("account__archive_coverage", queryset=ArchiveCoverage.objects.defer("draft")),
-        )
-    )
 
 
 def _credentials(user: IamUser) -> list[CredentialFact]:
@@ -245,7 +308,7 @@ def _fill_category(user: IamUser, sorted_as: Category) -> None:
     user.category_reasons = list(sorted_as.reasons)
 
 
-def _fill_suggestion(user: IamUser, found: Suggestion | None, teams: dict[str, Team]) -> None:
+def _fill_suggestion(user: IamUser, found: Suggestion | None, teams: Mapping[str, Team]) -> None:
     user.suggested_team = teams[found.team_key] if found else None
     user.suggestion_percent = found.percent if found else None
     user.suggestion_reasons = list(found.reasons) if found else []

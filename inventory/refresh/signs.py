@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count
 
 from inventory.category import Signs
 from inventory.models import Activity, Credential, IamUser, Team
 from inventory.owners import Shared, TeamSigns, UserSigns
+from inventory.refresh.doings import Doings
 from inventory.signals import Standing, standing_asked
 
 # Behind an address of more users than this nobody is anybody's neighbour.
@@ -59,63 +61,57 @@ class Company:
         return tuple(found)
 
 
-def company_of(users: list[IamUser]) -> Company:
-    """What is known of everybody who calls from where `users` do; a handful of statements."""
-    accounts = {user.account_id for user in users}
+def company_of(accounts: Collection[int], few: Collection[int] | None = None) -> Company:
+    """What is known of everybody who calls from where others of these accounts do.
+
+    A handful of statements. With `few` (pks of users) only places at which one of them was seen:
+    that spares a look at all that was ever done in an account.
+    """
     standing: dict[int, Standing] = {}
-    for _, answer in standing_asked.send(sender=IamUser, accounts=accounts):
+    for _, answer in standing_asked.send(sender=IamUser, accounts=set(accounts)):
         standing |= cast("dict[int, Standing]", answer)
     company = Company(
-        by_address=_callers("source_address", users, accounts),
-        by_agent=_callers("user_agent", users, accounts),
+        by_address=_callers("source_address", accounts, few),
+        by_agent=_callers("user_agent", accounts, few),
         standing=standing,
     )
     met = set().union(*company.by_address.values(), *company.by_agent.values(), standing)
     named: dict[tuple[int, str], str] = {}
-    for one in IamUser.objects.filter(pk__in=met).only(
-        "account_id", "user_name", "category", "category_confidence", "category_override"
-    ):
-        if one.category_override or one.category_confidence == "high":
-            company.categories[one.pk] = one.shown_category
-        if one.pk in standing and standing[one.pk].team_key:
-            named[one.account_id, one.user_name.lower()] = standing[one.pk].team_key
+    rows = (
+        IamUser.objects.filter(pk__in=met)
+        .order_by("user_name", "pk")
+        .values_list(
+            "pk", "account_id", "user_name", "category", "category_confidence", "category_override"
+        )
+    )
+    for pk, account, name, sorted_as, confidence, override in rows:
+        if override or confidence == "high":
+            company.categories[pk] = override or sorted_as
+        if pk in standing and standing[pk].team_key:
+            named[account, name.lower()] = standing[pk].team_key
     company.teams_by_name = named
     return company
 
 
 def _callers(
-    column: str, users: list[IamUser], accounts: set[int]
+    column: str, accounts: Collection[int], few: Collection[int] | None
 ) -> dict[tuple[int, str], set[int]]:
-    """Who called, by account and the value of `column`, for the values that `users` show."""
-    values = {getattr(one, column) for user in users for one in user.activity.all()} - {""}
-    rows = (
-        Activity.objects.filter(user__account__in=accounts, **{f"{column}__in": values})
-        .exclude(outcome="failed-sign-in")
-        .order_by()
-        .values_list("user__account", column, "user")
-        .annotate(Count("pk"))
+    """Who called, by account and the value of `column`, where few enough do to tell something."""
+    used = Activity.objects.exclude(outcome="failed-sign-in").order_by()
+    rows = used.filter(user__account__in=list(accounts)).exclude(**{column: ""})
+    if few is not None:
+        seen = used.filter(user__in=list(few)).values(column)
+        rows = rows.filter(**{f"{column}__in": seen})
+    shared = (
+        rows.values_list("user__account", column)
+        .annotate(pks=ArrayAgg("user", distinct=True), callers=Count("user", distinct=True))
+        .filter(callers__gt=1, callers__lte=_MOST_SHARING)
     )
-    found: dict[tuple[int, str], set[int]] = defaultdict(set)
-    for account, value, user, _ in rows:
-        found[account, value].add(user)
-    return found
+    return {(account, value): set(pks) for account, value, pks, _ in shared.iterator()}
 
 
-def signs_of(user: IamUser, company: Company) -> Signs:
-    """What the user's category is told by. `company` holds the categories of its neighbours."""
-    agents: Counter[str] = Counter()
-    addresses: Counter[str] = Counter()
-    actions: Counter[str] = Counter()
-    moments = []
-    signed_in = user.password_last_used_at is not None
-    for one in user.activity.all():
-        if one.outcome == "failed-sign-in":
-            continue
-        agents[one.user_agent] += one.count
-        addresses[one.source_address] += one.count
-        actions[f"{one.service}:{one.action}"] += one.count
-        moments.append(one.first_at)
-        signed_in |= one.action == "ConsoleLogin"
+def signs_of(user: IamUser, did: Doings, company: Company | None = None) -> Signs:
+    """What the user's category is told by; its neighbours' categories are those in `company`."""
     held = [one for one in user.credentials.all() if one.status == "Active"]
     return Signs(
         user_name=user.user_name,
@@ -124,27 +120,22 @@ def signs_of(user: IamUser, company: Company) -> Signs:
         groups=tuple(user.groups),
         has_console_password=user.has_console_password,
         has_mfa=bool(user.mfa),
-        signed_in=signed_in,
+        signed_in=user.password_last_used_at is not None or did.signed_in,
         access_keys=sum(
             1 for one in user.credentials.all() if one.kind == Credential.Kind.ACCESS_KEY
         ),
-        user_agents=agents,
+        user_agents=did.agents,
         policies=(*user.attached_policies, *user.inline_policies),
-        addresses=addresses,
-        actions=actions,
-        moments=tuple(moments),
-        neighbours=company.neighbours(user, addresses),
+        addresses=did.addresses,
+        actions=did.actions,
+        moments=tuple(did.moments),
+        neighbours=company.neighbours(user, did.addresses) if company else {},
         credentials=tuple({one.kind for one in held if one.kind != Credential.Kind.ACCESS_KEY}),
     )
 
 
-def user_signs(user: IamUser, company: Company) -> UserSigns:
+def user_signs(user: IamUser, did: Doings, company: Company) -> UserSigns:
     """What the user's owner is suggested by."""
-    addresses, agents = set(), set()
-    for one in user.activity.all():
-        if one.outcome != "failed-sign-in":
-            addresses.add(one.source_address)
-            agents.add(one.user_agent)
     creator = (user.account_id, user.created_by.rpartition("/")[2].lower())
     return UserSigns(
         user_name=user.user_name,
@@ -153,9 +144,9 @@ def user_signs(user: IamUser, company: Company) -> UserSigns:
         groups=tuple(user.groups),
         created_by=user.created_by,
         creator_team=company.teams_by_name.get(creator, ""),
-        user_agents=tuple(sorted(agents)),
-        addresses=company.shared(user, company.by_address, sorted(addresses)),
-        shared_agents=company.shared(user, company.by_agent, sorted(agents)),
+        user_agents=tuple(sorted(did.agents)),
+        addresses=company.shared(user, company.by_address, sorted(did.addresses)),
+        shared_agents=company.shared(user, company.by_agent, sorted(did.agents)),
     )
 
 

@@ -15,9 +15,9 @@ from inventory import clock
 from inventory.aws.session import AwsFailure, open_session
 from inventory.models import Account, IamUser, Person, Sync
 from inventory.permissions import Action, require
-from inventory.refresh import judging
 from inventory.refresh.archive import read_archive
 from inventory.refresh.credentials import read_credentials
+from inventory.refresh.judging import judge_in_slices
 from inventory.refresh.listing import read_users
 from inventory.refresh.observing import observe
 from inventory.refresh.posture import read_posture
@@ -157,8 +157,10 @@ def _slice(run: Run) -> bool:
 
 
 def _judge(run: Run) -> bool:
-    users = judging.of_sync(run.sync)
-    judging.judge(users)
+    listed = IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
+    users = list(listed.order_by("pk").values_list("pk", flat=True))
+    if not judge_in_slices(run, "judge", users):
+        return False
     run.advance("judge", len(users), len(users))
     run.finish("judge", f"{len(users)} users")
     return True

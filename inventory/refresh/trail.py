@@ -21,9 +21,9 @@ from inventory.aws.cloudtrail import FAILED_SIGN_IN, HISTORY, TrailLook, Wanted
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
 from inventory.models import IamUser, TrailCoverage
-from inventory.refresh import judging
 from inventory.refresh.activity import Answer, regions_of, since
 from inventory.refresh.creators import note_creators
+from inventory.refresh.judging import judge_in_slices
 from inventory.refresh.lookups import Interrupted, Lookup, Read, ask_all, refusals
 from inventory.refresh.run import Run
 from inventory.refresh.subjects import FENCE, Subject, subjects_of
@@ -41,7 +41,6 @@ DESCRIBED_FOR = timedelta(hours=17)
 _LISTENED_WITHIN = timedelta(hours=24)
 _FEDERATED_WITHIN = timedelta(days=30)
 _FEDERATED_AT_ONCE = 5
-_JUDGED_AT_ONCE = 200
 GOING_ON = "Reading is still going on."
 Plan = dict[str, list[Lookup]]
 Due = Callable[[Subject, Read | None], bool]
@@ -309,16 +308,17 @@ def _mark_asked(subjects: Iterable[Subject]) -> None:
 
 def _judge(run: Run) -> bool:
     """Judge whoever was looked up since its verdict was written; False when the slice ended."""
-    listed = IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
-    news = listed.filter(trail_coverage__looked_at__gt=F("judged_at"))
-    federated = run.step("describe")["federated"]
-    pks = sorted({*news.values_list("pk", flat=True), *federated})
-    for start in range(0, len(pks), _JUDGED_AT_ONCE):
-        if start and run.time_left() <= 0:
-            return False
-        judging.judge(IamUser.objects.filter(pk__in=pks[start : start + _JUDGED_AT_ONCE]))
+    step = run.step("describe")
+    if "news" not in step:
+        listed = IamUser.objects.filter(
+            account=run.account, gone_at=None, coverage__sync=run.sync.pk
+        )
+        news = listed.filter(trail_coverage__looked_at__gt=F("judged_at"))
+        step["news"] = sorted(
+            {*news.order_by().values_list("pk", flat=True).distinct(), *step["federated"]}
+        )
         run.keep()
-    return True
+    return judge_in_slices(run, "describe", step["news"])
 
 
 def _conclude(
