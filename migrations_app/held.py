@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils.dateparse import parse_datetime
-
 from inventory.models import Credential, IamUser
+from inventory.reads import CREDENTIALS, REPORT, Reads
 
 OLD = timedelta(days=365)
 UNTRACED = (
@@ -72,7 +71,13 @@ class Held:
     untraced: bool
 
 
-def held(user: IamUser, credentials: Sequence[Credential], sensitive: bool, now: datetime) -> Held:
+def held(
+    user: IamUser,
+    credentials: Sequence[Credential],
+    reads: Reads,
+    sensitive: bool,
+    now: datetime,
+) -> Held:
     """The credentials of `user`; ids and serials whole only if `sensitive` may be seen. Pure."""
     rows = [*_credentials(credentials, sensitive, now), *_password(user)]
     coverage = user.coverage
@@ -85,8 +90,8 @@ def held(user: IamUser, credentials: Sequence[Credential], sensitive: bool, now:
             )
             for one in user.mfa
         ),
-        live_at=parse_datetime(str(coverage.get("credentials_at") or "")),
-        report_at=parse_datetime(str(coverage.get("report_at") or "")),
+        live_at=reads.at(user, CREDENTIALS),
+        report_at=reads.at(user, REPORT),
         notes=tuple(str(note.get("text", "")) for note in coverage.get("report_notes", ())),
         gap=str(coverage.get("gaps", {}).get("credentials", "")),
         untraced=any(not row.traced for row in rows),

@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from inventory.models import Activity, IamUser
 from inventory.privilege import ADMIN
+from inventory.reads import DETAILS, read_at
 from inventory.usage import Done, Usage, usage
 
 _PATHS = 3
@@ -47,7 +48,7 @@ def permissions(user: IamUser) -> Permissions:
     facts, coverage = user.privilege_facts, user.coverage
     ways = [Way(one["text"], one["conditional"]) for one in facts.get("paths", ())]
     return Permissions(
-        read_at=parse_datetime(facts.get("at", "")),
+        read_at=read_at(user, DETAILS),
         gap=coverage.get("gaps", {}).get("policies", ""),
         ways=tuple(ways[:_PATHS]),
         more_ways=max(0, facts.get("paths_count", 0) - _PATHS),

@@ -4,6 +4,7 @@ from inventory.models.accounts import Account, Organization, ProtectedEntry, Syn
 from inventory.models.observations import LastKnown, Observation
 from inventory.models.people import Person, Role, Team
 from inventory.models.posture import PostureDay
+from inventory.models.reads import ReadPass
 from inventory.models.record import Alert, LedgerEntry, LedgerName
 from inventory.models.users import (
     Activity,
@@ -28,6 +29,7 @@ __all__ = [
     "Person",
     "PostureDay",
     "ProtectedEntry",
+    "ReadPass",
     "Role",
     "Sync",
     "Team",

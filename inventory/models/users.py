@@ -28,7 +28,10 @@ class IamUser(models.Model):
     path = models.CharField(max_length=512, default="/")
     created_at = models.DateTimeField()
     first_seen_at = models.DateTimeField()
+    # When AWS listed it, where that was noted beside it: see `inventory.reads`.
     last_seen_at = models.DateTimeField()
+    # The last complete listing did not hold it; it still has to be proven gone.
+    missing_since = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
     # Who made it and with what, as CloudTrail tells of CreateUser; "" where that was not seen.
     created_by = models.CharField(max_length=255, blank=True)

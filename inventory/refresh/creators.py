@@ -12,6 +12,7 @@ from inventory.aws.cloudtrail import HISTORY, Creation
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
 from inventory.models import IamUser
+from inventory.reads import listed_by
 from inventory.refresh.run import Run
 
 log = logging.getLogger(__name__)
@@ -31,15 +32,7 @@ def note_creators(run: Run) -> None:
     Where AWS does not answer it is asked again by the next sync; no verdict rests on it.
     """
     now = clock.now()
-    wanted = list(
-        IamUser.objects.filter(
-            account=run.account,
-            gone_at=None,
-            coverage__sync=run.sync.pk,
-            created_by="",
-            created_at__gt=now - HISTORY,
-        )
-    )
+    wanted = list(listed_by(run.sync).filter(created_by="", created_at__gt=now - HISTORY))
     if not wanted:
         return
     found: list[IamUser] = []

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from inventory import clock
 from inventory.aws import credentials as live
@@ -16,7 +15,19 @@ from inventory.aws.credentials import KeyUse, UserCredentials
 from inventory.aws.holdings import ServiceCredential
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
-from inventory.models import Credential, IamUser
+from inventory.models import Credential, IamUser, ReadPass
+from inventory.reads import (
+    CREDENTIALS,
+    KEYS,
+    REPORT,
+    Reads,
+    begun,
+    cursor,
+    listed_by,
+    mark,
+    reads_of,
+)
+from inventory.refresh.bulk import Before, update
 from inventory.refresh.report_notes import later_use, user_notes
 from inventory.refresh.run import Run
 
@@ -29,7 +40,11 @@ _NEEDED = (
     "password_created_at",
     "mfa",
     "coverage",
+    "last_seen_at",
+    "missing_since",
 )
+_SAVED = ("has_console_password", "password_created_at", "mfa", "coverage")
+_GAP = "credentials"
 _COLUMNS = (
     "status",
     "service",
@@ -60,33 +75,34 @@ def read_credentials(run: Run) -> bool:
     SSH keys and certificates of one user at a time only, and the credential report, which has some
     of that for all, is a snapshot whose moment cannot be checked against a change.
     """
-    users = list(_of_sync(run).only(*_NEEDED))
-    pending = [user for user in users if user.coverage.get("credentials_sync") != run.sync.pk]
+    users = list(listed_by(run.sync).order_by("pk").values_list("pk", flat=True))
+    walk = begun(run.account, ReadPass.Part.CREDENTIALS, run.sync)
+    pending = [pk for pk in users if pk > cursor(walk)]
     sweep = _sweep(run) if pending else _Sweep()
     limiter = Limiter.for_reads(run.account)
+    reads = reads_of(run.account)
     done = len(users) - len(pending)
     for start in range(0, len(pending), _CHUNK):
         if start and run.time_left() <= 0:
             return False
-        chunk = {user.user_name: user for user in pending[start : start + _CHUNK]}
-        told = _read(run, chunk, sweep, limiter)
+        some = pending[start : start + _CHUNK]
+        rows = IamUser.objects.filter(pk__in=some).only(*_NEEDED).order_by("pk")
+        chunk = {user.user_name: user for user in rows}
+        began = clock.now()
+        told = _read(run, chunk, sweep, limiter, reads)
         with transaction.atomic():
-            _save(run, chunk, told, sweep)
+            _save(run, chunk, told, sweep, reads)
+            mark(walk, some[-1], began)
             done += len(chunk)
             run.advance("credentials", done, len(users))
-    broken = _of_sync(run).filter(coverage__gaps__has_key="credentials").count()
-    differ = _of_sync(run).filter(coverage__has_key="report_notes").count()
+    broken = listed_by(run.sync).filter(coverage__gaps__has_key="credentials").count()
+    differ = listed_by(run.sync).filter(coverage__has_key="report_notes").count()
     if broken:
         run.fail("credentials", f"{broken} of {len(users)} users could not be read whole.")
     else:
         noted = f", {differ} not as in the credential report" if differ else ""
         run.finish("credentials", f"{len(users)} of {len(users)}{noted}")
     return True
-
-
-def _of_sync(run: Run) -> QuerySet[IamUser]:
-    """The users that this sync listed, without the evidence that other steps need."""
-    return IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
 
 
 def _sweep(run: Run) -> _Sweep:
@@ -108,14 +124,14 @@ def _sweep(run: Run) -> _Sweep:
 
 
 def _read(
-    run: Run, chunk: dict[str, IamUser], sweep: _Sweep, limiter: Limiter
+    run: Run, chunk: dict[str, IamUser], sweep: _Sweep, limiter: Limiter, reads: Reads
 ) -> dict[str, UserCredentials | AwsFailure]:
     """What each of these users holds; a failure also for a name that is another user's now.
 
     A user seen for the first time is asked for service-specific credentials of every service, known
     here or not.
     """
-    first = {name for name, user in chunk.items() if "credentials_at" not in user.coverage}
+    first = {name for name, user in chunk.items() if reads.at(user, CREDENTIALS) is None}
     told = dict(live.read_many(run.aws, chunk, limiter, with_services=first))
     for name, answer in told.items():
         if isinstance(answer, UserCredentials) and answer.services is None:
@@ -174,9 +190,11 @@ def _save(
     chunk: dict[str, IamUser],
     told: Mapping[str, UserCredentials | AwsFailure],
     sweep: _Sweep,
+    reads: Reads,
 ) -> None:
     now = clock.now()
     rows: list[Credential] = []
+    before = Before(chunk.values(), _SAVED)
     for name, user in chunk.items():
         answer = told[name]
         gaps = list(sweep.gaps)
@@ -187,19 +205,17 @@ def _save(
             user.has_console_password = answer.has_console_password
             user.password_created_at = answer.password_created_at
             user.mfa = [{"serial": one.serial, "kind": one.kind} for one in answer.mfa]
-            answer = _beside_report(user, answer)
+            answer = _beside_report(user, answer, reads)
             rows += rows_of(user, answer, answer.services or ())
-            user.coverage["keys_at"] = now.isoformat()
-            if not sweep.gaps:
-                user.coverage["service_credentials_at"] = now.isoformat()
-        user.coverage["credentials_sync"] = run.sync.pk
+        known = {key: text for key, text in user.coverage.get("gaps", {}).items() if key != _GAP}
         if gaps:
-            user.coverage["gaps"] = user.coverage.get("gaps", {}) | {"credentials": " ".join(gaps)}
-        else:
-            user.coverage["credentials_at"] = now.isoformat()
-    IamUser.objects.bulk_update(
-        chunk.values(), ["has_console_password", "password_created_at", "mfa", "coverage"]
-    )
+            if _GAP not in user.coverage.get("gaps", {}):
+                reads.keep_own(user, _GAP)
+            if not isinstance(answer, AwsFailure):
+                user.coverage[KEYS] = now.isoformat()
+            known[_GAP] = " ".join(gaps)
+        user.coverage["gaps"] = known
+    update(before.changed(chunk.values()), _SAVED)
     read = [user for name, user in chunk.items() if isinstance(told[name], UserCredentials)]
     new, reactivated = save_credentials(rows, read, services_known=not sweep.gaps)
     fresh = set(run.sync.changes.get("new_users", []))
@@ -209,12 +225,12 @@ def _save(
     changes["reactivated"] = [*changes.get("reactivated", []), *reactivated]
 
 
-def _beside_report(user: IamUser, answer: UserCredentials) -> UserCredentials:
+def _beside_report(user: IamUser, answer: UserCredentials, reads: Reads) -> UserCredentials:
     """The report as a second source: a later use counts, and what it contradicts is noted."""
-    kept, at = user.coverage.get("report"), user.coverage.get("report_at")
+    kept, at = user.coverage.get("report"), reads.at(user, REPORT)
     if not kept or not at:
         return answer
-    notes = user_notes(kept, datetime.fromisoformat(at), answer)
+    notes = user_notes(kept, at, answer)
     if notes:
         user.coverage["report_notes"] = [note.document() for note in notes]
     slots = later_use(kept, [use.key for use in answer.keys])
@@ -266,7 +282,7 @@ def save_credentials(
         update_fields=list(_COLUMNS),
     )
     if changed:
-        Credential.objects.bulk_update(changed, list(_COLUMNS), batch_size=500)
+        update(changed, _COLUMNS)
     there = {_key(row) for row in rows}
     gone = [
         row.pk

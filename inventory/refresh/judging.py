@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.core.cache import cache
 from django.db.models import Prefetch
@@ -21,8 +21,9 @@ from inventory.models import (
 )
 from inventory.owners import Suggestion, TeamSigns, suggest
 from inventory.policy import policy_for
+from inventory.reads import CREDENTIALS, Reads, reads_of
 from inventory.refresh.activity import regions_of
-from inventory.refresh.bulk import Before, update
+from inventory.refresh.bulk import update
 from inventory.refresh.doings import Doings, doings_of
 from inventory.refresh.run import Run
 from inventory.refresh.signs import Company, company_of, signs_of, team_signs, user_signs
@@ -45,7 +46,6 @@ _COLUMNS = (
     "coverage_whole",
     "rhythm",
     "next_expected_at",
-    "evidence_at",
     "last_activity_at",
     "last_activity_source",
     "category",
@@ -55,6 +55,10 @@ _COLUMNS = (
     "suggestion_percent",
     "suggestion_reasons",
 )
+_LOOKED_INTO = ("coverage", "verdict_reasons")
+_TIMES = ("judged_at", "evidence_at")
+# A verdict that stays as it was is dated anew when it is as old as this.
+_DATED_EVERY = timedelta(hours=20)
 # Wide, and no verdict rests on them.
 _UNREAD = ("references", "privilege_facts", "federated_names", "removed_from_code_note")
 # So many users are held with their evidence at a time.
@@ -105,31 +109,41 @@ class Bench:
     looked_for: list[TeamSigns]
     company: Company
     accounts: Mapping[int, Account]
+    reads: Mapping[int, Reads]
     now: datetime
+    held: tuple[Sequence[int], list[IamUser], dict[int, Doings]] | None = None
 
     def judge(self, pks: Sequence[int]) -> None:
         """Judge these users and write what changed, in a few statements."""
-        users = self._users(pks)
-        before = Before(users, _COLUMNS)
-        did = doings_of(pks, self.now)
+        users, did = self._loaded(pks)
+        before = {user.pk: _said(user) for user in users}
+        times = {user.pk: (user.evidence_at, user.judged_at) for user in users}
         for user in users:
             self._judge(user, did[user.pk])
-        changed = before.changed(users)
-        update(changed, [*_COLUMNS, "judged_at"])
-        settled = {user.pk for user in changed}
-        IamUser.objects.filter(pk__in=[pk for pk in pks if pk not in settled]).update(
-            judged_at=self.now
-        )
+        self.held = None
+        changed = [user for user in users if _said(user) != before[user.pk]]
+        update(changed, [*_COLUMNS, *_TIMES])
+        told = {user.pk for user in changed}
+        others = [user for user in users if user.pk not in told]
+        update([user for user in others if _is_overtaken(user, *times[user.pk])], _TIMES)
 
     def _judge(self, user: IamUser, did: Doings) -> None:
         _fill_category(user, category(signs_of(user, did, self.company)))
         policy = policy_for(self.organization, user.account, user.shown_category)
         standing = self.company.standing.get(user.pk, Standing())
-        facts = evidence_of(user, user.account, did)
+        read_at = self.reads[user.account_id].at(user, CREDENTIALS)
+        facts = evidence_of(user, user.account, did, read_at)
         facts = replace(facts, restored_at=standing.restored_at)
         _fill_verdict(user, facts, verdict(facts, policy.dormant_after, self.now), self.now)
         found = suggest(user_signs(user, did, self.company), self.looked_for)
         _fill_suggestion(user, found, self.teams)
+
+    def _loaded(self, pks: Sequence[int]) -> tuple[list[IamUser], dict[int, Doings]]:
+        """These users with their evidence; few enough are not loaded twice."""
+        if self.held is None or self.held[0] != pks:
+            self.held = None
+            self.held = (pks, self._users(pks), doings_of(pks, self.now))
+        return self.held[1], self.held[2]
 
     def _users(self, pks: Sequence[int]) -> list[IamUser]:
         live = Credential.objects.filter(gone_at=None)
@@ -145,8 +159,8 @@ class Bench:
 
     def sort_alone(self, pks: Sequence[int]) -> dict[int, str]:
         """By pk the category that each user's own signs tell for certain, "" where they do not."""
-        did = doings_of(pks, self.now)
-        alone = {user.pk: category(signs_of(user, did[user.pk])) for user in self._users(pks)}
+        users, did = self._loaded(pks)
+        alone = {user.pk: category(signs_of(user, did[user.pk])) for user in users}
         return {pk: one.name.value if one.confidence == "high" else "" for pk, one in alone.items()}
 
 
@@ -160,8 +174,9 @@ def bench_for(
     kept what that gave, so that the next slice need not do it again.
     """
     users = IamUser.objects.filter(pk__in=pks).order_by()
-    overrides = dict(users.values_list("pk", "category_override"))
-    numbers = set(users.values_list("account_id", flat=True))
+    rows = list(users.values_list("pk", "account_id", "category_override"))
+    overrides = {pk: override for pk, _, override in rows}
+    numbers = {account for _, account, _ in rows}
     # Drafts are large, and nobody judges by them.
     archives = Prefetch("archive_coverage", queryset=ArchiveCoverage.objects.defer("draft"))
     teams = Team.objects.filter(active=True).prefetch_related("members")
@@ -172,6 +187,7 @@ def bench_for(
         looked_for=team_signs(by_key.values()),
         company=company_of(numbers, pks if len(pks) <= _FEW else None),
         accounts=Account.objects.prefetch_related(archives).in_bulk(numbers),
+        reads={number: reads_of(number) for number in numbers},
         now=clock.now(),
     )
     alone: dict[int, str] | None = cache.get(cache_key) if cache_key else None
@@ -189,7 +205,9 @@ def bench_for(
     return bench
 
 
-def evidence_of(user: IamUser, account: Account, did: Doings) -> Evidence:
+def evidence_of(
+    user: IamUser, account: Account, did: Doings, credentials_read_at: datetime | None
+) -> Evidence:
     """The user's rows as the facts that `verdict` judges."""
     coverage = user.coverage
     services = coverage.get("services")
@@ -206,7 +224,7 @@ def evidence_of(user: IamUser, account: Account, did: Doings) -> Evidence:
         services=tuple(ServiceUse(one["service"], _time(one["at"])) for one in services)
         if services is not None
         else None,
-        credentials_read_at=_time(coverage.get("credentials_at")),
+        credentials_read_at=credentials_read_at,
         services_read_at=_time(coverage.get("services_at")),
         missing=tuple(coverage.get("gaps", {}).values()),
         regions_left_out=tuple(sorted(set(account.enabled_regions) - set(read))),
@@ -276,8 +294,6 @@ def _fill_verdict(user: IamUser, facts: Evidence, judged: Verdict, now: datetime
         "regions": [
             {
                 "region": look.region,
-                "from": look.read_from.isoformat() if look.read_from else None,
-                "to": look.read_to.isoformat() if look.read_to else None,
                 "error": look.error,
             }
             for look in facts.looks
@@ -300,6 +316,22 @@ def _fill_verdict(user: IamUser, facts: Evidence, judged: Verdict, now: datetime
         times = [look.read_to for look in facts.looks if look.region in facts.regions]
         times.append(facts.credentials_read_at)
         user.evidence_at = min(at for at in times if at is not None)
+
+
+def _said(user: IamUser) -> list[object]:
+    """What a verdict says: a look that found nothing new moves its times within the day, not it."""
+    reasons = [one | {"at": (one.get("at") or "")[:10]} for one in user.verdict_reasons]
+    columns = [getattr(user, column) for column in _COLUMNS if column not in _LOOKED_INTO]
+    return [*columns, dict(user.coverage), reasons]
+
+
+def _is_overtaken(user: IamUser, evidence_at: datetime | None, judged_at: datetime | None) -> bool:
+    """Whether the times of a verdict that stays have to be written."""
+    if judged_at is None or user.judged_at is None or user.evidence_at != evidence_at:
+        return True
+    looks = user.trail_coverage.all()
+    overtaken = any(look.looked_at > judged_at for look in looks)
+    return overtaken or judged_at <= user.judged_at - _DATED_EVERY
 
 
 def _fill_category(user: IamUser, sorted_as: Category) -> None:

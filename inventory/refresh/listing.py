@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from django.db import transaction
 
@@ -14,10 +14,11 @@ from inventory.aws.account_details import AccountDetails
 from inventory.aws.credential_report import Report
 from inventory.aws.holdings import ListedUser
 from inventory.aws.session import AwsFailure
-from inventory.models import Account, Alert, IamUser, Person
+from inventory.models import Account, Alert, IamUser, Person, ReadPass
 from inventory.observations import earlier_names
 from inventory.permissions import Action, require
 from inventory.principals import Directory, Known
+from inventory.reads import BY_GAP, LISTED, REPORT, Reads, mark_all, reads_of
 from inventory.references import (
     MOST_DEAD,
     WITH_USERS,
@@ -26,6 +27,7 @@ from inventory.references import (
     dead_in,
     of_account,
 )
+from inventory.refresh.bulk import Before, update
 from inventory.refresh.report import reported
 from inventory.refresh.report_notes import account_notes, cells
 from inventory.refresh.run import Halted, Run
@@ -36,7 +38,19 @@ _HELD = "AWS listed "
 _ALARM_COUNT = 3
 _ALARM_PERCENT = 10
 _BETWEEN = "Policies and groups: IAM's account details do not show this user yet."
-_DETAIL_COLUMNS = (
+_MISSING = "Credentials: AWS did not list this user."
+# So many rows are held at a time.
+_AT_ONCE = 200
+_COLUMNS = (
+    "user_name",
+    "arn",
+    "path",
+    "earlier_names",
+    "created_at",
+    "missing_since",
+    "password_last_used_at",
+    "password_last_changed_at",
+    "coverage",
     "tags",
     "groups",
     "attached_policies",
@@ -97,6 +111,8 @@ def read_users(run: Run) -> bool:
     run.keep()
     report = reported(run)
     _keep_notes(run.account, report, listed)
+    # Before the time of this listing is noted, which does not speak for them.
+    _note_missing(run.account, comparison.missing)
     _save(run, listed, details, report, gaps)
     run.sync.users_seen = len(listed)
     run.sync.changes["missing"] = list(comparison.missing)
@@ -197,47 +213,126 @@ def _save(
     gaps: dict[str, str],
 ) -> None:
     now = clock.now()
-    known = {user.user_id: user for user in run.account.users.all()}
-    names = {user.user_name.lower(): user for user in known.values() if user.gone_at is None}
+    rows = run.account.users.values_list("user_id", "pk", "user_name", "gone_at")
+    known = {user_id: (pk, name, gone_at) for user_id, pk, name, gone_at in rows.iterator()}
+    names = {name.lower() for _, name, gone_at in known.values() if gone_at is None}
     references: dict[str, list[Reference]] = {}
     if details:
         directory = _directory(listed, details)
         references = of_account(details.trusts, details.policies, directory, now)
         _note_dead(run.account, dead_in(details.trusts, directory))
-    rows: list[IamUser] = []
-    renamed: list[int] = []
-    namesakes: list[str] = []
-    for one in listed:
-        row = known.get(one.user_id)
-        if row and row.gone_at:
-            # Proven gone: the listing lags behind.
-            continue
-        if row is None:
-            row = IamUser(account=run.account, user_id=one.user_id, first_seen_at=now, coverage={})
-            if one.user_name.lower() in names:
-                namesakes.append(one.user_id)
-        elif row.user_name != one.user_name:
-            renamed.append(row.pk)
-            row.earlier_names = earlier_names(row.earlier_names, row.user_name, one.user_name)
-        _fill(row, one, report)
-        if details:
-            _fill_details(row, details, references.get(row.user_id, ()))
-        row.last_seen_at = now
-        row.coverage |= {"sync": run.sync.pk, "gaps": dict(gaps), "listed_at": now.isoformat()}
-        if details and row.user_id not in details.users:
-            row.coverage["gaps"] = gaps | {"policies": _BETWEEN}
-        _keep_reported(row, report)
-        rows.append(row)
-    new_ids = {row.user_id for row in rows if row.user_id not in known}
+    # Proven gone: the listing lags behind.
+    there = [one for one in listed if known.get(one.user_id, (0, "", None))[2] is None]
+    new = [one for one in there if one.user_id not in known]
+    renamed = [
+        known[one.user_id][0]
+        for one in there
+        if one.user_id in known and known[one.user_id][1] != one.user_name
+    ]
+    namesakes = {one.user_id for one in new if one.user_name.lower() in names}
+    look = _Look(run.account, now, details, references, report, gaps, reads_of(run.account))
     with transaction.atomic():
-        _write(rows, new_ids)
-        new = IamUser.objects.filter(account=run.account, user_id__in=new_ids)
+        for start in range(0, len(there), _AT_ONCE):
+            look.save(there[start : start + _AT_ONCE])
+        pks = dict(
+            run.account.users.filter(user_id__in=[one.user_id for one in there]).values_list(
+                "user_id", "pk"
+            )
+        )
+        _mark(run, pks.values(), now, details, report)
         run.sync.changes |= {
-            "new_users": list(new.values_list("pk", flat=True)),
-            "namesakes": list(new.filter(user_id__in=namesakes).values_list("pk", flat=True)),
+            "new_users": [pks[one.user_id] for one in new],
+            "namesakes": [pks[user_id] for user_id in sorted(namesakes)],
             "renamed": renamed,
         }
         run.keep()
+
+
+def _mark(
+    run: Run,
+    pks: Collection[int],
+    now: datetime,
+    details: AccountDetails | None,
+    report: Report | None,
+) -> None:
+    """Once for all of them, when they were read; whoever was not has a gap or is missing."""
+    part = ReadPass.Part
+    mark_all(run.account, part.LISTING, run.sync, pks, now)
+    if details:
+        mark_all(run.account, part.DETAILS, run.sync, pks, now)
+    if report:
+        mark_all(run.account, part.REPORT, run.sync, pks, report.generated_at)
+
+
+def _note_missing(account: Account, missing: Iterable[int]) -> None:
+    """Of whoever AWS did not list nothing is read by this sync; what was known of it stays."""
+    reads = reads_of(account)
+    rows = list(account.users.filter(pk__in=list(missing), missing_since=None))
+    for row in rows:
+        row.last_seen_at = reads.at(row, LISTED) or row.last_seen_at
+        for gap in BY_GAP:
+            reads.keep_own(row, gap)
+        if reported_at := reads.at(row, REPORT):
+            row.coverage["report_at"] = reported_at.isoformat()
+        # Once it is listed again, others' times must not speak for it before it is read.
+        row.coverage["gaps"] = {"credentials": _MISSING} | row.coverage.get("gaps", {})
+        row.missing_since = clock.now()
+    update(rows, ["last_seen_at", "coverage", "missing_since"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at an account gave, to be written for some hundred users at a time."""
+
+    account: Account
+    now: datetime
+    details: AccountDetails | None
+    references: Mapping[str, list[Reference]]
+    report: Report | None
+    gaps: Mapping[str, str]
+    reads: Reads
+
+    def save(self, listed: list[ListedUser]) -> None:
+        """Write what is new or changed, in a few statements."""
+        ids = [one.user_id for one in listed]
+        known = {row.user_id: row for row in self.account.users.filter(user_id__in=ids)}
+        before = Before(known.values(), _COLUMNS)
+        new: list[IamUser] = []
+        for one in listed:
+            row = known.get(one.user_id)
+            if row is None:
+                row = IamUser(
+                    account=self.account,
+                    user_id=one.user_id,
+                    first_seen_at=self.now,
+                    last_seen_at=self.now,
+                    coverage={},
+                )
+                new.append(row)
+            elif row.user_name != one.user_name:
+                row.earlier_names = earlier_names(row.earlier_names, row.user_name, one.user_name)
+            self._fill(row, one)
+        update(before.changed(known.values()), _COLUMNS)
+        IamUser.objects.bulk_create(new, batch_size=_AT_ONCE)
+
+    def _fill(self, row: IamUser, one: ListedUser) -> None:
+        _fill(row, one, self.report)
+        row.missing_since = None
+        # Whether its credentials were read, the step after this one finds out.
+        own = {"credentials": text} if (text := _gap(row, "credentials")) else {}
+        gaps = own | dict(self.gaps)
+        if self.details:
+            if row.user_id not in self.details.users:
+                gaps["policies"] = _BETWEEN
+            _fill_details(row, self.details, self.references.get(row.user_id, ()))
+        if "policies" in gaps and not _gap(row, "policies"):
+            self.reads.keep_own(row, "policies")
+        row.coverage["gaps"] = gaps
+        _keep_reported(row, self.report)
+
+
+def _gap(row: IamUser, key: str) -> str:
+    return str(row.coverage.get("gaps", {}).get(key, ""))
 
 
 def _fill(row: IamUser, one: ListedUser, report: Report | None) -> None:
@@ -254,12 +349,12 @@ def _fill(row: IamUser, one: ListedUser, report: Report | None) -> None:
 
 
 def _keep_reported(row: IamUser, report: Report | None) -> None:
-    """Beside the user, what the report says of its credentials and of what time."""
+    """Beside the user, what the report says of its credentials."""
     said = report.of(row.arn, row.created_at) if report else None
     for key in ("report_at", "report"):
         row.coverage.pop(key, None)
-    if report and said:
-        row.coverage |= {"report_at": report.generated_at.isoformat(), "report": cells(said)}
+    if said:
+        row.coverage["report"] = cells(said)
 
 
 def _keep_notes(account: Account, report: Report | None, listed: list[ListedUser]) -> None:
@@ -294,33 +389,12 @@ def _fill_details(row: IamUser, details: AccountDetails, named: Iterable[Referen
     if found is None:
         # A gap says so, and the next sync has it.
         return
-    row.coverage["details_at"] = clock.now().isoformat()
     row.tags = found.tags
     row.groups = list(found.groups)
     row.attached_policies = list(found.attached_policies)
     row.inline_policies = found.inline_policies
     row.boundary_arn = found.boundary
     row.privilege = found.privilege.level
-    row.privilege_facts = found.privilege.facts | {"at": clock.now().isoformat()}
+    row.privilege_facts = found.privilege.facts
     others = [one for one in row.references if one["kind"] not in WITH_USERS]
     row.references = arranged([*(one.row() for one in named), *others])
-
-
-def _write(rows: list[IamUser], new_ids: set[str]) -> None:
-    """Few statements, however many users."""
-    columns: list[Any] = [
-        "user_name",
-        "arn",
-        "path",
-        "earlier_names",
-        "created_at",
-        "last_seen_at",
-        "password_last_used_at",
-        "password_last_changed_at",
-        "coverage",
-        *_DETAIL_COLUMNS,
-    ]
-    new = [row for row in rows if row.user_id in new_ids]
-    old = [row for row in rows if row.user_id not in new_ids]
-    IamUser.objects.bulk_update(old, columns, batch_size=500)
-    IamUser.objects.bulk_create(new, batch_size=500)

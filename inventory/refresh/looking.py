@@ -10,6 +10,7 @@ from inventory.aws.holdings import UserHoldings
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure, AwsSession
 from inventory.models import Credential, IamUser
+from inventory.reads import reads_of
 from inventory.refresh.credentials import rows_of, save_credentials
 from inventory.refresh.judging import judge
 from inventory.refresh.listening import listen_user, listened_to
@@ -27,7 +28,10 @@ def read_last_used(
     try:
         uses = key_uses(session, holdings.access_keys, Limiter.for_reads(user.account))
     except AwsFailure as failed:
-        gaps = user.coverage.get("gaps", {}) | {"credentials": f"Credentials: {failed}"}
+        gaps = user.coverage.get("gaps", {})
+        if "credentials" not in gaps:
+            reads_of(user.account_id).keep_own(user, "credentials")
+        gaps = gaps | {"credentials": f"Credentials: {failed}"}
         user.coverage = user.coverage | {"gaps": gaps}
         user.save(update_fields=["coverage"])
         return None

@@ -21,7 +21,7 @@ from inventory.refresh.run import Run
 from inventory.refresh.subjects import Subject
 
 _COLLECT_SECONDS = 1.0
-_MOST_AT_ONCE = 200
+_MOST_AT_ONCE = 60
 # Throttled to the end for this many users one after the other: others need this Region's limit.
 _MOST_THROTTLED = 2
 _PACE = "2 calls a second and Region"
@@ -60,14 +60,28 @@ class _Talk:
     run: Run
     ask: Ask
     enough_after: Mapping[int, datetime]
-    answers: queue.Queue[Answer | Lookup | None] = field(default_factory=queue.Queue)
+    # Bounded: should rows be written more slowly than AWS answers, the threads wait.
+    answers: queue.Queue[Answer | Lookup | None] = field(
+        default_factory=lambda: queue.Queue(_MOST_AT_ONCE)
+    )
     stop: threading.Event = field(default_factory=threading.Event)
     in_use: set[int] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     broken: list[BaseException] = field(default_factory=list)
 
+    writing: bool = True
+
     def goes_on(self) -> bool:
         return not self.stop.is_set()
+
+    def tell(self, told: Answer | Lookup | None) -> None:
+        """To whoever writes; lost only if that one broke off and nobody takes it any more."""
+        while self.writing:
+            try:
+                self.answers.put(told, timeout=0.2)
+            except queue.Full:
+                continue
+            return
 
 
 def ask_all(
@@ -99,6 +113,7 @@ def ask_all(
     finally:
         # Whatever happens here, no thread goes on asking.
         talk.stop.set()
+        talk.writing = False
         for thread in threads:
             thread.join()
     run.step("trail")["refused"] = talk.refused
@@ -122,11 +137,11 @@ def _ask_region(talk: _Talk, region: str, waiting: Sequence[Lookup]) -> None:
                 return
             user = lookup.subject.pk
             if user in talk.in_use:
-                talk.answers.put(lookup)
+                talk.tell(lookup)
                 continue
             if refused:
                 # Refused for one is refused for all: the others are told without asking again.
-                talk.answers.put(Answer(user, region, error=refused))
+                talk.tell(Answer(user, region, error=refused))
                 continue
             try:
                 answer = talk.ask(region, lookup, limiter, talk.goes_on)
@@ -141,12 +156,12 @@ def _ask_region(talk: _Talk, region: str, waiting: Sequence[Lookup]) -> None:
                 throttled = 0
             if _settles(answer, talk.enough_after.get(user)):
                 talk.in_use.add(user)
-            talk.answers.put(answer)
+            talk.tell(answer)
     except BaseException as error:  # noqa: BLE001
         # A fault of ours must reach whoever started this, or the step would never end.
         talk.broken.append(error)
     finally:
-        talk.answers.put(None)
+        talk.tell(None)
 
 
 def _settles(answer: Answer, after: datetime | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Prefetch
 
-from inventory import clock, ledger
+from inventory import clock, ledger, reads
 from inventory.models import Account, Credential, IamUser, LastKnown, Observation, Sync
 from inventory.observations import (
     CREDENTIALS,
@@ -29,14 +29,19 @@ from inventory.observations import (
     compare_root,
 )
 from inventory.privilege import ADMIN
+from inventory.reads import listed_by
+from inventory.refresh.bulk import update
 from inventory.signals import changes_observed
 
+_AT_ONCE = 200
 _COLUMNS = (
     "account_id",
     "user_id",
     "user_name",
     "path",
     "created_at",
+    "last_seen_at",
+    "missing_since",
     "coverage",
     "tags",
     "groups",
@@ -47,12 +52,12 @@ _COLUMNS = (
     "mfa",
     "has_console_password",
 )
-# In `IamUser.coverage`: when each part was last read from AWS, by a sync.
+# When each part was last read from AWS.
 _READ_AT = {
-    LISTING: "listed_at",
-    DETAILS: "details_at",
-    CREDENTIALS: "keys_at",
-    SERVICES: "service_credentials_at",
+    LISTING: reads.LISTED,
+    DETAILS: reads.DETAILS,
+    CREDENTIALS: reads.KEYS,
+    SERVICES: reads.SERVICE_KEYS,
 }
 
 
@@ -65,7 +70,8 @@ def observe(sync: Sync) -> int:
     with transaction.atomic():
         # Two workers at once would both find the same changes.
         account = Account.objects.select_for_update(no_key=True).get(pk=sync.account_id)
-        look = _Look(sync, account, {row.user_id: row for row in account.last_known.all()})
+        known = {row.user_id: row for row in account.last_known.all()}
+        look = _Look(sync, account, reads.reads_of(account), known)
         look.users()
         look.gone()
         look.root()
@@ -78,6 +84,7 @@ class _Look:
 
     sync: Sync
     account: Account
+    reads: reads.Reads
     known: dict[int | None, LastKnown]
     now: datetime = field(default_factory=clock.now)
     found: list[Observation] = field(default_factory=list)
@@ -92,14 +99,16 @@ class _Look:
 
     def users(self) -> None:
         live = Credential.objects.filter(gone_at=None)
-        users = list(
-            self.account.users.present()
-            .filter(coverage__sync=self.sync.pk)
+        users = (
+            listed_by(self.sync)
             .only(*_COLUMNS)
             .prefetch_related(Prefetch("credentials", queryset=live))
         )
         named: list[IamUser] = []
-        for user in users:
+        count = 0
+        # Some hundred at a time: policies and credentials of thousands would fill the memory.
+        for user in users.iterator(chunk_size=_AT_ONCE):
+            count += 1
             parts = dict(self._read(user))
             row = self.known.get(user.pk)
             if row is None:
@@ -113,15 +122,15 @@ class _Look:
                 named.append(user)
         self._namesakes(named)
         if None not in self.known:
-            self._note(None, Seen(Kind.FIRST_LOOK, "", {"count": len(users)}), None)
+            self._note(None, Seen(Kind.FIRST_LOOK, "", {"count": count}), None)
 
     def _read(self, user: IamUser) -> Iterator[tuple[str, dict[str, Any]]]:
         """The parts of this user that this very sync read whole, as they are compared."""
         started = self.sync.started_at or self.sync.asked_at
         values = _values(user)
         for part in PARTS:
-            told = user.coverage.get(_READ_AT[part])
-            if told and datetime.fromisoformat(told) >= started:
+            told = self.reads.at(user, _READ_AT[part])
+            if told and told >= started:
                 yield part, values[part]
 
     def _compare(self, user: IamUser, row: LastKnown, parts: Mapping[str, Any]) -> bool:
@@ -205,9 +214,7 @@ class _Look:
 
     def save(self) -> int:
         LastKnown.objects.bulk_create(self.new, batch_size=500)
-        LastKnown.objects.bulk_update(
-            self.changed, ["parts", "unread", "looked_at"], batch_size=500
-        )
+        update(self.changed, ["parts", "unread", "looked_at"])
         if self.found:
             changes_observed.send(sender=Sync, sync=self.sync, observations=self.found)
         Observation.objects.bulk_create(self.found, batch_size=500, ignore_conflicts=True)

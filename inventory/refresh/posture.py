@@ -6,7 +6,7 @@ Nothing here keeps a sync from being whole: what cannot be read is an item that 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -17,8 +17,9 @@ from django.db.models.fields.json import KeyTransform
 from inventory import clock, posture
 from inventory.aws import benchmark
 from inventory.aws.session import AwsFailure
-from inventory.models import Account, Credential, IamUser, Organization, PostureDay
+from inventory.models import Account, Credential, Organization, PostureDay
 from inventory.posture import Facts, Item, KeyFacts, RootFacts, Status, UserFacts
+from inventory.reads import listed_by
 from inventory.refresh.run import Run
 
 Told = TypeVar("Told")
@@ -105,11 +106,8 @@ def _root(run: Run, gaps: dict[str, str]) -> RootFacts:
 def _users(run: Run, gaps: dict[str, str]) -> list[UserFacts]:
     """The users that this sync listed; two statements, and no row of what they did."""
     users = (
-        IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
-        .annotate(gaps=KeyTransform("gaps", "coverage"))
-        .order_by("user_name")
+        listed_by(run.sync).annotate(gaps=KeyTransform("gaps", "coverage")).order_by("user_name")
     )
-    rows = [dict(zip(_COLUMNS, values, strict=True)) for values in users.values_list(*_COLUMNS)]
     keys: dict[int, list[KeyFacts]] = defaultdict(list)
     active = Credential.objects.filter(
         user__account=run.account,
@@ -119,20 +117,27 @@ def _users(run: Run, gaps: dict[str, str]) -> list[UserFacts]:
     )
     for pk, made, used in active.values_list("user_id", "created_at", "last_used_at"):
         keys[pk].append(KeyFacts(made, used))
-    _note_gaps(rows, gaps)
     guarded = _protected(run.account)
     everything = run.sync.changes.get("full_admin")
-    return [_user(row, keys[row["pk"]], guarded, everything) for row in rows]
+    words: dict[str, str] = {}
+    found = []
+    # One by one: the policies of thousands would fill the memory.
+    for values in users.values_list(*_COLUMNS).iterator(chunk_size=500):
+        row = dict(zip(_COLUMNS, values, strict=True))
+        words = (row["gaps"] or {}) | words
+        found.append(_user(row, keys[row["pk"]], guarded, everything))
+    _note_gaps(words, gaps)
+    return found
 
 
-def _note_gaps(rows: Iterable[dict[str, Any]], gaps: dict[str, str]) -> None:
+def _note_gaps(words: Mapping[str, str], gaps: dict[str, str]) -> None:
+    """Beside each item what kept it from being looked at, in the words of the first user."""
     for part, keys in (
         ("credentials", ("user-mfa", "unused-45", "one-key", "key-age", "federation")),
         ("policies", ("groups-only", "no-full-admin")),
     ):
-        words = [row["gaps"][part] for row in rows if part in (row["gaps"] or {})]
-        if words:
-            gaps.update(dict.fromkeys(keys, words[0]))
+        if part in words:
+            gaps.update(dict.fromkeys(keys, words[part]))
 
 
 def _user(

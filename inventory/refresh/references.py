@@ -30,6 +30,7 @@ from inventory.references import (
     of_resource,
 )
 from inventory.refresh.activity import regions_of
+from inventory.refresh.bulk import update
 from inventory.refresh.run import Run
 
 _CHUNK = 40
@@ -37,6 +38,8 @@ _COLUMNS = (
     "user_id",
     "arn",
     "user_name",
+    # Its manager looks at it in every row.
+    "account",
     "tags",
     "created_with",
     "references",
@@ -244,7 +247,7 @@ def _write(users: Iterable[IamUser], rows: Mapping[str, list[dict[str, Any]]]) -
         if user.references != rows[user.user_id]:
             user.references = rows[user.user_id]
             changed.append(user)
-    IamUser.objects.bulk_update(changed, ["references"], batch_size=500)
+    update(changed, ["references"])
 
 
 def _detail(run: Run, asked: list[tuple[str, str]]) -> str:

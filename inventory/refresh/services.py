@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, Subquery
 
 from inventory import clock
 from inventory.aws import last_accessed
@@ -21,6 +21,8 @@ from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
 from inventory.models import Activity, IamUser, Organization
 from inventory.policy import policy_for
+from inventory.reads import listed_by
+from inventory.refresh.bulk import update
 from inventory.refresh.run import Run
 from inventory.refresh.trail import FENCE
 
@@ -67,13 +69,13 @@ def read_services(run: Run) -> bool:
 
 def _conclude(run: Run, chosen: list[_Asked]) -> None:
     doubtful = sum(one.doubtful for one in chosen)
-    broken = _of_sync(run).filter(coverage__gaps__has_key="services")
+    broken = listed_by(run.sync).filter(coverage__gaps__has_key="services")
     words = broken.values_list("coverage__gaps__services", flat=True).first()
     if words:
         run.fail("services", f"{broken.count()} of {doubtful} users in doubt: {words}")
         return
     said = f"{doubtful} users in doubt, {len(chosen) - doubtful} others"
-    unread = _of_sync(run).filter(
+    unread = listed_by(run.sync).filter(
         coverage__services_sync=run.sync.pk, coverage__has_key="services_note"
     )
     if count := unread.count():
@@ -81,16 +83,12 @@ def _conclude(run: Run, chosen: list[_Asked]) -> None:
     run.finish("services", said)
 
 
-def _of_sync(run: Run) -> QuerySet[IamUser]:
-    return IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
-
-
 def _chosen(run: Run) -> list[_Asked]:
     """Whom this sync asks about: all in doubt, then those whose answer is a week old."""
     used = Activity.objects.filter(user=OuterRef("pk")).exclude(outcome="failed-sign-in")
     # Light columns only: thousands of users and all they did would fill the worker's memory.
     rows = (
-        _of_sync(run)
+        listed_by(run.sync)
         .order_by("pk")
         .annotate(
             key_used_at=Max("credentials__last_used_at", filter=Q(credentials__gone_at=None)),
@@ -163,7 +161,7 @@ def _save(
             asked = by_pk[user.pk]
             user.coverage["services_sync"] = run.sync.pk
             _keep(user, told[asked.arn], doubtful=asked.doubtful)
-        IamUser.objects.bulk_update(users, ["coverage"])
+        update(users, ["coverage"])
 
 
 def _keep(user: IamUser, told: tuple[ServiceAccess, ...] | AwsFailure, *, doubtful: bool) -> None:

@@ -12,8 +12,9 @@ from django.db.models import Max
 
 from inventory import clock
 from inventory.aws.cloudtrail import HISTORY
-from inventory.models import Activity, Credential, IamUser, Organization, Sync
+from inventory.models import Activity, Credential, Organization, Sync
 from inventory.policy import policy_for
+from inventory.reads import listed_by
 from inventory.refresh.activity import alive_after
 from inventory.verdict import VerdictValue
 
@@ -74,7 +75,7 @@ def subjects_of(sync: Sync) -> list[Subject]:
     none. A few statements, however many there are."""
     now = clock.now()
     organization = Organization.get()
-    listed = IamUser.objects.filter(account=sync.account, gone_at=None, coverage__sync=sync.pk)
+    listed = listed_by(sync)
     keys = _key_uses(listed.values("pk"))
     latest, seen_in = _activity(listed.values("pk"), now)
     windows: dict[str, timedelta] = {}

@@ -13,8 +13,9 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from inventory import clock
 from inventory.aws.session import AwsFailure, open_session
-from inventory.models import Account, IamUser, Person, Sync
+from inventory.models import Account, Person, Sync
 from inventory.permissions import Action, require
+from inventory.reads import listed_by
 from inventory.refresh.archive import read_archive
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.judging import judge_in_slices
@@ -157,7 +158,7 @@ def _slice(run: Run) -> bool:
 
 
 def _judge(run: Run) -> bool:
-    listed = IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
+    listed = listed_by(run.sync)
     users = list(listed.order_by("pk").values_list("pk", flat=True))
     if not judge_in_slices(run, "judge", users):
         return False
@@ -170,7 +171,7 @@ def _judge(run: Run) -> bool:
 # fail, the next slice repeats it.
 def _finish(run: Run) -> None:
     # Only the gaps: the rows of evidence of a whole account would be loaded for a count.
-    users = IamUser.objects.filter(account=run.account, gone_at=None, coverage__sync=run.sync.pk)
+    users = listed_by(run.sync)
     read = users.order_by().values_list("coverage__gaps", flat=True)
     failed = [step for step in run.sync.steps if step["status"] == "failed"]
     gaps = sum(1 for gap in read if gap)

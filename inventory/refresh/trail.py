@@ -21,6 +21,7 @@ from inventory.aws.cloudtrail import FAILED_SIGN_IN, HISTORY, TrailLook, Wanted
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure
 from inventory.models import IamUser, TrailCoverage
+from inventory.reads import listed_by
 from inventory.refresh.activity import Answer, regions_of, since
 from inventory.refresh.creators import note_creators
 from inventory.refresh.judging import judge_in_slices
@@ -310,9 +311,7 @@ def _judge(run: Run) -> bool:
     """Judge whoever was looked up since its verdict was written; False when the slice ended."""
     step = run.step("describe")
     if "news" not in step:
-        listed = IamUser.objects.filter(
-            account=run.account, gone_at=None, coverage__sync=run.sync.pk
-        )
+        listed = listed_by(run.sync)
         news = listed.filter(trail_coverage__looked_at__gt=F("judged_at"))
         step["news"] = sorted(
             {*news.order_by().values_list("pk", flat=True).distinct(), *step["federated"]}

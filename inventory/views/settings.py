@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -30,6 +30,7 @@ from inventory.models import (
     Team,
 )
 from inventory.permissions import Action, may, require
+from inventory.reads import last_seen
 from inventory.refresh import root, unseen
 from inventory.refusals import Stale
 
@@ -171,7 +172,9 @@ def _protected(account: Account) -> list[ProtectedRow]:
     for entry in account.protected_entries.select_related("owner"):
         bearers = account.users.present().filter(user_name__iexact=entry.user_name)
         # Of two the one that was listed last: the other waits to be proven gone.
-        named = bearers.order_by("-last_seen_at").first()
+        named = bearers.order_by(
+            F("missing_since").desc(nulls_first=True), "-last_seen_at", "-first_seen_at"
+        ).first()
         bound = account.users.present().filter(user_id=entry.bound_user_id).exists()
         unclear = ""
         if named and entry.bound_user_id and named.user_id != entry.bound_user_id:
@@ -247,7 +250,7 @@ def _checks(user: IamUser | None, organization: Organization) -> list[Check]:
     mfa = f"MFA: {', '.join(sorted(named.get(str(kind), str(kind)) for kind in kinds))}"
     mfa = mfa if kinds else "No MFA"
     keys = user.credentials.filter(kind="access-key", gone_at=None).count()
-    seen = user.gone_at is None and user.last_seen_at >= clock.now() - SEEN_LATELY
+    seen = user.gone_at is None and last_seen(user) >= clock.now() - SEEN_LATELY
     runbook = organization.runbook
     return [
         Check(

@@ -227,7 +227,10 @@ def _bearer(entry: ProtectedEntry, users: list[IamUser]) -> IamUser | None:
     gone.
     """
     named = [user for user in users if user.user_name.lower() == entry.user_name.lower()]
-    return max(named, key=lambda user: (user.last_seen_at, user.first_seen_at), default=None)
+    listed = [user for user in named if user.missing_since is None]
+    return max(
+        listed or named, key=lambda user: (user.last_seen_at, user.first_seen_at), default=None
+    )
 
 
 def _entry_for(user: IamUser) -> ProtectedEntry | None:

@@ -16,6 +16,7 @@ from inventory.models import Account, IamUser, Organization, Role, Team, TrailCo
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from inventory.privilege import ADMIN
+from inventory.reads import last_seen
 from inventory.references import sentence
 from migrations_app import guards
 from migrations_app.aws import QUARANTINE
@@ -214,7 +215,7 @@ def account_situation(account: Account, move: MoveName) -> guards.AccountSituati
         stopped=EmergencyStop.objects.filter(lifted_at=None).exists(),
         hold_reason=account.hold_reason or _refused_sandbox(account),
         self_known=self_is_known(),
-        break_glass_seen_at=keeper.last_seen_at if keeper else None,
+        break_glass_seen_at=last_seen(keeper) if keeper else None,
         break_glass_has_mfa=bool(keeper and keeper.mfa),
         open_hits=tuple(hits),
     )

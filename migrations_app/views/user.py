@@ -16,6 +16,7 @@ from inventory.declared import signs_digest
 from inventory.models import Account, ArchiveCoverage, Organization, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
+from inventory.reads import reads_of
 from migrations_app import (
     changes,
     dates,
@@ -61,6 +62,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     whole = request.GET.get("history") == "all"
     told, entries = profile.history(one, profile.WHOLE_HISTORY if whole else profile.HISTORY)
     sensitive = may(person, Action.SEE_SENSITIVE, row.owner or one.suggested_team)
+    reads = reads_of(one.account_id)
     context = {
         "row": row,
         "user": one,
@@ -68,14 +70,14 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "steps": profile.steps(row, ahead),
         "judged": profile.judged(one, row, now),
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
-        "held": held(one, credentials, sensitive, now),
+        "held": held(one, credentials, reads, sensitive, now),
         "untraced": UNTRACED,
         "seen": profile_activity.seen(one, credentials, now),
         "permissions": profile_permissions.permissions(one),
         "sensitive": sensitive,
         "callers": profile_activity.called_from(one) if sensitive else [],
         "machines": MACHINES,
-        "looks": coverage.sources(one, _archive(one.account)),
+        "looks": coverage.sources(one, reads.told(one), _archive(one.account)),
         "coming": profile.coming(row, ahead, str(row.owner or "")),
         "history": told,
         "entries": entries,
@@ -131,7 +133,7 @@ def evidence(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
             "user_id": one.user_id,
             "evidence": points,
             "services": services,
-            "coverage": exports.coverage_of(one, _archive(one.account)),
+            "coverage": exports.coverage_of(one, reads_of(one.account_id), _archive(one.account)),
         }
     )
 

@@ -12,6 +12,7 @@ from inventory.models import Account, ArchiveCoverage, IamUser
 
 READ = {
     "credentials_at": "2026-03-06T14:08:00+00:00",
+    "details_at": "2026-03-06T14:08:00+00:00",
     "report_at": "2026-03-06T13:55:00+00:00",
     "services_at": "2026-03-06T06:00:00+00:00",
     "services_from": "2025-01-30T06:00:00+00:00",
@@ -28,15 +29,11 @@ READ = {
 
 def user(account: dict[str, Any] | None = None, **coverage: Any) -> IamUser:
     account = {"enabled_regions": ["us-east-1"], **(account or {})}
-    return IamUser(
-        account=Account(**account),
-        coverage=READ | coverage,
-        privilege_facts={"at": "2026-03-06T14:08:00+00:00"},
-    )
+    return IamUser(account=Account(**account), coverage=READ | coverage)
 
 
 def named(of: IamUser, archive: list[ArchiveCoverage] | None = None) -> dict[str, SourceRead]:
-    return {one.name: one for one in sources(of, archive or [])}
+    return {one.name: one for one in sources(of, of.coverage, archive or [])}
 
 
 def test_each_source_says_until_when_and_how_far_back_it_was_read() -> None:
@@ -97,9 +94,9 @@ def test_what_the_last_sync_could_not_read_is_said_in_its_words(gap: str, source
 
 
 def test_nothing_read_yet_is_not_whole() -> None:
-    nothing = IamUser(account=Account(), coverage={}, privilege_facts={})
+    nothing = IamUser(account=Account(), coverage={})
 
-    assert not any(one.whole for one in sources(nothing))
+    assert not any(one.whole for one in sources(nothing, {}))
 
 
 def test_the_longer_history_is_as_long_as_its_shortest_region() -> None:

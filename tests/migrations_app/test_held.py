@@ -9,6 +9,7 @@ import pytest
 
 from inventory import clock
 from inventory.models import Credential, IamUser, Person
+from inventory.reads import reads_of
 from migrations_app.held import UNTRACED, held
 from tests import cast
 from tests.migrations_app.browsing import address, browser, text_of
@@ -57,7 +58,7 @@ def test_keys_are_numbered_and_old_active_ones_stand_out(everybody: cast.Cast) -
     user = cast.departure("deploy").user
     for number in range(3):
         give(user, "access-key", f"AKIA{number}", status="Active" if number else "Expired")
-    told = held(user, list(user.credentials.all()), True, clock.now())
+    told = held(user, list(user.credentials.all()), reads_of(user.account_id), True, clock.now())
     keys = [row for row in told.rows if row.kind.startswith("Access key")]
     assert [row.kind for row in keys] == ["Access key 1", "Access key 2", "Access key 3"]
     assert [(row.status, row.old) for row in keys] == [
@@ -100,7 +101,7 @@ def test_a_viewer_sees_the_kind_of_mfa_and_no_whole_serial_or_id(everybody: cast
 def test_a_sign_in_stays_shown_after_the_password_is_gone(everybody: cast.Cast) -> None:
     used_at = clock.now() - timedelta(days=12)
     user = cast.departure(cast.iam_user("gone.pw", password_last_used_at=used_at)).user
-    (password,) = held(user, [], True, clock.now()).rows
+    (password,) = held(user, [], reads_of(user.account_id), True, clock.now()).rows
     assert (password.id, password.last_used_at, password.created_at) == ("none", used_at, None)
     assert "console sign-in" in page(everybody.vera, user)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from demo.aws.account import Simulator
 from inventory import clock, refresh
 from inventory.category import Signs, category
-from inventory.evidence import Evidence, Happening
+from inventory.evidence import Happening
 from inventory.models import Account, Activity, IamUser
 from inventory.refresh import judging
 from inventory.refresh.doings import Doings, doings_of
@@ -69,7 +69,7 @@ def signs_from_rows(user: IamUser) -> Signs:
 
 
 def assert_told_alike(user: IamUser, did: Doings, now: datetime) -> None:
-    facts = judging.evidence_of(user, user.account, did)
+    facts = judging.evidence_of(user, user.account, did, now)
     rows = replace(facts, happenings=every_row(user))
     for window in WINDOWS:
         assert verdict(facts, window, now) == verdict(rows, window, now)
