@@ -7,7 +7,7 @@ GetAccountAuthorizationDetails lacks last-used dates and credentials; ListUsers 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,7 +45,7 @@ class AccountDetails:
     `full_admin`: the ARNs of managed `policies` and the names of `groups` that allow *:*.
     """
 
-    users: Mapping[str, UserDetails]
+    users: Users
     trusts: tuple[TrustedBy, ...]
     policies: tuple[HeldPolicy, ...]
     admin_roles: tuple[str, ...]
@@ -55,7 +55,8 @@ class AccountDetails:
 def read(session: AwsSession) -> AccountDetails:
     """The details of the whole account; raises AwsFailure rather than giving a part."""
     iam = session.client("iam")
-    raw: dict[str, list[dict[str, Any]]] = {"User": [], "Group": [], "Role": [], "Policies": []}
+    raw: dict[str, list[dict[str, Any]]] = {"User": [], "Group": [], "Role": []}
+    managed: dict[str, Any] = {}
     for page in pages(
         iam.get_account_authorization_details,
         "GetAccountAuthorizationDetails",
@@ -63,18 +64,54 @@ def read(session: AwsSession) -> AccountDetails:
     ):
         for kind in ("User", "Group", "Role"):
             raw[kind] += page.get(f"{kind}DetailList", ())
-        raw["Policies"] += page.get("Policies", ())
-    managed = {policy["Arn"]: _default_version(policy) for policy in raw["Policies"]}
+        # Of up to five versions the one in force.
+        managed |= {policy["Arn"]: _default_version(policy) for policy in page.get("Policies", ())}
     groups = {group["GroupName"]: group for group in raw["Group"]}
     powerful, admin_roles = _powerful(raw["Role"], managed)
-    users = (_user(user, groups, managed, powerful) for user in raw["User"])
     return AccountDetails(
-        users={user.user_id: user for user in users},
+        users=Users(raw["User"], groups, managed, powerful),
         trusts=tuple(_trust(role) for role in raw["Role"]),
         policies=tuple(_policies(raw, managed)),
         admin_roles=admin_roles,
         full_admin=_full_admin(raw["Group"], managed),
     )
+
+
+class Users(Mapping[str, UserDetails]):
+    """Users by user id; each one's rights are worked out when it is asked for, and not kept.
+
+    Those of 5,000 users at once would be most of what a worker may hold.
+    """
+
+    def __init__(
+        self,
+        told: Iterable[Mapping[str, Any]],
+        groups: Mapping[str, Mapping[str, Any]],
+        managed: Mapping[str, Any],
+        powerful: tuple[PowerfulRole, ...],
+    ) -> None:
+        self._told = {user["UserId"]: user for user in told}
+        self._groups, self._managed, self._powerful = groups, managed, powerful
+
+    def __getitem__(self, user_id: str) -> UserDetails:
+        return _user(self._told[user_id], self._groups, self._managed, self._powerful)
+
+    def __contains__(self, user_id: object) -> bool:
+        return user_id in self._told
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def tags(self, user_id: str) -> dict[str, str]:
+        """Its tags; none for a user that the details do not show."""
+        return _tags(self._told.get(user_id, {}))
+
+
+def _tags(user: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in user.get("Tags", ())}
 
 
 def _user(
@@ -94,7 +131,7 @@ def _user(
     inline = _inline(user, "UserPolicyList")
     return UserDetails(
         user_id=user["UserId"],
-        tags={tag["Key"]: tag["Value"] for tag in user.get("Tags", ())},
+        tags=_tags(user),
         groups=names,
         attached_policies=_attached(user),
         inline_policies={

@@ -370,7 +370,7 @@ def _directory(listed: list[ListedUser], details: AccountDetails) -> Directory:
             one.user_id,
             one.arn,
             one.user_name,
-            details.users[one.user_id].tags if one.user_id in details.users else {},
+            details.users.tags(one.user_id),
         )
         for one in listed
     )
@@ -385,10 +385,10 @@ def _note_dead(account: Account, found: list[dict[str, str]]) -> None:
 
 
 def _fill_details(row: IamUser, details: AccountDetails, named: Iterable[Reference]) -> None:
-    found = details.users.get(row.user_id)
-    if found is None:
+    if row.user_id not in details.users:
         # A gap says so, and the next sync has it.
         return
+    found = details.users[row.user_id]
     row.tags = found.tags
     row.groups = list(found.groups)
     row.attached_policies = list(found.attached_policies)
