@@ -79,7 +79,8 @@ class Reads:
             }
             for look in user.trail_coverage.all()
         ]
-        found = user.coverage | {key: at.isoformat() for key, at in times.items() if at}
+        found: dict[str, Any] = dict(user.coverage)
+        found |= {key: at.isoformat() for key, at in times.items() if at}
         return found | {"regions": regions}
 
     def keep_own(self, user: IamUser, gap: str) -> None:

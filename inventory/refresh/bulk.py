@@ -44,7 +44,8 @@ def update(rows: Sequence[Model], columns: Sequence[str]) -> int:
 def _update(rows: Sequence[Model], columns: Sequence[str]) -> None:
     meta, quote = rows[0]._meta, connection.ops.quote_name
     values: list[list[Any]] = [[row.pk for row in rows]]
-    kinds, sets = ["bigint"], []
+    kinds: list[str] = ["bigint"]
+    sets: list[str] = []
     for name in columns:
         # By its name a field is found, a foreign key by that of its column too.
         found: Any = meta.get_field(name)
@@ -57,7 +58,7 @@ def _update(rows: Sequence[Model], columns: Sequence[str]) -> None:
     names = ", ".join(["pk", *(f"c{number}" for number in range(len(sets)))])
     arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
     table = quote(meta.db_table)
-    key = quote(str(meta.pk.column))  # type: ignore[union-attr]
+    key = quote(str(meta.pk.column))
     statement = (
         f"UPDATE {table} SET {', '.join(sets)} FROM unnest({arrays}) AS v({names})"  # noqa: S608
         f" WHERE {table}.{key} = v.pk"

@@ -207,14 +207,15 @@ def _save(
             user.mfa = [{"serial": one.serial, "kind": one.kind} for one in answer.mfa]
             answer = _beside_report(user, answer, reads)
             rows += rows_of(user, answer, answer.services or ())
-        known = {key: text for key, text in user.coverage.get("gaps", {}).items() if key != _GAP}
+        had = user.coverage.get("gaps", {})
+        others = {key: text for key, text in had.items() if key != _GAP}
         if gaps:
-            if _GAP not in user.coverage.get("gaps", {}):
+            if _GAP not in had:
                 reads.keep_own(user, _GAP)
             if not isinstance(answer, AwsFailure):
                 user.coverage[KEYS] = now.isoformat()
-            known[_GAP] = " ".join(gaps)
-        user.coverage["gaps"] = known
+            others[_GAP] = " ".join(gaps)
+        user.coverage["gaps"] = others
     update(before.changed(chunk.values()), _SAVED)
     read = [user for name, user in chunk.items() if isinstance(told[name], UserCredentials)]
     new, reactivated = save_credentials(rows, read, services_known=not sweep.gaps)

@@ -77,18 +77,20 @@ def judge(users: Iterable[IamUser]) -> int:
     return len(pks)
 
 
-def judge_in_slices(run: Run, key: str, pks: Sequence[int]) -> bool:
-    """Judge these users of the run's account, in the order of `pks`; False when the slice ended.
+def judge_in_slices(run: Run, key: str, pks: Sequence[int], *, shown: bool) -> bool:
+    """Judge these users of the run's account, by ascending pk; False when the slice ended.
 
-    The step `key` remembers up to whom: a killed slice repeats `AT_ONCE` users at most, and none
-    is judged in sight of other neighbours than if all had been judged at once.
+    With `shown` that is what the step counts. It remembers up to whom: a killed slice repeats
+    `AT_ONCE` users at most, and none is judged in sight of other neighbours than if all had been
+    judged at once.
     """
     step = run.step(key)
     left = [pk for pk in pks if pk > step.get("judged_to", 0)]
     done = len(pks) - len(left)
     if not left:
         return True
-    bench = bench_for(pks, run.keep, cache_key=f"judged-alone:{run.sync.pk}:{key}")
+    asked = run.sync.asked_at.timestamp()
+    bench = bench_for(pks, run.keep, cache_key=f"judged-alone:{run.sync.pk}:{asked}:{key}")
     for start in range(0, len(left), AT_ONCE):
         if start and run.time_left() <= 0:
             return False
@@ -96,7 +98,9 @@ def judge_in_slices(run: Run, key: str, pks: Sequence[int]) -> bool:
         bench.judge(some)
         step["judged_to"] = some[-1]
         done += len(some)
-        run.advance(key, done, len(pks), step["detail"])
+        if shown:
+            step.update(done=done, total=len(pks))
+        run.keep()
     return True
 
 
@@ -191,7 +195,7 @@ def bench_for(
         now=clock.now(),
     )
     alone: dict[int, str] | None = cache.get(cache_key) if cache_key else None
-    if alone is None or alone.keys() < overrides.keys():
+    if alone is None or not overrides.keys() <= alone.keys():
         alone = {}
         for start in range(0, len(pks), AT_ONCE):
             alone |= bench.sort_alone(pks[start : start + AT_ONCE])

@@ -160,7 +160,7 @@ def _slice(run: Run) -> bool:
 def _judge(run: Run) -> bool:
     listed = listed_by(run.sync)
     users = list(listed.order_by("pk").values_list("pk", flat=True))
-    if not judge_in_slices(run, "judge", users):
+    if not judge_in_slices(run, "judge", users, shown=True):
         return False
     run.advance("judge", len(users), len(users))
     run.finish("judge", f"{len(users)} users")

@@ -317,7 +317,7 @@ def _judge(run: Run) -> bool:
             {*news.order_by().values_list("pk", flat=True).distinct(), *step["federated"]}
         )
         run.keep()
-    return judge_in_slices(run, "describe", step["news"])
+    return judge_in_slices(run, "describe", step["news"], shown=False)
 
 
 def _conclude(
