@@ -63,6 +63,11 @@ class SourceRead:
 Told = Mapping[str, Any]
 
 
+def services_at(user: IamUser) -> datetime | None:
+    """When Access Advisor last answered about it; that is asked user by user."""
+    return _time(user.coverage.get("services_at"))
+
+
 def last_accessed(user: IamUser) -> dict[str, datetime]:
     """By service, as policies call it, when Access Advisor saw the last access; data plane too."""
     rows = user.coverage.get("services") or ()

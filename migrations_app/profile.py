@@ -11,8 +11,9 @@ from django.db.models import Sum
 from django.utils.dateparse import parse_datetime
 
 from inventory import sentences
-from inventory.coverage import by_reason, policies_at
+from inventory.coverage import by_reason
 from inventory.models import Activity, IamUser, LedgerEntry, LedgerName
+from inventory.reads import DETAILS, read_at
 from inventory.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
 from migrations_app import dates, listing, observed
@@ -243,7 +244,7 @@ def _kept_reasons(user: IamUser) -> list[Reason]:
 
 def _reference_reasons(user: IamUser) -> list[Reason]:
     """Who names it, where that has to be edited before it can be deleted."""
-    at = policies_at(user)
+    at = read_at(user, DETAILS) if user.references else None
     trusts = [row for row in user.references if row.get("kind") in _TRUSTS]
     found = []
     if trusts:
