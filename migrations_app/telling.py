@@ -61,7 +61,8 @@ def telling_fact(user: IamUser, client: Client | None, held: Collection[Held]) -
 
 def why_unknown(user: IamUser, held: Collection[Held]) -> str:
     """Why nobody can say when it was last used, in a few words."""
-    unread = sum(bool(one.get("error")) for one in user.coverage.get("regions", ()))
+    missing = user.coverage.get("missing", ())
+    unread = sum(str(text).startswith("CloudTrail in ") for text in missing)
     regions = f"{unread} {'Region' if unread == 1 else 'Regions'} not read" if unread else ""
     reasons = (
         ("not judged yet", user.judged_at is None),

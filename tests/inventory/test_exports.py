@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from inventory import ledger
+from inventory import clock, ledger
 from inventory.exports import as_csv, as_json, cell, defused
-from inventory.models import ArchiveCoverage
+from inventory.models import ArchiveCoverage, TrailCoverage
 from migrations_app import exports
 from migrations_app.lifecycle import State
 from migrations_app.models import Call
@@ -94,15 +94,6 @@ READ = {
     "missing": ["CloudTrail in eu-west-1: AccessDenied."],
     "blind": ["Object-level calls are not in event history."],
     "confidence_reason": "CloudTrail covers only 1 of 2 Regions.",
-    "regions": [
-        {
-            "region": "us-east-1",
-            "from": "2025-12-06T14:02:00+00:00",
-            "to": "2026-03-06T14:02:00+00:00",
-            "error": "",
-        },
-        {"region": "eu-west-1", "from": None, "to": None, "error": "AccessDenied"},
-    ],
 }
 EVERY_FIELD = {
     "account_id": cast.ACCOUNT_ID,
@@ -154,6 +145,15 @@ def whole_user() -> None:
         coverage=READ,
         coverage_whole=False,
     )
+    now = clock.now()
+    TrailCoverage.objects.create(
+        user=user,
+        region="us-east-1",
+        read_from=datetime(2025, 12, 6, 14, 2, tzinfo=UTC),
+        read_to=datetime(2026, 3, 6, 14, 2, tzinfo=UTC),
+        looked_at=now,
+    )
+    TrailCoverage.objects.create(user=user, region="eu-west-1", error="AccessDenied", looked_at=now)
     for number, status in (("1", "Active"), ("2", "Inactive")):
         cast.access_key(user, f"AKIA000000000000000{number}", status)
     cast.access_key(user, "AKIA0000000000000GONE", gone_at=used)

@@ -92,7 +92,11 @@ def test_a_repository_that_is_only_a_name_is_cut() -> None:
         ({"judged_at": None}, [], "not judged yet"),
         ({"user_name": "ses-smtp-user.1"}, [KEY], "SMTP is not logged"),
         ({"coverage": {"gaps": {"credentials": "AccessDenied"}}}, [KEY], "credentials not read"),
-        ({"coverage": {"regions": [{"error": "no"}, {"error": ""}]}}, [KEY], "1 Region not read"),
+        (
+            {"coverage": {"missing": ["CloudTrail in eu-west-1: no.", "Policies: no."]}},
+            [KEY],
+            "1 Region not read",
+        ),
         ({}, [Held("ssh-key", "")], "SSH is not logged"),
         ({"coverage": {"blockers": ["Created 3 days ago."]}}, [KEY], "too young to judge"),
         ({}, [KEY], "not read whole"),
