@@ -91,7 +91,7 @@ def read_credentials(run: Run) -> bool:
         began = clock.now()
         told = _read(run, chunk, sweep, limiter, reads)
         with transaction.atomic():
-            _save(run, chunk, told, sweep, reads)
+            _save(run, _held(chunk), told, sweep, reads)
             mark(walk, some[-1], began)
             done += len(chunk)
             run.advance("credentials", done, len(users))
@@ -183,6 +183,14 @@ def _doubtful(
         if not (nothing and had_nothing):
             found.append(name)
     return found
+
+
+def _held(chunk: Mapping[str, IamUser]) -> dict[str, IamUser]:
+    """The same users as they are by now, held until they are written: a look at one of them may
+    have come between."""
+    names = {user.pk: name for name, user in chunk.items()}
+    rows = IamUser.objects.filter(pk__in=names).only(*_NEEDED).order_by("pk")
+    return {names[user.pk]: user for user in rows.select_for_update(no_key=True)}
 
 
 def _save(

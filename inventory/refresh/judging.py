@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from django.core.cache import cache
+from django.db import transaction
 from django.db.models import Prefetch
 
 from inventory import clock
@@ -115,21 +116,24 @@ class Bench:
     accounts: Mapping[int, Account]
     reads: Mapping[int, Reads]
     now: datetime
-    held: tuple[Sequence[int], list[IamUser], dict[int, Doings]] | None = None
 
     def judge(self, pks: Sequence[int]) -> None:
-        """Judge these users and write what changed, in a few statements."""
-        users, did = self._loaded(pks)
-        before = {user.pk: _said(user) for user in users}
-        times = {user.pk: (user.evidence_at, user.judged_at) for user in users}
-        for user in users:
-            self._judge(user, did[user.pk])
-        self.held = None
-        changed = [user for user in users if _said(user) != before[user.pk]]
-        update(changed, [*_COLUMNS, *_TIMES])
-        told = {user.pk for user in changed}
-        others = [user for user in users if user.pk not in told]
-        update([user for user in others if _is_overtaken(user, *times[user.pk])], _TIMES)
+        """Judge these users and write what changed, in a few statements.
+
+        They are held from before their evidence is read until the verdict is written: of two who
+        judge at once the later sees all that the earlier saw, and no gap noted between is lost.
+        """
+        with transaction.atomic():
+            users, did = self._users(pks, held=True), doings_of(pks, self.now)
+            before = {user.pk: _said(user) for user in users}
+            times = {user.pk: (user.evidence_at, user.judged_at) for user in users}
+            for user in users:
+                self._judge(user, did[user.pk])
+            changed = [user for user in users if _said(user) != before[user.pk]]
+            update(changed, [*_COLUMNS, *_TIMES])
+            told = {user.pk for user in changed}
+            others = [user for user in users if user.pk not in told]
+            update([user for user in others if _is_overtaken(user, *times[user.pk])], _TIMES)
 
     def _judge(self, user: IamUser, did: Doings) -> None:
         _fill_category(user, category(signs_of(user, did, self.company)))
@@ -142,17 +146,11 @@ class Bench:
         found = suggest(user_signs(user, did, self.company), self.looked_for)
         _fill_suggestion(user, found, self.teams)
 
-    def _loaded(self, pks: Sequence[int]) -> tuple[list[IamUser], dict[int, Doings]]:
-        """These users with their evidence; few enough are not loaded twice."""
-        if self.held is None or self.held[0] != pks:
-            self.held = None
-            self.held = (pks, self._users(pks), doings_of(pks, self.now))
-        return self.held[1], self.held[2]
-
-    def _users(self, pks: Sequence[int]) -> list[IamUser]:
+    def _users(self, pks: Sequence[int], *, held: bool = False) -> list[IamUser]:
         live = Credential.objects.filter(gone_at=None)
+        rows = IamUser.objects.select_for_update(no_key=True) if held else IamUser.objects.all()
         users = list(
-            IamUser.objects.filter(pk__in=pks)
+            rows.filter(pk__in=pks)
             .defer(*_UNREAD)
             .order_by("pk")
             .prefetch_related(Prefetch("credentials", queryset=live), "trail_coverage")
@@ -163,7 +161,7 @@ class Bench:
 
     def sort_alone(self, pks: Sequence[int]) -> dict[int, str]:
         """By pk the category that each user's own signs tell for certain, "" where they do not."""
-        users, did = self._loaded(pks)
+        users, did = self._users(pks), doings_of(pks, self.now)
         alone = {user.pk: category(signs_of(user, did[user.pk])) for user in users}
         return {pk: one.name.value if one.confidence == "high" else "" for pk, one in alone.items()}
 

@@ -295,7 +295,8 @@ class _Look:
     def save(self, listed: list[ListedUser]) -> None:
         """Write what is new or changed, in a few statements."""
         ids = [one.user_id for one in listed]
-        known = {row.user_id: row for row in self.account.users.filter(user_id__in=ids)}
+        held = self.account.users.filter(user_id__in=ids).order_by("pk")
+        known = {row.user_id: row for row in held.select_for_update(no_key=True)}
         before = Before(known.values(), _COLUMNS)
         new: list[IamUser] = []
         for one in listed:
@@ -318,8 +319,8 @@ class _Look:
     def _fill(self, row: IamUser, one: ListedUser) -> None:
         _fill(row, one, self.report)
         row.missing_since = None
-        # Whether its credentials were read, the step after this one finds out.
-        own = {"credentials": text} if (text := _gap(row, "credentials")) else {}
+        # Until their own step reads again, gaps of later steps hold: somebody may judge before.
+        own = {key: text for key in ("credentials", "services") if (text := _gap(row, key))}
         gaps = own | dict(self.gaps)
         if self.details:
             if row.user_id not in self.details.users:

@@ -28,12 +28,14 @@ def read_last_used(
     try:
         uses = key_uses(session, holdings.access_keys, Limiter.for_reads(user.account))
     except AwsFailure as failed:
-        gaps = user.coverage.get("gaps", {})
-        if "credentials" not in gaps:
-            reads_of(user.account_id).keep_own(user, "credentials")
-        gaps = gaps | {"credentials": f"Credentials: {failed}"}
-        user.coverage = user.coverage | {"gaps": gaps}
-        user.save(update_fields=["coverage"])
+        with transaction.atomic():
+            _hold(user)
+            gaps = user.coverage.get("gaps", {})
+            if "credentials" not in gaps:
+                reads_of(user.account_id).keep_own(user, "credentials")
+            gaps = gaps | {"credentials": f"Credentials: {failed}"}
+            user.coverage = user.coverage | {"gaps": gaps}
+            user.save(update_fields=["coverage"])
         return None
     told = UserCredentials(
         user.user_name,
@@ -46,8 +48,9 @@ def read_last_used(
     )
     rows = rows_of(user, told, holdings.service_credentials)
     with transaction.atomic():
-        save_credentials(rows, [user], services_known=True)
+        # The user first, as a sync does: in the other order the two would wait for each other.
         _save_holdings(user, holdings)
+        save_credentials(rows, [user], services_known=True)
     return [row for row in rows if row.kind == Credential.Kind.ACCESS_KEY]
 
 
@@ -60,15 +63,24 @@ def look_at_user(user: IamUser, session: AwsSession, holdings: UserHoldings) -> 
     belong to whoever listens to it.
     """
     now = clock.now()
-    read_last_used(user, session, holdings)
+    keys = read_last_used(user, session, holdings)
     listen_user(user, session, now)
     judge([user])
     user.refresh_from_db()
     heard = listened_to(user)
-    return user.coverage_whole and heard is not None and heard >= now
+    # A sync that judges at the same time may write over the gap that says so.
+    read = keys is not None and heard is not None and heard >= now
+    return read and user.coverage_whole
+
+
+def _hold(user: IamUser) -> None:
+    """Bring up to now what others write too, and keep them from writing until this is written."""
+    held = IamUser.objects.select_for_update(no_key=True)
+    user.refresh_from_db(fields=["coverage", "password_last_used_at"], from_queryset=held)
 
 
 def _save_holdings(user: IamUser, holdings: UserHoldings) -> None:
+    _hold(user)
     user.user_name, user.arn, user.path = holdings.user_name, holdings.arn, holdings.path
     user.tags = holdings.tags
     user.groups = list(holdings.groups)

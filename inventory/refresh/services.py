@@ -63,8 +63,24 @@ def read_services(run: Run) -> bool:
         _save(run, chunk, told)
         done += len(chunk)
         run.advance("services", done, len(chosen))
+    _forget_gaps(run)
     _conclude(run, chosen)
     return True
+
+
+def _forget_gaps(run: Run) -> None:
+    """Who did not have to be asked this time lacks nothing any more."""
+    gone = listed_by(run.sync).filter(coverage__gaps__has_key="services")
+    with transaction.atomic():
+        users = list(
+            gone.exclude(coverage__services_sync=run.sync.pk)
+            .only("pk", "coverage")
+            .order_by("pk")
+            .select_for_update(no_key=True)
+        )
+        for user in users:
+            del user.coverage["gaps"]["services"]
+        update(users, ["coverage"])
 
 
 def _conclude(run: Run, chosen: list[_Asked]) -> None:
@@ -166,6 +182,7 @@ def _save(
 
 def _keep(user: IamUser, told: tuple[ServiceAccess, ...] | AwsFailure, *, doubtful: bool) -> None:
     coverage = user.coverage
+    coverage.get("gaps", {}).pop("services", None)
     if isinstance(told, AwsFailure):
         coverage["services_note"] = f"Access Advisor: {told}"
         if doubtful:
