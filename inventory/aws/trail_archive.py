@@ -187,6 +187,7 @@ def user_id_of(record: dict[str, Any]) -> str:
     if identity.get("type") == "IAMUser":
         return str(identity.get("principalId") or "")
     if identity.get("type") == "FederatedUser":
-        issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
-        return str(issuer.get("principalId") or "")
+        context = identity.get("sessionContext")
+        issuer = context.get("sessionIssuer") if isinstance(context, dict) else None
+        return str(issuer.get("principalId") or "") if isinstance(issuer, dict) else ""
     return ""
