@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db.models import Max
 
 from inventory import clock, refresh
 from inventory.aws.cloudtrail import TrailEvent
-from inventory.aws.failure import NoSuchUser
+from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import UserHoldings, read_user
 from inventory.aws.session import AwsSession, open_session
 from inventory.models import Account, Credential
@@ -24,6 +25,8 @@ from migrations_app.changes import hits
 from migrations_app.changes.hits import Attempt
 from migrations_app.lifecycle import State
 from migrations_app.models import Change, Departure, Hit
+
+log = structlog.get_logger(__name__)
 
 # A task works a minute at most; who was not reached is first in the next round.
 SLICE = 50.0
@@ -36,13 +39,24 @@ def listen(account: Account) -> int:
     """Listen to the fenced and shut users of the account for a slice; how many are left unheard.
 
     Whoever is due and was not heard lately comes first, then whoever was not listened to for
-    longest; nobody twice in a slice. Raises AwsFailure when the account cannot be read at all.
+    longest; nobody twice in a slice. A user that cannot be read is left as it was, and silences no
+    other. Raises AwsFailure when the account cannot be read at all.
     """
     ends = time.monotonic() + SLICE
     session = open_session(account, "reader")
     waiting = in_order(account)
+    heard = 0
+    refused: AwsFailure | None = None
     while waiting and time.monotonic() <= ends:
-        listen_to(waiting.pop(0), session)
+        departure = waiting.pop(0)
+        try:
+            listen_to(departure, session)
+            heard += 1
+        except AwsFailure as failed:
+            log.warning("unheard", user=departure.user.user_id, error=str(failed))
+            refused = failed
+    if refused and not heard:
+        raise refused
     lately = clock.now() - HEARD_LATELY
     return sum(
         1 for row in waiting if row.last_used_read_at is None or row.last_used_read_at < lately

@@ -20,8 +20,9 @@ from inventory.aws.cloudtrail import DENIED, FAILED_SIGN_IN, HISTORY, USE, Trail
 from inventory.aws.trail_events import text
 from inventory.models import Account, Activity, ArchiveCoverage, IamUser, TrailCoverage
 
-# Events arrive up to a quarter of an hour late, so each look goes back over the last minutes.
-OVERLAP = timedelta(minutes=10)
+# Events arrive minutes late, and AWS promises no most: each look goes back over the last hour. What
+# comes later than that would never be read.
+OVERLAP = timedelta(hours=1)
 HOME_REGION = "us-east-1"
 # A session of GetFederationToken lives this long at most.
 FEDERATION_LIFE = timedelta(hours=36)
@@ -133,7 +134,11 @@ class _Seen:
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self._recent: dict[str, set[str]] = {}
+        asked: set[str] = set()
         for answer in answers:
+            if any(look.events for look in answer.looks):
+                # Also where all are older than the overlap of this look: they may be of the last.
+                asked.add(self._key(answer))
             recent = {
                 event.event_id
                 for look in answer.looks
@@ -142,7 +147,7 @@ class _Seen:
             }
             if recent:
                 self._recent.setdefault(self._key(answer), set()).update(recent)
-        known = cache.get_many(list(self._recent)) if self._recent else {}
+        known = cache.get_many(list(asked)) if asked else {}
         self._before = {key: set(ids) for key, ids in known.items()}
 
     @staticmethod

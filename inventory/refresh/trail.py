@@ -36,13 +36,15 @@ _PAGES = 40
 # Of a user in use the page that shows it, in the newest three: role sessions of its name fill some.
 _PAGES_IN_USE = 3
 _NAMES_IN_USE = 3
+# As many as a listener reads.
+_PAGES_FENCED = 200
 # A Region speaks for now for 24 hours and syncs are six hours apart: described after this long, a
 # user's coverage never lapses.
 DESCRIBED_FOR = timedelta(hours=17)
-_LISTENED_WITHIN = timedelta(hours=24)
 _FEDERATED_WITHIN = timedelta(days=30)
 _FEDERATED_AT_ONCE = 5
 GOING_ON = "Reading is still going on."
+UNHEARD = "It did more since it was last listened to than a sync reads."
 Plan = dict[str, list[Lookup]]
 Due = Callable[[Subject, Read | None], bool]
 
@@ -95,7 +97,7 @@ def describe_users(run: Run) -> bool:
     woken = set(run.step("describe").get("woken", ()))
 
     def due(subject: Subject, before: Read | None) -> bool:
-        if before is None:
+        if before is None or before.error == GOING_ON:
             return True
         if before.looked_at >= started_at or _is_listened_to(subject, before):
             return False
@@ -146,7 +148,8 @@ def _pending(run: Run, subjects: Iterable[Subject], regions: Iterable[str], due:
 
 
 def _is_listened_to(subject: Subject, before: Read) -> bool:
-    lately = before.looked_at > clock.now() - _LISTENED_WITHIN
+    # Where nobody listens, as under a foreign fence, a sync reads before the look is too old.
+    lately = before.looked_at > clock.now() - DESCRIBED_FOR
     return subject.fenced and not before.error and lately
 
 
@@ -165,12 +168,15 @@ def _ask_in_doubt(
         names=subject.names_after(start),
         enough_after=until - subject.window,
     )
+    wanted = _without_gap(wanted, subject, before)
     first = cloudtrail.look(run.aws, region, wanted, limiter, goes_on)
     if first.interrupted:
         # A part that does not reach back to the last look would only tear a gap.
         if read_to is not None or first.read_from >= until:
             raise Interrupted
         return Answer(subject.pk, region, (first,), GOING_ON)
+    if _tears(subject, before, first):
+        return _torn(subject, region, first)
     looks = [first]
     back_to = until - min(subject.window, HISTORY)
     reached = _reached(first, before)
@@ -181,6 +187,25 @@ def _ask_in_doubt(
     error = next((one.unreadable for one in looks if one.unreadable), "")
     going_on = any(one.interrupted for one in looks)
     return Answer(subject.pk, region, tuple(looks), GOING_ON if going_on else error)
+
+
+def _without_gap(wanted: Wanted, subject: Subject, before: Read | None) -> Wanted:
+    """A fenced user has to be heard whole, so what nobody listened to is read to its end."""
+    if not subject.fenced or before is None or before.read_to is None:
+        return wanted
+    names = subject.names_after(wanted.since)
+    return replace(wanted, max_pages=_PAGES_FENCED, names=names, enough_after=None)
+
+
+def _tears(subject: Subject, before: Read | None, first: TrailLook) -> bool:
+    """Whether coverage would begin anew after the fence of a user that has to be heard whole."""
+    read_to = before.read_to if before else None
+    return subject.fenced and read_to is not None and first.read_from > read_to
+
+
+def _torn(subject: Subject, region: str, first: TrailLook) -> Answer:
+    """What was found counts, and whoever listens reads on from where it stopped."""
+    return Answer(subject.pk, region, (first,), first.unreadable or UNHEARD, covers=False)
 
 
 def _reached(first: TrailLook, before: Read | None) -> datetime:
@@ -235,9 +260,12 @@ def _ask_in_use(
         names=subject.names_after(start, _NAMES_IN_USE),
         enough_after=start - timedelta(days=1),
     )
+    wanted = _without_gap(wanted, subject, lookup.before)
     first = cloudtrail.look(run.aws, region, wanted, limiter, goes_on)
     if first.interrupted:
         raise Interrupted
+    if _tears(subject, lookup.before, first):
+        return _torn(subject, region, first)
     looks = [first, *_by_key(run, region, subject, [first], limiter)]
     error = next((one.unreadable for one in looks if one.unreadable), "")
     return Answer(subject.pk, region, tuple(looks), error)

@@ -507,6 +507,77 @@ class TestWhoIsAskedFirst:
         assert sorted(heard) == [("a", user.pk), ("b", another.subject.pk)]
         assert run.step("trail")["done"] == 3
 
+    def test_a_region_that_was_left_half_read_when_another_showed_use_is_described(
+        self, simulator: Simulator, account: Account
+    ) -> None:
+        sync(account)
+        name = next(one.user_name for one in IamUser.objects.filter(verdict="active"))
+        skip(hours=6)
+        asked = refresh.ask_sync(account, None)
+        run = runs.claim(asked.pk)
+        assert run is not None
+        TrailCoverage.objects.filter(user__user_name=name, region=HOME).update(
+            error=trail.GOING_ON, looked_at=clock.now()
+        )
+        run.release()
+        work(asked)
+        asked.refresh_from_db()
+        assert asked.status == Sync.Status.WHOLE, asked.error
+        assert row(name).coverage_whole
+
+
+class TestAFencedUserThatNobodyListensTo:
+    """A sync reads it then, and tears no gap for whoever listens again."""
+
+    @pytest.fixture
+    def fenced(self, simulator: Simulator, account: Account) -> str:
+        """Used until its fence, whose name 20 role sessions bear since."""
+        sync(account)
+        name = next(
+            one.user_name
+            for one in IamUser.objects.filter(verdict="active")
+            if any(
+                key.status == "Active"
+                for key in simulator.account.user(one.user_name).keys.values()
+            )
+        )
+        params = {"UserName": name, "PolicyArn": cast.FENCE}
+        act(simulator, {"act": "api", "operation": "AttachUserPolicy", "params": params})
+        skip(hours=25)
+        for _ in range(20):
+            act(simulator, {"act": "session", "role": "ci-runner", "session": name})
+            skip(minutes=5)
+        by_key(simulator, name, "GetCallerIdentity")
+        skip(minutes=20)
+        fault(simulator, "short-pages", size=5, region=HOME)
+        return name
+
+    def test_is_read_on_without_a_gap(
+        self, simulator: Simulator, account: Account, fenced: str
+    ) -> None:
+        before = TrailCoverage.objects.get(user__user_name=fenced, region=HOME)
+        assert sync(account).status == Sync.Status.WHOLE
+        assert refresh.listened_to(row(fenced), [HOME], since=before.read_to) is not None
+        assert row(fenced).coverage_whole
+
+    def test_keeps_its_coverage_where_it_did_more_than_can_be_read(
+        self,
+        simulator: Simulator,
+        account: Account,
+        fenced: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(trail, "_PAGES_FENCED", 2)
+        before = TrailCoverage.objects.get(user__user_name=fenced, region=HOME)
+        sync(account)
+        after = TrailCoverage.objects.get(user__user_name=fenced, region=HOME)
+        assert (after.read_from, after.read_to) == (before.read_from, before.read_to)
+        assert after.error == trail.UNHEARD
+        assert not row(fenced).coverage_whole
+        assert (HOME, "GetCallerIdentity", "ok") in kept(fenced)
+        refresh.listen_user(row(fenced), open_session(account, "reader"), clock.now())
+        assert refresh.listened_to(row(fenced), [HOME], since=before.read_to) is not None
+
 
 def _held(account: Account) -> runs.Run:
     run = runs.claim(refresh.ask_sync(account, None).pk)

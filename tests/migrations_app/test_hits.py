@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from demo.aws.events import Event
 from inventory import clock
 from inventory.models import Activity, TrailCoverage
 from inventory.refusals import NotAllowed, Refused, Stale
@@ -411,3 +412,32 @@ def test_whoever_is_due_is_listened_to_first(
     stage.listen()
     assert heard[0] == others[2].pk
     assert len(heard) == 4
+
+
+def test_a_user_that_cannot_be_read_silences_no_other(stage: Stage, watched: Departure) -> None:
+    broken = stage.user("ci-broken")
+    stage.skip(days=2)
+    stage.fenced(broken)
+    stage.skip(minutes=6)
+    Departure.objects.filter(pk=broken.pk).update(last_used_read_at=None)
+    Departure.objects.filter(pk=watched.pk).update(last_used_read_at=clock.now())
+    assert [row.pk for row in tripwire.in_order(stage.people.account)] == [broken.pk, watched.pk]
+    stage.fault("access-denied", "ListAccessKeys", match={"UserName": "ci-broken"}, count=None)
+    stage.act("call", watched)
+    assert [hit.source for hit in hear(stage, watched)] == ["trail"]
+    broken.refresh_from_db()
+    assert broken.last_used_read_at is None
+
+
+def test_an_attempt_that_cloudtrail_delivers_late_is_a_hit(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The moved last-used date would tell it too.
+    monkeypatch.setattr(tripwire, "_last_used", lambda *_: ())
+    late = timedelta(minutes=25)
+    monkeypatch.setattr(Event, "visible_at", property(lambda event: event.at + late))
+    stage.act("call", watched)
+    for _ in range(3):
+        stage.skip(minutes=14)
+        tripwire.listen_to(watched, stage.reader())
+    assert [hit.source for hit in watched.hits.all()] == ["trail"]
