@@ -13,7 +13,7 @@ from inventory import clock, refresh
 from inventory.aws.holdings import read_user
 from inventory.aws.session import open_session
 from inventory.models import Account, Activity, IamUser, Sync
-from inventory.refresh import judging, listing, looking
+from inventory.refresh import judging, listing, looking, signs
 from inventory.refresh import run as runs
 from inventory.signals import account_synced
 from tests.inventory import syncs
@@ -105,15 +105,15 @@ def test_a_read_that_failed_is_not_whole_though_a_sync_wrote_over_its_gap(
 def test_an_older_judgement_never_writes_over_a_later_one(
     simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user, now, real = dormant(), clock.now(), judging.company_of
+    user, now, real = dormant(), clock.now(), signs.company_of
     told: list[str] = []
 
-    def looked_at_meanwhile(rows: Any) -> Any:
+    def looked_at_meanwhile(*whom: Any) -> Any:
         if not told:
             told.append("used")
             used(user)
             judging.judge([user])
-        return real(rows)
+        return real(*whom)
 
     monkeypatch.setattr(judging, "company_of", looked_at_meanwhile)
     judging.judge([user])
