@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from inventory.models import Activity, IamUser
 from inventory.privilege import ADMIN
-from inventory.reads import DETAILS, read_at
+from inventory.reads import DETAILS, Reads
 from inventory.usage import Done, Usage, usage
 
 _PATHS = 3
@@ -43,12 +43,12 @@ class Permissions:
     services_note: str
 
 
-def permissions(user: IamUser) -> Permissions:
+def permissions(user: IamUser, reads: Reads) -> Permissions:
     """What the last sync kept of the user's policies, held against what it did; one query."""
     facts, coverage = user.privilege_facts, user.coverage
     ways = [Way(one["text"], one["conditional"]) for one in facts.get("paths", ())]
     return Permissions(
-        read_at=read_at(user, DETAILS),
+        read_at=reads.at(user, DETAILS),
         gap=coverage.get("gaps", {}).get("policies", ""),
         ways=tuple(ways[:_PATHS]),
         more_ways=max(0, facts.get("paths_count", 0) - _PATHS),

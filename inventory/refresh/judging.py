@@ -63,7 +63,7 @@ _DATED_EVERY = timedelta(hours=20)
 # Wide, and no verdict rests on them.
 _UNREAD = ("references", "privilege_facts", "federated_names", "removed_from_code_note")
 # So many users are held with their evidence at a time.
-AT_ONCE = 100
+AT_ONCE = 200
 # For more users than this it is less work to see at once who calls from where in an account.
 _FEW = 200
 _KEPT_SECONDS = 3600

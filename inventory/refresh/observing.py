@@ -70,8 +70,8 @@ def observe(sync: Sync) -> int:
     with transaction.atomic():
         # Two workers at once would both find the same changes.
         account = Account.objects.select_for_update(no_key=True).get(pk=sync.account_id)
-        known = {row.user_id: row for row in account.last_known.all()}
-        look = _Look(sync, account, reads.reads_of(account), known)
+        own = account.last_known.filter(user=None).first()
+        look = _Look(sync, account, reads.reads_of(account), own)
         look.users()
         look.gone()
         look.root()
@@ -80,12 +80,12 @@ def observe(sync: Sync) -> int:
 
 @dataclass(slots=True)
 class _Look:
-    """One comparison under way. `known`: by the user's pk, and by None the account's own row."""
+    """One comparison under way. `own`: what was known of the account itself."""
 
     sync: Sync
     account: Account
     reads: reads.Reads
-    known: dict[int | None, LastKnown]
+    own: LastKnown | None
     now: datetime = field(default_factory=clock.now)
     found: list[Observation] = field(default_factory=list)
     new: list[LastKnown] = field(default_factory=list)
@@ -94,23 +94,28 @@ class _Look:
     @property
     def last_at(self) -> datetime | None:
         """When the last comparison's sync began; None on the first."""
-        row = self.known.get(None)
-        return row.looked_at if row else None
+        return self.own.looked_at if self.own else None
 
     def users(self) -> None:
-        live = Credential.objects.filter(gone_at=None)
-        users = (
-            listed_by(self.sync)
-            .only(*_COLUMNS)
-            .prefetch_related(Prefetch("credentials", queryset=live))
-        )
+        pks = list(listed_by(self.sync).order_by("pk").values_list("pk", flat=True))
         named: list[IamUser] = []
-        count = 0
         # Some hundred at a time: policies and credentials of thousands would fill the memory.
-        for user in users.iterator(chunk_size=_AT_ONCE):
-            count += 1
+        for start in range(0, len(pks), _AT_ONCE):
+            named += self._some(pks[start : start + _AT_ONCE])
+            self._keep()
+        self._namesakes(named)
+        if self.own is None:
+            self._note(None, Seen(Kind.FIRST_LOOK, "", {"count": len(pks)}), None)
+
+    def _some(self, pks: list[int]) -> list[IamUser]:
+        """Compare these users; those of them that bear a name that is new to them."""
+        live = Credential.objects.filter(gone_at=None)
+        users = IamUser.objects.filter(pk__in=pks).only(*_COLUMNS).order_by("pk")
+        known = {row.user_id: row for row in self.account.last_known.filter(user__in=pks)}
+        named: list[IamUser] = []
+        for user in users.prefetch_related(Prefetch("credentials", queryset=live)):
             parts = dict(self._read(user))
-            row = self.known.get(user.pk)
+            row = known.get(user.pk)
             if row is None:
                 self.new.append(LastKnown(account=self.account, user=user, parts=parts))
                 if self.last_at is not None:
@@ -120,9 +125,7 @@ class _Look:
                     named.append(user)
             elif self._compare(user, row, parts):
                 named.append(user)
-        self._namesakes(named)
-        if None not in self.known:
-            self._note(None, Seen(Kind.FIRST_LOOK, "", {"count": count}), None)
+        return named
 
     def _read(self, user: IamUser) -> Iterator[tuple[str, dict[str, Any]]]:
         """The parts of this user that this very sync read whole, as they are compared."""
@@ -174,9 +177,8 @@ class _Look:
         rows = self.account.last_known.exclude(user__gone_at=None).select_related("user")
         for row in rows.exclude(user=None):
             if row.user is not None:
-                self._note(row.user, Seen(Kind.GONE), row.user.last_seen_at)
                 # A user id never comes back.
-                self.known.pop(row.user_id, None)
+                self._note(row.user, Seen(Kind.GONE), row.user.last_seen_at)
         rows.exclude(user=None).delete()
 
     def root(self) -> None:
@@ -186,7 +188,7 @@ class _Look:
             # IAM tells at once that there is one; how many, only the next report does.
             keys = 1
         told = {"keys": keys, "mfa": facts.get("mfa_active")} if facts else {}
-        row = self.known.get(None)
+        row = self.own
         started = self.sync.started_at or self.sync.asked_at
         if row is None:
             self.new.append(LastKnown(account=self.account, parts=told, looked_at=started))
@@ -212,9 +214,13 @@ class _Look:
             )
         )
 
-    def save(self) -> int:
-        LastKnown.objects.bulk_create(self.new, batch_size=500)
+    def _keep(self) -> None:
+        LastKnown.objects.bulk_create(self.new)
         update(self.changed, ["parts", "unread", "looked_at"])
+        self.new, self.changed = [], []
+
+    def save(self) -> int:
+        self._keep()
         if self.found:
             changes_observed.send(sender=Sync, sync=self.sync, observations=self.found)
         Observation.objects.bulk_create(self.found, batch_size=500, ignore_conflicts=True)

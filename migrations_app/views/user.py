@@ -73,7 +73,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "held": held(one, credentials, reads, sensitive, now),
         "untraced": UNTRACED,
         "seen": profile_activity.seen(one, credentials, now),
-        "permissions": profile_permissions.permissions(one),
+        "permissions": profile_permissions.permissions(one, reads),
         "sensitive": sensitive,
         "callers": profile_activity.called_from(one) if sensitive else [],
         "machines": MACHINES,

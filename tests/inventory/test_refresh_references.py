@@ -240,9 +240,7 @@ def test_a_second_sync_within_the_day_asks_no_resource_and_writes_no_reference(
     before = account.references_read
     simulator.counts.clear()
     written: list[int] = []
-    monkeypatch.setattr(
-        IamUser.objects, "bulk_update", lambda rows, *_, **__: written.append(len(rows))
-    )
+    monkeypatch.setattr(step, "update", lambda rows, _: written.append(len(rows)))
     account_rows = list(IamUser.objects.values_list("references", flat=True))
     run = runs.claim(refresh.ask_sync(account, None).pk)
     assert run is not None
