@@ -178,7 +178,7 @@ def _look(one: coverage.SourceRead) -> list[str]:
         said = [f"{one.name}: {stamp(one.at)}"]
     said += [f"{one.name}, not read: {text}" for text in one.missing]
     return said + [
-        f"{region.region}: {stamp(region.since)} to {stamp(region.until)}"
+        f"{one.name}, {region.region}: {stamp(region.since)} to {stamp(region.until)}"
         for region in one.read
         if region.since and region.until
     ]

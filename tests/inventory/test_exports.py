@@ -206,7 +206,7 @@ def test_a_spreadsheet_reads_the_coverage_as_sentences() -> None:
         "Policies: not read",
         "CloudTrail event history: 2025-12-06T14:02:00Z to 2026-03-06T14:02:00Z",
         "CloudTrail event history, not read: eu-west-1: AccessDenied.",
-        "us-east-1: 2025-12-06T14:02:00Z to 2026-03-06T14:02:00Z",
+        "CloudTrail event history, us-east-1: 2025-12-06T14:02:00Z to 2026-03-06T14:02:00Z",
         "Access Advisor: 2025-01-30T06:00:00Z to 2026-03-06T06:00:00Z",
     ]
 
