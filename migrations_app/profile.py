@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from inventory import sentences
 from inventory.coverage import by_reason
 from inventory.models import Activity, IamUser, LedgerEntry, LedgerName
-from inventory.reads import DETAILS, read_at
+from inventory.reads import DETAILS, Reads
 from inventory.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
 from migrations_app import dates, listing, observed
@@ -122,11 +122,11 @@ def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
     return found
 
 
-def judged(user: IamUser, row: Departure, now: datetime) -> Judged:
+def judged(user: IamUser, row: Departure, reads: Reads, now: datetime) -> Judged:
     """The verdict in the sentences of the screens, with its reasons as they were kept."""
     title, why, icon, tone = _sentence(user, row, now)
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
-    reasons = [*_kept_reasons(user), *_reference_reasons(user)]
+    reasons = [*_kept_reasons(user), *_reference_reasons(user, reads)]
     doubt = str(user.coverage.get("confidence_reason", ""))
     return Judged(title, why, icon, tone, user.verdict_confidence, doubt, level, tuple(reasons))
 
@@ -242,9 +242,9 @@ def _kept_reasons(user: IamUser) -> list[Reason]:
     return gaps + kept
 
 
-def _reference_reasons(user: IamUser) -> list[Reason]:
+def _reference_reasons(user: IamUser, reads: Reads) -> list[Reason]:
     """Who names it, where that has to be edited before it can be deleted."""
-    at = read_at(user, DETAILS) if user.references else None
+    at = reads.at(user, DETAILS)
     trusts = [row for row in user.references if row.get("kind") in _TRUSTS]
     found = []
     if trusts:

@@ -68,7 +68,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "user": one,
         "now": now,
         "steps": profile.steps(row, ahead),
-        "judged": profile.judged(one, row, now),
+        "judged": profile.judged(one, row, reads, now),
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
         "held": held(one, credentials, reads, sensitive, now),
         "untraced": UNTRACED,

@@ -9,6 +9,7 @@ import pytest
 
 from inventory import clock
 from inventory.models import ArchiveCoverage, IamUser, Person, TrailCoverage
+from inventory.reads import reads_of
 from migrations_app import profile, profile_activity
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure
@@ -184,7 +185,7 @@ def test_who_trusts_it_is_a_reason_with_what_to_do(everybody: cast.Cast) -> None
     ]  # fmt: skip
     row = cast.departure(cast.iam_user("a", references=references))
 
-    found = profile.judged(row.user, row, clock.now()).reasons
+    found = profile.judged(row.user, row, reads_of(row.user.account_id), clock.now()).reasons
 
     assert [(reason.text, reason.blocks) for reason in found] == [
         ("2 role trust policies name this user. Edit them before deletion.", True),
@@ -199,7 +200,7 @@ def test_regions_that_fail_alike_are_one_reason(everybody: cast.Cast) -> None:
     ]
     row = cast.departure(cast.iam_user("a", verdict="unknown", verdict_reasons=reasons))
 
-    found = profile.judged(row.user, row, clock.now()).reasons
+    found = profile.judged(row.user, row, reads_of(row.user.account_id), clock.now()).reasons
 
     assert [reason.text for reason in found] == ["CloudTrail in 17 Regions: AccessDenied: no."]
 
@@ -246,7 +247,7 @@ def test_a_busy_user_with_a_longer_history_costs_no_more(everybody: cast.Cast) -
     row = cast.departure(user, State.OWNER_ASSIGNED)
     jonas = browser(everybody.jonas)
 
-    with at_most(22):
+    with at_most(23):
         jonas.get(address(row.user))
 
 
