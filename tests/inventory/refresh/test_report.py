@@ -64,7 +64,8 @@ def test_a_blocked_report_is_said_and_everything_else_is_read(
 ) -> None:
     fault(simulator, kind, "GenerateCredentialReport")
     done = sync(account)
-    assert done.status == Sync.Status.PARTIAL
+    assert done.status == Sync.Status.WHOLE
+    assert done.error.startswith("Credential report: GenerateCredentialReport: ")
     assert step(done, "report")["detail"].startswith("GenerateCredentialReport: ")
     assert [one["key"] for one in done.steps if one["status"] == "failed"] == ["report"]
     assert done.report_generated_at is None
@@ -98,7 +99,7 @@ def test_a_report_that_cannot_be_fetched_is_said(
 ) -> None:
     fault(simulator, kind, "GetCredentialReport")
     done = sync(account)
-    assert done.status == Sync.Status.PARTIAL
+    assert done.status == Sync.Status.WHOLE
     assert "GetCredentialReport: " in step(done, "report")["detail"]
     assert step(done, "judge")["status"] == "done"
 
