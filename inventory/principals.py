@@ -216,8 +216,8 @@ def allowed(document: Document, directory: Directory) -> frozenset[str]:
     )
 
 
-def only_administrator(document: Document, directory: Directory) -> str | None:
-    """The one user without whom nobody could change a key policy any more, or None.
+def only_administrators(document: Document, directory: Directory) -> frozenset[str]:
+    """The users without all of whom nobody could change a key policy any more; empty if others can.
 
     The account root stands for every administrator of the account. What holds only under a
     condition is not counted as another administrator: an orphaned key cannot be repaired. Whoever
@@ -227,20 +227,20 @@ def only_administrator(document: Document, directory: Directory) -> str | None:
     for one in asked:
         spared = {directory.find(value) or value for value in one.spared()}
         alive = {value for value in spared if not directory.is_dead(value)}
-        if len(alive) == 1 and directory.find(next(iter(alive))):
-            return alive.pop()
+        if alive and all(directory.find(value) for value in alive):
+            return frozenset(alive)
     theirs: set[str] = set()
     for one in asked:
         if not one.allows:
             continue
         if one.not_principals:
-            return None
+            return frozenset()
         for value in _let_in(one, directory):
             if directory.find(value):
                 theirs.add(value)
             elif not one.conditions and not directory.is_dead(value):
-                return None
-    return theirs.pop() if len(theirs) == 1 else None
+                return frozenset()
+    return frozenset(theirs)
 
 
 def _let_in(one: Statement, directory: Directory) -> Iterator[str]:

@@ -1,15 +1,16 @@
 """Who still names an IAM user, and whether that blocks its deletion. Pure.
 
-Blocks: the only principal of a role in use, the only administrator of a KMS key, a cluster admin
-entry, a declaration in code whose next apply makes the user again (DESIGN.md section 5). Everything
-else is a warning that the approver sees. A row is what `IamUser.references` holds.
+Blocks: the only principal of a role in use, the only administrator of a KMS key, or the last one
+left of several users who are; a cluster admin entry; a declaration in code whose next apply makes
+the user again (DESIGN.md section 5). Everything else is a warning that the approver sees. A row is
+what `IamUser.references` holds.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +45,11 @@ _LAST_ASSUMED = re.compile(r", (last assumed \d\d \w+ \d{4}|not assumed in 400 d
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One thing that names a user: which, in what words, and what to do about it first."""
+    """One thing that names a user: which, in what words, and what to do about it first.
+
+    `shared_with`: ids of the other users who, with this one, are all that it names; once they are
+    gone, it blocks.
+    """
 
     kind: str
     name: str
@@ -52,12 +57,13 @@ class Reference:
     blocks: bool = False
     fix: str = ""
     region: str = ""
+    shared_with: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """As a value for a JSON column: lengths cut, NUL characters gone."""
+        told = asdict(self) | {"shared_with": list(self.shared_with)}
         return {
-            key: _clean(value) if isinstance(value, str) else value
-            for key, value in asdict(self).items()
+            key: _clean(value) if isinstance(value, str) else value for key, value in told.items()
         }
 
 
@@ -100,9 +106,11 @@ def of_account(
     """By user id, who names it among the account's own roles and policies."""
     found: defaultdict[str, list[Reference]] = defaultdict(list)
     for role in roles:
-        alone = principals.allowed(role.document, directory)
+        allowed = principals.allowed(role.document, directory)
+        others = frozenset() if any(directory.find(one) != one for one in allowed) else allowed
         for user_id, mention in principals.mentions(role.document, directory).items():
-            found[user_id].append(_trust(role, mention, alone == {user_id}, now))
+            beside = others - {user_id} if user_id in others else frozenset()
+            found[user_id].append(_trust(role, mention, allowed == {user_id}, beside, now))
     for policy in policies:
         for user_id, mention in principals.mentions(policy.document, directory).items():
             if user_id == policy.holder_id:
@@ -130,10 +138,21 @@ def of_resource(
         fix = "Let somebody else in first." if mention.how == principals.ALL_BUT else ""
         text = f"{_NOUNS[kind]}, {_how(mention)}"
         found[user_id] = Reference(kind, name, text, fix=fix, region=region)
-    if kind == KEY and (user := principals.only_administrator(document, directory)):
-        fix = "Name another administrator in the key policy first, or the key is orphaned."
-        text = f"{_NOUNS[KEY]}, its only administrator"
-        found[user] = Reference(kind, name, text, blocks=True, fix=fix, region=region)
+    theirs = principals.only_administrators(document, directory) if kind == KEY else frozenset()
+    for user in theirs:
+        alone = len(theirs) == 1
+        said = (
+            "its only administrator" if alone else f"one of its only {len(theirs)} administrators"
+        )
+        found[user] = Reference(
+            kind,
+            name,
+            f"{_NOUNS[KEY]}, {said}",
+            blocks=alone,
+            fix="Name another administrator in the key policy first, or the key is orphaned.",
+            region=region,
+            shared_with=tuple(sorted(theirs - {user})),
+        )
     return found
 
 
@@ -164,6 +183,12 @@ def sentence(row: Mapping[str, Any], user_name: str) -> str:
     return said.format(name=row.get("name", ""), user=user_name)
 
 
+def holds_alone(row: Mapping[str, Any], present: Collection[str]) -> bool:
+    """Whether it breaks with this user, for the user ids that are `present` in the account."""
+    shared = row.get("shared_with") or ()
+    return bool(row.get("blocks")) or (bool(shared) and not any(one in present for one in shared))
+
+
 def undated(text: str) -> str:
     """The words of a reference without the day on which its role was assumed last.
 
@@ -172,12 +197,15 @@ def undated(text: str) -> str:
     return _LAST_ASSUMED.sub("", text)
 
 
-def _trust(role: TrustedBy, mention: Mention, alone: bool, now: datetime) -> Reference:
+def _trust(
+    role: TrustedBy, mention: Mention, alone: bool, beside: frozenset[str], now: datetime
+) -> Reference:
     named = mention.allows and mention.how in (principals.PRINCIPAL, principals.PINNED)
     used = role.last_used_at
     said = "its only principal" if named and alone else _how(mention)
     last = f"last assumed {used:%d %b %Y}" if used else "not assumed in 400 days"
-    blocks = named and alone and used is not None and used > now - _IN_USE
+    in_use = named and used is not None and used > now - _IN_USE
+    blocks, beside = in_use and alone, beside if in_use else frozenset()
     return Reference(
         # Whoever is matched by a pattern or a tag is not the one that a role was made for.
         ROLE_TRUST if named else ROLE_MENTION,
@@ -185,8 +213,9 @@ def _trust(role: TrustedBy, mention: Mention, alone: bool, now: datetime) -> Ref
         f"{_NOUNS[ROLE_TRUST]}, {said}, {last}",
         blocks=blocks,
         fix="Name another principal in the trust policy first, or delete the role."
-        if blocks
+        if blocks or beside
         else "",
+        shared_with=tuple(sorted(beside)),
     )
 
 

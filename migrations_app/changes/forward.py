@@ -236,9 +236,13 @@ def _nothing_new_names_it(change: Change) -> None:
     if change.move != MoveName.DELETE or departure.partly_deleted:
         return
     ticked = {undated(one["text"]) for one in change.warnings}
+    seen = {one["code"] for one in change.warnings}
     for code, text in evidence.reference_warnings(departure.user, MoveName.DELETE):
         if code == evidence.REFERENCE and undated(text) not in ticked:
             raise LeftOut(f"It is named elsewhere since it was approved. {text}.")
+        if code == evidence.REFERENCE_UNREAD and code not in seen:
+            # The approver saw that all was looked at.
+            raise LeftOut(f"{text}. That was not so when it was approved.")
 
 
 def _save_holdings(change: Change, live: UserHoldings) -> UserHoldings:

@@ -17,7 +17,7 @@ from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from inventory.privilege import ADMIN
 from inventory.reads import last_seen
-from inventory.references import sentence
+from inventory.references import holds_alone, sentence
 from migrations_app import guards
 from migrations_app.aws import QUARANTINE
 from migrations_app.guards import Blocker, Rules, Situation, StillNamed, WayIn
@@ -54,6 +54,7 @@ def situations(
         )
     )
     reachable = _reachable({row.owner_id for row in rows if row.owner_id})
+    present = _sharing(rows)
     policies: dict[tuple[int, str], Policy] = {}
     made = {}
     for row in rows:
@@ -96,12 +97,27 @@ def situations(
             references_that_block=tuple(
                 StillNamed(sentence(one, user.user_name), str(one.get("fix", "")))
                 for one in user.references
-                if one.get("blocks")
+                if holds_alone(one, present)
             ),
             partly_deleted=row.partly_deleted,
             gone=user.gone_at is not None,
         )
     return made
+
+
+def _sharing(rows: Iterable[Departure]) -> frozenset[str]:
+    """Which of the users that share something with these are still there."""
+    shared = {
+        one
+        for row in rows
+        for named in row.user.references
+        for one in named.get("shared_with") or ()
+    }
+    if not shared:
+        return frozenset()
+    return frozenset(
+        IamUser.objects.present().filter(user_id__in=shared).values_list("user_id", flat=True)
+    )
 
 
 def situation(departure: Departure, *, besides: Iterable[Change] = ()) -> Situation:

@@ -12,7 +12,7 @@ from inventory.principals import (
     allowed,
     dead,
     mentions,
-    only_administrator,
+    only_administrators,
 )
 
 ACCOUNT = "123456789012"
@@ -174,7 +174,6 @@ ROOT = {"AWS": f"{IAM}:root"}
         ([allow({"AWS": CI}, "kms:*"), allow(ROOT, "kms:*")], None),
         ([allow({"AWS": CI}, "kms:*"), allow({"AWS": ACCOUNT}, "kms:PutKeyPolicy")], None),
         ([allow({"AWS": [CI, f"{IAM}:role/ops"]}, "kms:*")], None),
-        ([allow({"AWS": [CI, VENDOR]}, "kms:*")], None),
         ([allow({"AWS": CI}, ["kms:Encrypt", "kms:Decrypt"])], None),
         ([{**allow({"AWS": CI}, "kms:*"), "Effect": "Deny"}], None),
         # A deny of everybody but it: what the root is allowed no longer helps.
@@ -218,7 +217,16 @@ ROOT = {"AWS": f"{IAM}:root"}
     ],
 )
 def test_the_only_administrator_of_a_key(statements: list[Any], expected: str | None) -> None:
-    assert only_administrator(policy(*statements), DIRECTORY) == expected
+    found = only_administrators(policy(*statements), DIRECTORY)
+    assert found == (frozenset({expected}) if expected else frozenset())
+
+
+def test_two_users_may_be_the_only_administrators_together() -> None:
+    both = policy(allow({"AWS": [CI, VENDOR]}, "kms:*"))
+    assert only_administrators(both, DIRECTORY) == {CI_ID, VENDOR_ID}
+    spared = {"Effect": "Deny", "NotPrincipal": {"AWS": [CI, VENDOR]}, "Action": "kms:*"}
+    both = policy(allow(ROOT, "kms:*"), spared)
+    assert only_administrators(both, DIRECTORY) == {CI_ID, VENDOR_ID}
 
 
 def test_one_user_more_costs_no_comparison_with_each_resource() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,6 +104,35 @@ def test_a_name_found_after_the_approval_leaves_the_user_out(stage: Stage, shut:
     named(shut, BUCKET)
     stage.work(batch)
     assert "named elsewhere since it was approved" in batch.changes.get().result
+    assert stage.in_aws(shut).name == shut.user.user_name
+
+
+def test_of_two_who_alone_administer_a_key_one_may_go_and_the_last_may_not(
+    stage: Stage, shut: Departure
+) -> None:
+    other = stage.user("ci-pay-older")
+    stage.ready_to_delete(other)
+    everywhere_looked(stage)
+    other.refresh_from_db()
+    key = Reference("key", "k-1", "Key policy, one of its only 2 administrators", fix="Name one.")
+    named(shut, replace(key, shared_with=(other.user.user_id,)))
+    named(other, replace(key, shared_with=(shut.user.user_id,)))
+    batch = stage.started("delete", [shut, other])
+    stage.work(batch)
+    gone, kept = sorted(batch.changes.all(), key=lambda change: change.status != "done")
+    assert (gone.status, kept.status) == (Change.Status.DONE, Change.Status.LEFT_OUT)
+    assert "is the only administrator of KMS key k-1" in kept.result
+    assert stage.in_aws(kept.departure).name == kept.departure.user.user_name
+
+
+def test_a_place_that_became_unreadable_after_the_approval_leaves_the_user_out(
+    stage: Stage, shut: Departure
+) -> None:
+    batch = stage.started("delete", [shut])
+    denied = Scope("bucket", "", error="AccessDenied", broken=True)
+    everywhere_looked(stage, bucket=denied)
+    stage.work(batch)
+    assert "That was not so when it was approved." in batch.changes.get().result
     assert stage.in_aws(shut).name == shut.user.user_name
 
 
