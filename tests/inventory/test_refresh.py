@@ -406,7 +406,7 @@ def test_a_malformed_report_is_told_and_the_live_reads_judge(
 
     monkeypatch.setattr(report, "COLUMNS", ["nothing", *report.COLUMNS[1:]])
     done = sync(account)
-    assert done.status == Sync.Status.PARTIAL
+    assert done.status == Sync.Status.WHOLE
     assert "The credential report cannot be read" in step(done, "report")["detail"]
     assert "dormant" in verdicts().values()
 
@@ -414,7 +414,8 @@ def test_a_malformed_report_is_told_and_the_live_reads_judge(
 def test_a_denied_report_does_not_stop_the_others(simulator: Simulator, account: Account) -> None:
     fault(simulator, "access-denied", "GenerateCredentialReport")
     done = sync(account)
-    assert done.status == Sync.Status.PARTIAL
+    assert done.status == Sync.Status.WHOLE
+    assert "GenerateCredentialReport: AccessDenied" in done.error
     assert step(done, "judge")["status"] == "done"
 
 
