@@ -18,7 +18,7 @@ from inventory.aws.holdings import read_user
 from inventory.aws.session import open_session
 from inventory.models import Account, Activity, Organization, Person, Sync
 from inventory.policy import policy_for
-from inventory.privilege import ADMIN_LEVELS
+from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import changes, notices, tripwire
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Hit

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from inventory.privilege import LEVELS, NONE
+from inventory.rights.privilege import LEVELS, NONE
 
 Part = Mapping[str, Any]
 

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from inventory import policy_documents
-from inventory.policy_documents import EVERYTHING
+from inventory.rights import policy_documents
+from inventory.rights.policy_documents import EVERYTHING
 
 BENCHMARK = "CIS AWS Foundations 5.0.0"
 UNUSED_AFTER = timedelta(days=45)

@@ -13,7 +13,7 @@ from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet,
 from django.http import QueryDict
 
 from inventory.models import Account, Activity, Credential
-from inventory.privilege import ADMIN_LEVELS
+from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import facets, posture
 from migrations_app.facets import Choice, Facet
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State

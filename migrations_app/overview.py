@@ -11,8 +11,8 @@ from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, F,
 from django.db.models.functions import TruncDate
 
 from inventory.models import Account, Sync
-from inventory.privilege import ADMIN_LEVELS
 from inventory.refresh import root
+from inventory.rights.privilege import ADMIN_LEVELS
 from inventory.templatetags.times import duration
 from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State

@@ -14,7 +14,7 @@ from inventory import sentences
 from inventory.coverage import by_reason
 from inventory.models import Activity, IamUser, LedgerEntry, LedgerName
 from inventory.reads import DETAILS, Reads
-from inventory.references import ROLE_MENTION, ROLE_TRUST
+from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
 from migrations_app import dates, listing, observed
 from migrations_app.batch_plan import cut_keys

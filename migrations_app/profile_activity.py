@@ -19,8 +19,8 @@ from inventory.callers import Call, Caller, callers
 from inventory.coverage import last_accessed, services_at
 from inventory.models import Activity, Credential, IamUser
 from inventory.rhythm import EACH, RARE
+from inventory.rights.usage import policy_prefix
 from inventory.timelines import Evidence, Lane, evidence_lanes
-from inventory.usage import policy_prefix
 from migrations_app import user_rows
 
 EVIDENCE_DAYS = 90

@@ -10,9 +10,9 @@ from django.db.models import Max
 from django.utils.dateparse import parse_datetime
 
 from inventory.models import Activity, IamUser
-from inventory.privilege import ADMIN
 from inventory.reads import DETAILS, Reads
-from inventory.usage import Done, Usage, usage
+from inventory.rights.privilege import ADMIN
+from inventory.rights.usage import Done, Usage, usage
 
 _PATHS = 3
 

@@ -15,11 +15,11 @@ from urllib.parse import unquote
 
 from inventory.aws.paging import pages
 from inventory.aws.session import AwsSession
-from inventory.escalation import Held, PowerfulRole
 from inventory.posture import allows_everything
-from inventory.principals import let_in
-from inventory.privilege import ADMIN, Privilege, held, is_powerful, privilege
-from inventory.references import HeldPolicy, TrustedBy
+from inventory.referrers.principals import let_in
+from inventory.referrers.references import HeldPolicy, TrustedBy
+from inventory.rights.escalation import Held, PowerfulRole
+from inventory.rights.privilege import ADMIN, Privilege, held, is_powerful, privilege
 
 _SERVICE_LINKED = "/aws-service-role/"
 

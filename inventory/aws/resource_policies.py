@@ -14,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from inventory import references
 from inventory.aws.failure import AwsFailure
 from inventory.aws.limiter import Limiter
 from inventory.aws.paging import ask, token_listing
 from inventory.aws.session import AwsSession
 from inventory.models import Account
-from inventory.principals import Document
-from inventory.references import AccessEntry
+from inventory.referrers import references
+from inventory.referrers.principals import Document
+from inventory.referrers.references import AccessEntry
 
 # AWS publishes few of these rates; this is far below each that it does.
 PER_SECOND = 20.0

@@ -68,7 +68,7 @@ class Account(models.Model):
     # Through federation, with admin rights; IAM users with them are counted from their own rows.
     admin_seen_at = models.DateTimeField(null=True, blank=True)
     federated_sign_in_at = models.DateTimeField(null=True, blank=True)
-    # Where references to users were looked for: kind -> Region -> see `inventory.looked_at.Scope`.
+    # Where references to users were looked for: kind -> Region -> `referrers.looked_at.Scope`.
     references_read = models.JSONField(default=dict, blank=True)
     # Policies with the bare id of a user that is gone: [{"kind","name","region","user_id"}]
     dead_references = models.JSONField(default=list, blank=True)

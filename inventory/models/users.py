@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from inventory.models.accounts import Account
-from inventory.privilege import ADMIN_LEVELS, NOT_LOOKED_AT
+from inventory.rights.privilege import ADMIN_LEVELS, NOT_LOOKED_AT
 
 
 class IamUserQuerySet(models.QuerySet["IamUser"]):
@@ -53,8 +53,8 @@ class IamUser(models.Model):
     password_last_changed_at = models.DateTimeField(null=True, blank=True)
     # admin | can-become-admin | write | read | none | "" (policies were never read)
     privilege = models.CharField(max_length=20, blank=True)
-    privilege_facts = models.JSONField(default=dict, blank=True)  # see inventory.privilege
-    # Rows of `inventory.references.Reference`.
+    privilege_facts = models.JSONField(default=dict, blank=True)  # see inventory.rights.privilege
+    # Rows of `inventory.referrers.references.Reference`.
     references = models.JSONField(default=list, blank=True)
     # A person says that code no longer declares it; holds while the signs have this digest.
     removed_from_code_signs = models.CharField(max_length=64, blank=True)

@@ -17,9 +17,9 @@ from inventory.aws.session import AwsFailure
 from inventory.models import Account, Alert, IamUser, Person, ReadPass
 from inventory.observations import earlier_names
 from inventory.permissions import Action, require
-from inventory.principals import Directory, Known
 from inventory.reads import BY_GAP, LISTED, REPORT, Reads, mark_all, reads_of
-from inventory.references import (
+from inventory.referrers.principals import Directory, Known
+from inventory.referrers.references import (
     MOST_DEAD,
     WITH_USERS,
     Reference,

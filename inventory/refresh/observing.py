@@ -28,9 +28,9 @@ from inventory.observations import (
     compare,
     compare_root,
 )
-from inventory.privilege import ADMIN
 from inventory.reads import listed_by
 from inventory.refresh.bulk import update
+from inventory.rights.privilege import ADMIN
 from inventory.signals import changes_observed
 
 _AT_ONCE = 200

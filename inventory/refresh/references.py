@@ -12,16 +12,17 @@ from typing import Any
 
 from django.db import transaction
 
-from inventory import clock, principals
+from inventory import clock
 from inventory.aws import resource_policies
 from inventory.aws.failure import AwsFailure
 from inventory.aws.resource_policies import Resource, Told
-from inventory.declared import KINDS as DECLARED_KINDS
-from inventory.declared import of_origin
-from inventory.looked_at import LookedAt, Scope, looked_at, scopes, wanted
 from inventory.models import IamUser
-from inventory.principals import Directory, Known
-from inventory.references import (
+from inventory.referrers import principals
+from inventory.referrers.declared import KINDS as DECLARED_KINDS
+from inventory.referrers.declared import of_origin
+from inventory.referrers.looked_at import LookedAt, Scope, looked_at, scopes, wanted
+from inventory.referrers.principals import Directory, Known
+from inventory.referrers.references import (
     BUCKET,
     MOST_DEAD,
     Reference,

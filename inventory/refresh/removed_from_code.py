@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from inventory import clock, ledger
-from inventory.declared import signs_digest
 from inventory.models import IamUser, Person
 from inventory.permissions import Action, require
+from inventory.referrers.declared import signs_digest
 from inventory.refresh.references import with_origin
 from inventory.refusals import Refused, Stale
 

@@ -11,7 +11,7 @@ from inventory.aws.session import AwsSession
 from inventory.category import CategoryName
 from inventory.models import IamUser, LedgerEntry, LedgerName, Organization
 from inventory.policy import policy_for
-from inventory.privilege import ADMIN, ADMIN_LEVELS, NOT_LOOKED_AT
+from inventory.rights.privilege import ADMIN, ADMIN_LEVELS, NOT_LOOKED_AT
 from inventory.sentences import days
 from migrations_app import aws, guards
 from migrations_app.changes.situation import situation

@@ -17,7 +17,7 @@ from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session, own_identity
 from inventory.models import IamUser, Role
 from inventory.policy import is_open
-from inventory.references import undated
+from inventory.referrers.references import undated
 from inventory.rhythm import GRACE, RARE
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence

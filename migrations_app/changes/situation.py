@@ -15,9 +15,9 @@ from inventory.aws import identity
 from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
-from inventory.privilege import ADMIN
 from inventory.reads import last_seen
-from inventory.references import holds_alone, sentence
+from inventory.referrers.references import holds_alone, sentence
+from inventory.rights.privilege import ADMIN
 from migrations_app import guards
 from migrations_app.aws import QUARANTINE
 from migrations_app.guards import Blocker, Rules, Situation, StillNamed, WayIn

@@ -17,7 +17,7 @@ from inventory import clock
 from inventory.models import Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
-from inventory.privilege import ADMIN_LEVELS
+from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import batch_plan, batch_run, changes
 from migrations_app.changes.batches import DRY_RUN_HOLDS
 from migrations_app.guards import URGENT_USERS

@@ -11,12 +11,12 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
 from inventory import clock, coverage, refresh
-from inventory.declared import KINDS as DECLARED_KINDS
-from inventory.declared import signs_digest
 from inventory.models import Account, ArchiveCoverage, Organization, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.reads import reads_of
+from inventory.referrers.declared import KINDS as DECLARED_KINDS
+from inventory.referrers.declared import signs_digest
 from migrations_app import (
     changes,
     dates,

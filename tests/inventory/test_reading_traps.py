@@ -17,7 +17,7 @@ Where each of the 24 is held off, beside the test here:
 13 eventual consistency       here, for listings that lag; after a delete: writing
 14 declared in code           here, by tags; by CreateUser events: inventory/refresh/trail.py
 15 made by a service          here, that they are read and in use; who owns them: judgement
-16 named in policies          inventory/privilege.py, tests/inventory/test_privilege.py
+16 named in policies          inventory/rights, tests/inventory/rights
 17 rare rhythms               here
 18 the product's own user     tests/inventory/aws/test_identity.py and the guards
 19 hostile names and tags     here; CSV: tests/inventory/test_exports.py

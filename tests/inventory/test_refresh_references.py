@@ -15,8 +15,8 @@ from inventory import clock, refresh
 from inventory.aws import paging, resource_policies
 from inventory.aws.failure import AwsFailure
 from inventory.aws.session import open_session
-from inventory.declared import signs_digest
 from inventory.models import Account, IamUser, LedgerEntry, Role, Sync
+from inventory.referrers.declared import signs_digest
 from inventory.refresh import references as step
 from inventory.refresh import run as runs
 from inventory.refresh import syncing

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from iamcleanup.celery import app
 from inventory import clock
 from inventory.models import Account, IamUser, Person, Sync
-from inventory.privilege import ADMIN_LEVELS
+from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import notices
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure

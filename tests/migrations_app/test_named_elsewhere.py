@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from inventory import refresh
-from inventory.declared import of_origin, signs_digest
-from inventory.looked_at import Scope, wanted
 from inventory.models import Account, IamUser
-from inventory.references import Reference
+from inventory.referrers.declared import of_origin, signs_digest
+from inventory.referrers.looked_at import Scope, wanted
+from inventory.referrers.references import Reference
 from inventory.refusals import Refused
 from migrations_app import changes
 from migrations_app.changes import batches

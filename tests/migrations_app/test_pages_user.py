@@ -10,8 +10,8 @@ import pytest
 from inventory import clock
 from inventory.models import Organization, Person
 from inventory.policy import policy_for
-from inventory.privilege import held, privilege
 from inventory.reads import reads_of
+from inventory.rights.privilege import held, privilege
 from migrations_app import changes, dates, profile
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from inventory.looked_at import Scope, looked_at, scopes, wanted
+from inventory.referrers.looked_at import Scope, looked_at, scopes, wanted
 
 NOW = datetime(2025, 3, 6, 12, tzinfo=UTC)
 REGIONS = ("eu-west-1", "us-east-1")

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from inventory import principals
-from inventory.principals import Directory, Document, Mention
+from inventory.referrers import principals
+from inventory.referrers.principals import Directory, Document, Mention
 
 # Read with the users, each time; the others once a day, per kind and Region.
 ROLE_TRUST, ROLE_MENTION, IDENTITY_POLICY = "role-trust", "role-mention", "identity-policy"

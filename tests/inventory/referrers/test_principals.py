@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inventory.principals import (
+from inventory.referrers.principals import (
     Directory,
     Known,
     allowed,

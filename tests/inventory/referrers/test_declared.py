@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inventory.declared import of_origin, signs_digest
+from inventory.referrers.declared import of_origin, signs_digest
 
 TERRAFORM_AGENT = (
     "APN/1.0 HashiCorp/1.0 Terraform/1.9.5 (+https://www.terraform.io) terraform-provider-aws/5.70"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from inventory.known_actions import wildcard
+from inventory.rights.known_actions import wildcard
 
 # Where a service is called otherwise in events than in policies.
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from inventory.principals import Directory, Known
-from inventory.references import (
+from inventory.referrers.principals import Directory, Known
+from inventory.referrers.references import (
     AccessEntry,
     HeldPolicy,
     Reference,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from inventory.references import BUCKET, CLUSTER, KEY, QUEUE, RESOURCES, SECRET, TOPIC
+from inventory.referrers.references import BUCKET, CLUSTER, KEY, QUEUE, RESOURCES, SECRET, TOPIC
 
 # Looked for once a day; what is twice as old counts as not looked at any more.
 READ_EVERY = timedelta(hours=24)

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from inventory import known_actions, policy_documents
-from inventory.policy_documents import EVERYTHING, Allow
+from inventory.rights import known_actions, policy_documents
+from inventory.rights.policy_documents import EVERYTHING, Allow
 
 ASSUME_ROLE = "sts:assumerole"
 PASS_ROLE = "iam:passrole"  # noqa: S105 (an action)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inventory import escalation, known_actions
-from inventory.escalation import Held, Path, PowerfulRole, Ways
-from inventory.reach import Reach, reach
+from inventory.rights import escalation, known_actions
+from inventory.rights.escalation import Held, Path, PowerfulRole, Ways
+from inventory.rights.reach import Reach, reach
 
 # The levels; NOT_LOOKED_AT is what a user has before its policies were read.
 ADMIN, CAN_BECOME_ADMIN, WRITE, READ, NONE = "admin", "can-become-admin", "write", "read", "none"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from inventory.privilege import held, privilege
-from inventory.usage import Done, Usage, usage
+from inventory.rights.privilege import held, privilege
+from inventory.rights.usage import Done, Usage, usage
 
 NOW = datetime(2026, 3, 6, 14, 22, tzinfo=UTC)
 ARN = "arn:aws:iam::123456789012:user/ci"

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from inventory import known_actions
-from inventory.known_actions import wildcard
-from inventory.principals import EVERYBODY, PERHAPS_EVERYBODY
-from inventory.reach import ASSUME_ROLE, PASS_ROLE, Reach, Scope
+from inventory.referrers.principals import EVERYBODY, PERHAPS_EVERYBODY
+from inventory.rights import known_actions
+from inventory.rights.known_actions import wildcard
+from inventory.rights.reach import ASSUME_ROLE, PASS_ROLE, Reach, Scope
 
 # Allowed on oneself they only renew what one has.
 _SELF_SERVICE = frozenset(

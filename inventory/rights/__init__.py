@@ -1,0 +1,1 @@
+"""How far an IAM user's permissions reach, and what of them it uses. Pure."""
