@@ -229,7 +229,7 @@ def test_the_page_asks_no_more_for_a_busy_user(everybody: cast.Cast) -> None:
     row = cast.departure(user, State.OWNER_ASSIGNED)
     jonas = browser(everybody.jonas)
 
-    with at_most(20):
+    with at_most(21):
         jonas.get(address(row.user))
 
 

