@@ -99,7 +99,7 @@ def as_creation(record: Any, at: datetime | None) -> Creation | None:
 
 def actor(identity: Mapping[str, Any]) -> str:
     """Who a `userIdentity` is, as a person would say it; "" where it does not tell."""
-    kind = identity.get("type")
+    kind = text(identity.get("type"))
     if kind == "Root":
         return "root"
     if kind in {"AssumedRole", "FederatedUser"}:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from inventory.aws import cloudtrail
@@ -96,6 +96,7 @@ def test_any_record_is_the_users_or_nobodys_or_unreadable(record: Any) -> None:
 
 @_patient
 @given(_records | _anything)
+@example({"userIdentity": {"type": []}})
 def test_any_record_tells_who_made_a_user_or_nothing(record: Any) -> None:
     creation = as_creation(record, NOW)
     if creation is not None:
