@@ -22,10 +22,9 @@ from inventory.observation_words import told
 from inventory.refresh import observing, syncing
 from inventory.refresh import run as runs
 from inventory.signals import account_synced, changes_observed
-from tests import cast
+from tests.inventory.syncs import production
 
 pytestmark = pytest.mark.django_db
-ROLE = f"arn:aws:iam::{cast.ACCOUNT_ID}:role/IamCleanup"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 _STATEMENT = '{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}'
@@ -36,12 +35,7 @@ OTHER = POLICY.replace("GetObject", "PutObject")
 @pytest.fixture
 def account() -> Account:
     """`production` as it is declared, never read yet."""
-    return cast.account(
-        reader_role=f"{ROLE}Reader",
-        external_id="env:PRODUCTION_EXTERNAL_ID",
-        enabled_regions=[],
-        last_whole_at=None,
-    )
+    return production()
 
 
 @pytest.fixture(autouse=True)

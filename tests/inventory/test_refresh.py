@@ -21,6 +21,7 @@ from inventory.refresh import run as runs
 from inventory.refusals import NotAllowed
 from inventory.signals import account_synced
 from tests import cast
+from tests.inventory.syncs import production
 
 pytestmark = pytest.mark.django_db
 ROLE = f"arn:aws:iam::{cast.ACCOUNT_ID}:role/IamCleanup"
@@ -29,12 +30,7 @@ ROLE = f"arn:aws:iam::{cast.ACCOUNT_ID}:role/IamCleanup"
 @pytest.fixture
 def account() -> Account:
     """`production` as it is declared, never read yet."""
-    return cast.account(
-        reader_role=f"{ROLE}Reader",
-        external_id="env:PRODUCTION_EXTERNAL_ID",
-        enabled_regions=[],
-        last_whole_at=None,
-    )
+    return production()
 
 
 @pytest.fixture(autouse=True)

@@ -24,9 +24,9 @@ from inventory.refresh.removed_from_code import record_removed_from_code
 from inventory.refusals import NotAllowed, Refused, Stale
 from inventory.signals import account_synced
 from tests import cast
+from tests.inventory.syncs import production, sync
 
 pytestmark = pytest.mark.django_db
-ROLE = f"arn:aws:iam::{cast.ACCOUNT_ID}:role/IamCleanup"
 REGION = "eu-west-1"
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
@@ -61,21 +61,7 @@ def account(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Account:
     wanted = {key: work for key, work in syncing._WORK.items() if key in ("users", "references")}
     monkeypatch.setattr(syncing, "_WORK", wanted)
     simulator.account.resources = []
-    return cast.account(
-        reader_role=f"{ROLE}Reader",
-        external_id="env:PRODUCTION_EXTERNAL_ID",
-        enabled_regions=[],
-        last_whole_at=None,
-    )
-
-
-def sync(account: Account) -> Sync:
-    asked = refresh.ask_sync(account, None)
-    while refresh.run_sync(asked.pk):
-        pass
-    asked.refresh_from_db()
-    account.refresh_from_db()
-    return asked
+    return production()
 
 
 def a_day_later() -> None:
