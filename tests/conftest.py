@@ -91,6 +91,14 @@ def _clean_redis() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _sessions_of_their_own() -> None:
+    """No test goes on with credentials of the account that another one simulated."""
+    from inventory.aws.session import forget_sessions
+
+    forget_sessions()
+
+
+@pytest.fixture(autouse=True)
 def _clock_at_zero() -> None:
     """The shared clock shows real time when a test begins, whatever the one before did."""
     Path(os.environ["IAMCLEANUP_CLOCK_FILE"]).unlink(missing_ok=True)

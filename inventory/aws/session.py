@@ -7,12 +7,14 @@ the ambient credentials read; nothing is ever written with them.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
 import re
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
     from types_boto3_iam import IAMClient
     from types_boto3_sts import STSClient
-    from types_boto3_sts.type_defs import AssumeRoleRequestTypeDef
+    from types_boto3_sts.type_defs import AssumeRoleRequestTypeDef, AssumeRoleResponseTypeDef
 
 __all__ = [
     "AwsFailure",
@@ -42,9 +44,11 @@ __all__ = [
     "NoSuchUser",
     "Role",
     "failure",
+    "forget_sessions",
     "open_session",
     "own_identity",
     "region_for",
+    "shared_reader",
 ]
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,9 @@ _LIFETIME = timedelta(hours=1)
 _POLICY_LIMIT = 2048
 # Parsing them takes seconds, EC2's alone one; they never change while a process lives.
 _MODELS = create_loader()
+# A client may be used by many threads; making one may not.
+_making = threading.RLock()
+_readers: dict[tuple[str, str, str], AwsSession] = {}
 _HOME_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
@@ -72,18 +79,22 @@ class AwsSession:
     """Credentials in one account, with cached clients; safe to share between threads."""
 
     def __init__(
-        self, account_id: str, role: Role, session: botocore.session.Session, home: str
+        self,
+        account_id: str,
+        role: Role,
+        session: botocore.session.Session,
+        home: str,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
+        """`keys` are what `create_client` is given where the session has no credentials itself."""
         self.account_id = account_id
         self.role = role
         self.home_region = home
         self.partition = partition_of(home)
         self._session = session
+        self._keys = dict(keys or {})
         self._clients: dict[tuple[str, str], Any] = {}
-        # A client may be used by many threads; making one may not.
-        self._making = threading.Lock()
         self._counts: Counter[str] = Counter()
-        session.register("before-call", self._count)
 
     @overload
     def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
@@ -101,11 +112,16 @@ class AwsSession:
     def client(self, service: str, region: str | None = None) -> Any:
         """The client of `service` in `region`; the partition's home Region if none is given."""
         key = (service, region or self.home_region)
-        with self._making:
+        with _making:
             if key not in self._clients:
-                self._clients[key] = self._session.create_client(
-                    service, region_name=key[1], config=_config(self.role, service)
+                made = self._session.create_client(
+                    service,
+                    region_name=key[1],
+                    config=_config(self.role, service),
+                    **self._keys,  # type: ignore[arg-type]
                 )
+                made.meta.events.register("before-call", self._count)
+                self._clients[key] = made
             return self._clients[key]
 
     def take_counts(self) -> Counter[str]:
@@ -146,14 +162,41 @@ def open_session(
         message = f"No {role} role is declared for account {account.account_id}."
         raise AwsFailure("NoRole", message, operation="AssumeRole")
     home = region_for(arn.split(":")[1] if arn.startswith("arn:") else "aws")
-    if arn:
-        request = _assume_request(account, role, arn, source_identity, session_policy)
-        session = _assumed(request, home)
-    else:
-        session = _core()
-    opened = AwsSession(account.account_id, role, session, home)
-    _check_account(opened)
-    return opened
+    if not arn:
+        opened = AwsSession(account.account_id, role, _core(), home)
+        _check_account(opened.identity().account_id, account)
+        return opened
+    request = _assume_request(account, role, arn, source_identity, session_policy)
+    given = _assume(request, home)
+    # Who answers for the role is in its answer: one call less than to ask GetCallerIdentity.
+    _check_account(given["AssumedRoleUser"]["Arn"].split(":")[4], account)
+    if session_policy is not None:
+        # One user's change, over long before the credentials are.
+        return AwsSession(account.account_id, role, _keyless(), home, _as_keys(given))
+    return AwsSession(account.account_id, role, _renewing(request, given, home), home)
+
+
+def shared_reader(account: Account) -> AwsSession:
+    """The reader session of this process in that account, opened once and renewed by itself.
+
+    For many short looks, from several threads. Raises AwsFailure as `open_session`.
+    """
+    key = (account.account_id, account.reader_role, account.external_id)
+    with _making:
+        kept = _readers.get(key)
+    if kept is None:
+        kept = open_session(account, "reader")
+        with _making:
+            _readers[key] = kept
+    return kept
+
+
+def forget_sessions() -> None:
+    """Open every session anew from here on: the credentials they rest on do not hold any more."""
+    with _making:
+        _readers.clear()
+        _base_sts.cache_clear()
+        _keyless.cache_clear()
 
 
 def own_identity() -> Identity:
@@ -178,6 +221,21 @@ def _core() -> botocore.session.Session:
     return core
 
 
+@functools.cache
+def _keyless() -> botocore.session.Session:
+    """For clients that are given their keys: making a session costs more than making a client."""
+    return _core()
+
+
+def _as_keys(given: AssumeRoleResponseTypeDef) -> dict[str, str]:
+    told = given["Credentials"]
+    return {
+        "aws_access_key_id": told["AccessKeyId"],
+        "aws_secret_access_key": told["SecretAccessKey"],
+        "aws_session_token": told["SessionToken"],
+    }
+
+
 def _config(role: str, service: str) -> Config:
     # A write is never sent again by the SDK: each re-send is journalled by whoever writes. A
     # LookupEvents is never either: each send must pass the limiter that all workers share.
@@ -191,9 +249,11 @@ def _config(role: str, service: str) -> Config:
     )
 
 
+@functools.cache
 def _base_sts(region: str) -> STSClient:
     config = _config("reader", "sts")
-    return cast("STSClient", _core().create_client("sts", region_name=region, config=config))
+    with _making:
+        return cast("STSClient", _core().create_client("sts", region_name=region, config=config))
 
 
 def _identity(sts: STSClient) -> Identity:
@@ -204,11 +264,10 @@ def _identity(sts: STSClient) -> Identity:
     return Identity(told["Arn"], told["UserId"], told["Account"])
 
 
-def _check_account(session: AwsSession) -> None:
+def _check_account(seen: str, account: Account) -> None:
     """An id in a file is a claim; these credentials must really be in that account."""
-    seen = session.identity().account_id
-    if seen != session.account_id:
-        message = f"These credentials belong to account {seen}, not to {session.account_id}."
+    if seen != account.account_id:
+        message = f"These credentials belong to account {seen}, not to {account.account_id}."
         raise AwsFailure("WrongAccount", message, operation="GetCallerIdentity")
 
 
@@ -258,14 +317,16 @@ def _as_source_identity(person: str) -> str:
     return allowed if len(allowed) >= 2 else f"{allowed}--"
 
 
-def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> botocore.session.Session:
-    """A session whose credentials renew themselves by assuming the role again."""
+def _renewing(
+    request: AssumeRoleRequestTypeDef, given: AssumeRoleResponseTypeDef, home: str
+) -> botocore.session.Session:
+    """A session whose credentials, `given` first, renew themselves by assuming the role again."""
 
     def renew() -> dict[str, str]:
         # The end is counted on our own clock: it moves with the simulated account, and a machine
         # whose clock is wrong still renews in time.
         ends_at = clock.now() + _LIFETIME
-        told = _assume(request, home)
+        told = _assume(request, home)["Credentials"]
         return {
             "access_key": told["AccessKeyId"],
             "secret_key": told["SecretAccessKey"],
@@ -273,11 +334,11 @@ def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> botocore.session.S
             "expiry_time": ends_at.isoformat(),
         }
 
-    first = renew()
+    first = given["Credentials"]
     credentials = RefreshableCredentials(
-        first["access_key"],
-        first["secret_key"],
-        first["token"],
+        first["AccessKeyId"],
+        first["SecretAccessKey"],
+        first["SessionToken"],
         clock.now() + _LIFETIME,
         refresh_using=renew,
         method="assume-role",
@@ -288,18 +349,18 @@ def _assumed(request: AssumeRoleRequestTypeDef, home: str) -> botocore.session.S
     return core
 
 
-def _assume(request: AssumeRoleRequestTypeDef, home: str) -> dict[str, str]:
+def _assume(request: AssumeRoleRequestTypeDef, home: str) -> AssumeRoleResponseTypeDef:
     sts = _base_sts(home)
     try:
         try:
-            return cast(dict[str, str], sts.assume_role(**request)["Credentials"])
+            return sts.assume_role(**request)
         except ClientError as error:
             if "SourceIdentity" not in request or "SetSourceIdentity" not in str(error):
                 raise
             log.warning("Role %s does not allow a source identity.", request["RoleArn"])
             # From here on also for renewals: the trust policy does not take it.
             del request["SourceIdentity"]
-            return cast(dict[str, str], sts.assume_role(**request)["Credentials"])
+            return sts.assume_role(**request)
     except (ClientError, BotoCoreError) as error:
         raise failure(error, "AssumeRole") from error
 

@@ -51,7 +51,7 @@ def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
 def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A dozen users on the product's clock, and the product's base credentials."""
     from inventory import clock
-    from inventory.aws import limiter, session
+    from inventory.aws import limiter
     from tests.migrations_app.stage import REGIONS
 
     for name, value in PRODUCT_CREDENTIALS.items():
@@ -62,7 +62,6 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     # The SDK waits up to half a minute between its tries, and reads its models anew each time.
     monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None))
     monkeypatch.setattr(botocore.session, "create_loader", _create_loader)
-    monkeypatch.setattr(session, "_base_sts", functools.cache(session._base_sts))
     made = Simulator(7, 12, clock.now, regions=len(REGIONS), lookup_rate=0)
     with simulated(made) as running:
         yield running
