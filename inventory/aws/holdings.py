@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.paging import ask, listing
@@ -60,6 +60,24 @@ class MfaDevice:
     serial: str
     kind: str  # virtual | hardware | fido
     enabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyHoldings:
+    """What gives a user its permissions, but for its boundary, which GetUser tells."""
+
+    groups: tuple[str, ...]
+    inline_policies: dict[str, dict[str, Any]]
+    attached_policies: tuple[str, ...]
+
+
+class Wide(Protocol):
+    """A look at the whole account of which a part stands for calls about one user."""
+
+    @property
+    def policies(self) -> Mapping[str, PolicyHoldings]: ...
+    @property
+    def services(self) -> Mapping[str, tuple[ServiceCredential, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +169,17 @@ def list_users(session: AwsSession) -> list[ListedUser]:
     ]
 
 
-def read_user(session: AwsSession, user_name: str) -> UserHoldings:
-    """All that the user with this name holds now. Raises NoSuchUser, AwsFailure."""
+def read_user(session: AwsSession, user_name: str, wide: Wide | None = None) -> UserHoldings:
+    """All that the user with this name holds now. Raises NoSuchUser, AwsFailure.
+
+    `wide` is a look at the whole account not long ago: its policies, groups and service-specific
+    credentials are taken from there. A user that it does not show is read by itself.
+    """
     iam = session.client("iam")
     user = _user(iam, user_name)
     name = user["UserName"]
+    shown = wide is not None and user["UserId"] in wide.policies
+    held = wide.policies[user["UserId"]] if wide and shown else policy_holdings(iam, name)
     return UserHoldings(
         account_id=session.account_id,
         user_id=user["UserId"],
@@ -168,31 +192,71 @@ def read_user(session: AwsSession, user_name: str) -> UserHoldings:
         boundary=user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
         access_keys=access_keys(iam, name),
         has_login_profile=has_login_profile(iam, name),
-        service_credentials=service_credentials(iam, UserName=name),
+        service_credentials=wide.services.get(name, ())
+        if wide and shown
+        else service_credentials(iam, UserName=name),
         ssh_keys=_with_bodies(iam, name, ssh_keys(iam, name)),
         certificates=certificates(iam, name),
         mfa=mfa_devices(iam, name),
-        groups=tuple(
-            sorted(
-                group["GroupName"]
-                for group in listing(
-                    iam.list_groups_for_user, "ListGroupsForUser", "Groups", UserName=name
-                )
-            )
-        ),
-        inline_policies=_inline_policies(iam, name),
-        attached_policies=tuple(
-            sorted(
-                policy["PolicyArn"]
-                for policy in listing(
-                    iam.list_attached_user_policies,
-                    "ListAttachedUserPolicies",
-                    "AttachedPolicies",
-                    UserName=name,
-                )
-            )
-        ),
+        groups=held.groups,
+        inline_policies=held.inline_policies,
+        attached_policies=held.attached_policies,
     )
+
+
+def read_fence(session: AwsSession, before: UserHoldings) -> UserHoldings:
+    """`before` with the policies attached and the boundary as they are now: two calls.
+
+    Raises NoSuchUser, AwsFailure.
+    """
+    iam = session.client("iam")
+    user = _user(iam, before.user_name)
+    return replace(
+        before,
+        user_id=user["UserId"],
+        boundary=user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+        attached_policies=attached_policies(iam, before.user_name),
+    )
+
+
+def read_credentials(session: AwsSession, before: UserHoldings) -> UserHoldings:
+    """`before` with every credential that can sign in or call as it is now: six calls.
+
+    Raises NoSuchUser, AwsFailure.
+    """
+    iam = session.client("iam")
+    user = _user(iam, before.user_name)
+    name = before.user_name
+    return replace(
+        before,
+        user_id=user["UserId"],
+        access_keys=access_keys(iam, name),
+        has_login_profile=has_login_profile(iam, name),
+        service_credentials=service_credentials(iam, UserName=name),
+        ssh_keys=ssh_keys(iam, name),
+        certificates=certificates(iam, name),
+    )
+
+
+def policy_holdings(iam: IAMClient, user_name: str) -> PolicyHoldings:
+    """Groups, inline policies with their documents, and attached policies of one user."""
+    listed = listing(iam.list_groups_for_user, "ListGroupsForUser", "Groups", UserName=user_name)
+    return PolicyHoldings(
+        groups=tuple(sorted(group["GroupName"] for group in listed)),
+        inline_policies=_inline_policies(iam, user_name),
+        attached_policies=attached_policies(iam, user_name),
+    )
+
+
+def attached_policies(iam: IAMClient, user_name: str) -> tuple[str, ...]:
+    """The ARNs of the managed policies attached to the user, sorted."""
+    told = listing(
+        iam.list_attached_user_policies,
+        "ListAttachedUserPolicies",
+        "AttachedPolicies",
+        UserName=user_name,
+    )
+    return tuple(sorted(policy["PolicyArn"] for policy in told))
 
 
 def access_keys(iam: IAMClient, user_name: str) -> tuple[AccessKey, ...]:
