@@ -2,7 +2,8 @@
 
 Each is an ordered table of converging steps. A step plans its calls from what the user holds now,
 so the dry run and the run are the same code, a second run does only what is left, and an empty plan
-means that the account is where it should be. `Writer` sends: gate, journal, call, journal.
+means that the account is where it should be. `Writer` sends: look at the rows, journal, call,
+journal.
 """
 
 from __future__ import annotations
@@ -398,11 +399,12 @@ class Answer:
 class Journal(Protocol):
     """Where every send is written down, and what may still halt the run before it."""
 
-    def gate(self) -> None:
-        """Raise unless the next write may go: stop, protection and lease are read anew."""
-
     def before(self, call: PlannedCall, attempt: int) -> int:
-        """Write the line of a send, committed; its number."""
+        """Write the line of a send, committed; its number.
+
+        Raises, and then nothing may be sent, unless the next write may go: stop, protection and
+        lease are read anew.
+        """
 
     def after(self, line: int, answer: Answer) -> None:
         """Write the answer into the line."""
@@ -462,7 +464,6 @@ class Writer:
                     if call.operation == "DeleteUser" and attempt > 1 and gone.code == "NoSuchUser":
                         return Answer("already-gone", "NoSuchEntity", gone.message)
                     raise
-            self.journal.gate()
             line = self.journal.before(call, attempt)
             answer, refused = self._ask(call)
             if refused is not None and self._already_gone(call, refused):

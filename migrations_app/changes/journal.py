@@ -7,10 +7,12 @@ and then nothing is sent.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from inventory import clock
 from migrations_app import aws
@@ -20,6 +22,7 @@ from migrations_app.models import Call, Change, Departure, EmergencyStop
 LEASE = timedelta(seconds=60)
 # Looking again waits for CloudTrail's two lookups per second, so it gets a longer one.
 LOOKING = timedelta(minutes=5)
+_OPEN_RESTORE = (Change.Status.QUEUED, Change.Status.RUNNING, Change.Status.FAILED)
 
 
 class Halted(Exception):
@@ -40,27 +43,53 @@ class RowJournal:
     def __init__(self, change: Change, worker: str) -> None:
         self.change = change
         self.worker = worker
+        self._last: int | None = None
 
     def gate(self) -> None:
         """Raise Halted, Superseded or LeaseLost unless the next write may be sent."""
         self.hold()
         if not self.change.forward:
             return
-        if EmergencyStop.objects.filter(lifted_at=None).exists():
+        stopped, stop_asked, protection, restoring = (
+            Change.objects.filter(pk=self.change.pk)
+            .annotate(
+                stopped=Exists(EmergencyStop.objects.filter(lifted_at=None)),
+                restoring=Exists(
+                    Change.objects.filter(
+                        departure=OuterRef("departure"),
+                        move=MoveName.RESTORE,
+                        status__in=_OPEN_RESTORE,
+                    )
+                ),
+            )
+            .values_list("stopped", "stop_asked", "departure__protection", "restoring")
+            .get()
+        )
+        if stopped:
             raise Halted("The emergency stop is pulled.")
-        stop_asked, protection = Change.objects.values_list(
-            "stop_asked", "departure__protection"
-        ).get(pk=self.change.pk)
-        if stop_asked or self._restore_is_open():
+        if stop_asked or restoring:
             raise Superseded
         if protection:
             raise Halted(f"It was protected meanwhile ({protection}).")
 
-    def _restore_is_open(self) -> bool:
-        open_restores = (Change.Status.QUEUED, Change.Status.RUNNING, Change.Status.FAILED)
-        return Change.objects.filter(
-            departure=self.change.departure_id, move=MoveName.RESTORE, status__in=open_restores
-        ).exists()
+    @contextmanager
+    def recording(self) -> Iterator[Departure]:
+        """A transaction that records what was done: the departure, locked, and the lease renewed.
+
+        The departure first, as whoever asks for a restore does: in the other order the two would
+        wait for each other. LeaseLost if the change is another worker's now.
+        """
+        with transaction.atomic():
+            departure = self._lock()
+            self.hold()
+            yield departure
+
+    def _lock(self) -> Departure:
+        return (
+            Departure.objects.select_for_update(of=("self",))
+            .select_related("user__account", "owner")
+            .get(pk=self.change.departure_id)
+        )
 
     def hold(self, lease: timedelta = LEASE) -> None:
         """Renew the lease, in real time; LeaseLost if it is no longer ours."""
@@ -75,9 +104,16 @@ class RowJournal:
         self.hold(LOOKING)
 
     def before(self, call: aws.PlannedCall, attempt: int) -> int:
-        """Commit the line of a send; with the first final call also the point of no return."""
+        """The last look and the line of a send, committed as one; raises as `gate`.
+
+        With the first final call also the point of no return is passed.
+        """
         with transaction.atomic():
-            if call.final and self.change.irreversible_at is None:
+            passes = call.final and self.change.irreversible_at is None
+            if passes:
+                self._lock()
+            self.gate()
+            if passes:
                 self._no_return()
             return self._line(
                 kind=Call.Kind.WRITE,
@@ -110,13 +146,17 @@ class RowJournal:
             )
 
     def _line(self, **columns: object) -> Call:
-        last = self.change.calls.aggregate(last=Max("seq"))["last"] or 0
-        return Call.objects.create(change=self.change, seq=last + 1, sent_at=clock.now(), **columns)
+        if self._last is None:
+            self._last = self.change.calls.aggregate(last=Max("seq"))["last"] or 0
+        line = Call.objects.create(
+            change=self.change, seq=self._last + 1, sent_at=clock.now(), **columns
+        )
+        self._last += 1
+        return line
 
     def _no_return(self) -> None:
         """Rule 18. A restore that was asked for an instant ago still wins."""
         now = clock.now()
-        Departure.objects.select_for_update().get(pk=self.change.departure_id)
         passed = Change.objects.filter(
             pk=self.change.pk, stop_asked=False, claimed_by=self.worker
         ).update(irreversible_at=now)

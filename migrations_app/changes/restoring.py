@@ -179,13 +179,11 @@ def apply_restore(change: Change, worker: str) -> None:
     )
     if made_by_us(departure, change) == aws.Made() and departure.state not in SWITCHED_OFF:
         # The forward change was stopped before its first call.
-        with transaction.atomic():
-            RowJournal(change, worker).hold()
+        with RowJournal(change, worker).recording() as departure:
             _record_restore(departure, change, None)
         return
     holdings = _restored_in_aws(departure, change, worker)
-    with transaction.atomic():
-        RowJournal(change, worker).hold()
+    with RowJournal(change, worker).recording() as departure:
         _record_restore(departure, change, holdings)
 
 
@@ -200,8 +198,7 @@ def check_restore(change: Change, worker: str) -> None:
     before = change.calls.filter(kind=Call.Kind.WRITE).count()
     _restored_in_aws(departure, change, worker)
     repaired = change.calls.filter(kind=Call.Kind.WRITE).count() - before
-    with transaction.atomic():
-        RowJournal(change, worker).hold()
+    with RowJournal(change, worker).recording():
         checks = change.checks + 1
         Change.objects.filter(pk=change.pk).update(
             status=Change.Status.DONE,
