@@ -44,6 +44,9 @@ AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", default="")
 IAMCLEANUP_SANDBOX_ACCOUNTS = env.list("IAMCLEANUP_SANDBOX_ACCOUNTS", default=[])
 # Whether a personal token with the `approve` scope may approve a delete.
 IAMCLEANUP_API_APPROVES_DELETES = env.bool("IAMCLEANUP_API_APPROVES_DELETES", default=False)
+# How many users of a running batch one write worker works on at the same time; each takes a
+# database connection. The account's rate of writes holds for all of them together.
+IAMCLEANUP_USERS_AT_ONCE = env.int("IAMCLEANUP_USERS_AT_ONCE", default=10)
 # Whoever scrapes /metrics sends this as a bearer token; without one it is closed in production.
 IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

@@ -21,6 +21,8 @@ os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "testing
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+# A thread of its own would not see what a test has not committed.
+os.environ["IAMCLEANUP_USERS_AT_ONCE"] = "1"
 _home = tempfile.TemporaryDirectory(prefix="iamcleanup-tests-", ignore_cleanup_errors=True)
 os.environ["IAMCLEANUP_CLOCK_FILE"] = str(Path(_home.name) / "clock")
 services.choose()

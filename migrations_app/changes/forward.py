@@ -11,10 +11,17 @@ from typing import Any
 from django.db import transaction
 
 from inventory import clock, ledger
+from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure, NoSuchUser
-from inventory.aws.holdings import UserHoldings, list_users, read_user
+from inventory.aws.holdings import (
+    UserHoldings,
+    list_users,
+    read_credentials,
+    read_fence,
+    read_user,
+)
 from inventory.aws.limiter import Limiter
-from inventory.aws.session import AwsSession, open_session, own_identity
+from inventory.aws.session import AwsSession, open_session, own_identity, shared_reader
 from inventory.models import IamUser, Role
 from inventory.policy import is_open
 from inventory.referrers.references import undated
@@ -44,17 +51,20 @@ class NotYet(Exception):
     """Nothing speaks against it, but something must be read first; it is tried again shortly."""
 
 
-def apply_forward(change: Change, worker: str) -> str:
+def apply_forward(change: Change, worker: str, wide: AccountWide | None = None) -> str:
     """Bring one change to its end; what was done, in words.
 
-    Raises LeftOut, AwsFailure, and what the journal's gate raises. Run again after any of them, or
-    after the process died, it goes on where it was: every step looks first.
+    `wide` is a look at the whole account a moment ago, which stands for a part of the first look at
+    this user. Raises LeftOut, AwsFailure, and what the journal's gate raises. Run again after any
+    of them, or after the process died, it goes on where it was: every step looks first.
     """
     name = MoveName(change.move)
     departure, journal = change.departure, RowJournal(change, worker)
     journal.look_long()
-    reader = open_session(departure.user.account, "reader")
-    live = _look(change, reader, journal)
+    reader = shared_reader(departure.user.account)
+    # Whoever comes a second time looks at everything anew: the account was not as it seemed.
+    fresh = change.begun or change.attempts > 1
+    live = _look(change, reader, journal, None if fresh else wide)
     if live is None:
         return _deleted_by_us(change, reader, journal)
     if not change.begun:
@@ -62,21 +72,25 @@ def apply_forward(change: Change, worker: str) -> str:
     saved = _save_holdings(change, live)
     journal.gate()
     if name is MoveName.DELETE:
-        return _delete(change, reader, journal, aws.union(live, saved))
-    writer = _writer(change, journal, "actor", (*aws.FENCE, *aws.SHUT), live)
+        live = aws.union(live, saved)
+        writer = _writer(change, journal, aws.DELETE, live)
+        writer.run(aws.DELETE, live)
+        return _deleted_by_us(change, reader, journal)
+    writer = _writer(change, journal, (*aws.FENCE, *aws.SHUT), live)
     if name is MoveName.DISABLE:
-        _fence(change, reader, writer, live)
+        live = _fence(change, reader, writer, live)
         if change.method == Method.FENCE:
             return "Fenced and read back."
-        live = read_user(reader, departure.user.user_name)
     return _shut(change, reader, writer, live)
 
 
-def _look(change: Change, reader: AwsSession, journal: RowJournal) -> UserHoldings | None:
+def _look(
+    change: Change, reader: AwsSession, journal: RowJournal, wide: AccountWide | None
+) -> UserHoldings | None:
     """The user as it is now; None when it is gone and our own DeleteUser may have done it."""
     user = change.departure.user
     try:
-        live = read_user(reader, user.user_name)
+        live = read_user(reader, user.user_name, wide)
     except NoSuchUser:
         journal.looked("GetUser", user.user_name, "NoSuchEntity")
         if change.calls.filter(operation="DeleteUser", kind=Call.Kind.WRITE).exists():
@@ -261,40 +275,40 @@ def _save_holdings(change: Change, live: UserHoldings) -> UserHoldings:
 def _writer(
     change: Change,
     journal: RowJournal,
-    role: str,
     steps: tuple[aws.Step, ...],
     holdings: UserHoldings,
 ) -> aws.Writer:
-    account = change.departure.user.account
-    approver = change.batch.approved_by if change.batch else None
+    """Sends as the deleter for a delete, else as the actor."""
+    user, approver = change.departure.user, change.batch.approved_by if change.batch else None
     session = open_session(
-        account,
-        "deleter" if role == "deleter" else "actor",
+        user.account,
+        "deleter" if change.move == MoveName.DELETE else "actor",
         source_identity=approver.username if approver else "iam-cleanup",
         session_policy=aws.session_policy(steps, holdings),
     )
-    user = change.departure.user
-    return aws.Writer(session, journal, user.user_name, user.user_id, Limiter.for_writes(account))
+    limiter = Limiter.for_writes(user.account)
+    return aws.Writer(session, journal, user.user_name, user.user_id, limiter)
 
 
-def _fence(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings) -> None:
+def _fence(
+    change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings
+) -> UserHoldings:
+    """Fence the user and record it; the user as the read-back shows it."""
     departure = change.departure
     writer.run(aws.FENCE, live)
     name = departure.user.user_name
     seen = aws.read_back(
-        lambda: read_user(reader, name),
-        lambda holdings: bool(aws.fenced(holdings)),
+        lambda: read_fence(reader, live),
+        lambda holdings: holdings.user_id == live.user_id and bool(aws.fenced(holdings)),
         f"{name} is fenced",
     )
     writer.journal.looked("read back", name, f"fenced by {aws.fenced(seen)}")
     if departure.state != State.OWNER_ASSIGNED:
-        return
+        return seen
     made = made_by_us(departure)
     now = clock.now()
-    with transaction.atomic():
-        RowJournal(change, change.claimed_by).hold()
-        departure.refresh_from_db()
-        move(
+    with RowJournal(change, change.claimed_by).recording() as departure:
+        change.departure = move(
             departure,
             MoveName.DISABLE,
             actor=change.batch.approved_by if change.batch else None,
@@ -307,25 +321,23 @@ def _fence(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHol
             compromised=bool(change.batch and change.batch.urgent),
             **_not_before(departure, now),
         )
+    return seen
 
 
 def _shut(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings) -> str:
-    departure = change.departure
-    name = departure.user.user_name
+    name = change.departure.user.user_name
     if not aws.fenced(live):
         raise AwsFailure("FenceGone", f"{name} is not fenced any more.", operation="GetUser")
     writer.run(aws.SHUT, live)
     aws.read_back(
-        lambda: read_user(reader, name),
-        lambda holdings: not aws.plan(aws.SHUT, holdings),
+        lambda: read_credentials(reader, live),
+        lambda holdings: holdings.user_id == live.user_id and not aws.plan(aws.SHUT, holdings),
         f"{name} is shut",
     )
     writer.journal.looked("read back", name, "shut")
-    departure.refresh_from_db()
-    if departure.state == State.DISABLED:
-        now = clock.now()
-        with transaction.atomic():
-            RowJournal(change, change.claimed_by).hold()
+    now = clock.now()
+    with RowJournal(change, change.claimed_by).recording() as departure:
+        if departure.state == State.DISABLED:
             move(
                 departure,
                 MoveName.SOAK,
@@ -353,12 +365,6 @@ def _not_before(departure: Departure, now: datetime) -> dict[str, Any]:
     return {"not_before": held, "not_before_reason": reason}
 
 
-def _delete(change: Change, reader: AwsSession, journal: RowJournal, holdings: UserHoldings) -> str:
-    writer = _writer(change, journal, "deleter", aws.DELETE, holdings)
-    writer.run(aws.DELETE, holdings)
-    return _deleted_by_us(change, reader, journal)
-
-
 def _deleted_by_us(change: Change, reader: AwsSession, journal: RowJournal) -> str:
     """Prove it (rule 7), then record it."""
     user = change.departure.user
@@ -366,9 +372,7 @@ def _deleted_by_us(change: Change, reader: AwsSession, journal: RowJournal) -> s
     proof = aws.prove_deleted(reader, user.user_name, user.user_id, answered=answered)
     journal.looked("GetUser", user.user_name, proof.get_user)
     now = clock.now()
-    with transaction.atomic():
-        journal.hold()
-        departure = Departure.objects.select_for_update().get(pk=change.departure_id)
+    with journal.recording() as departure:
         if departure.state == State.DELETED:
             return f"Gone, proved by GetUser: {proof.get_user}."
         IamUser.objects.filter(pk=user.pk).update(gone_at=now)

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from inventory import clock, ledger
+from inventory.aws import account_wide
+from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure
+from inventory.aws.limiter import Limiter
+from inventory.aws.session import forget_sessions, shared_reader
+from inventory.models import Account, Credential
 from inventory.policy import is_open
 from inventory.refusals import Refused
 from migrations_app import notices
@@ -26,13 +35,19 @@ from migrations_app.changes.situation import account_blockers
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
 
+log = structlog.get_logger(__name__)
+
 # A task works a minute at most.
 SLICE = 45.0
+# From this many users on a look at the whole account costs fewer calls than one at each.
+_WORTH_IT = 3
 ATTEMPTS = 3
 # Claimed this often without an end: something about this change kills its workers.
 MOST_CLAIMS = 8
 RETRY_AFTER = timedelta(seconds=15)
 GIVEN_BACK = timedelta(seconds=5)
+# The role was made anew, or the credentials behind it were taken away.
+_SESSION_ENDED = frozenset({"InvalidClientTokenId", "ExpiredToken", "UnrecognizedClientException"})
 # Nothing else in the account will succeed either.
 _PAUSE_AT_ONCE = frozenset(
     {"WrongAccount", "NoCredentials", "NoExternalId", "InvalidClientTokenId", "NamesakeFound"}
@@ -40,29 +55,78 @@ _PAUSE_AT_ONCE = frozenset(
 
 
 def run_batch(batch_pk: int) -> bool:
-    """Work on a running batch for a slice; whether something is left for a next one."""
+    """Work on a running batch for a slice, on several users at a time; whether some are left."""
     ends = time.monotonic() + SLICE
+    wide: AccountWide | None = None
     while time.monotonic() < ends:
         batch = Batch.objects.select_related("account", "approved_by").get(pk=batch_pk)
         if batch.status != Batch.Status.RUNNING or not _may_go_on(batch):
             return False
-        change = _next(batch)
-        if change is None:
+        ready = deque(_ready(batch))
+        if not ready:
             # Whoever waits to be tried again is woken by the sweep, not by asking all the time.
             finish_if_done(batch)
             return False
-        run_change(change.pk)
+        if len(ready) >= _WORTH_IT and (wide is None or not wide.holds):
+            wide = _look_wide(batch.account)
+        _work_through(ready, batch_pk, wide, ends)
     return True
 
 
-def run_change(change_pk: int) -> None:
-    """Claim one forward change and bring it to its end, or give it back."""
+def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, ends: float) -> None:
+    """Take users one after the other, as many at a time as the settings allow."""
+
+    def work() -> None:
+        while ready and time.monotonic() < ends:
+            try:
+                pk = ready.popleft()
+            except IndexError:
+                return
+            batch = Batch.objects.select_related("account", "approved_by").get(pk=batch_pk)
+            if batch.status != Batch.Status.RUNNING or not _may_go_on(batch):
+                return
+            run_change(pk, wide if wide and wide.holds else None)
+
+    def work_and_hang_up() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    at_once = min(settings.IAMCLEANUP_USERS_AT_ONCE, len(ready))
+    if at_once <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix=f"batch-{batch_pk}") as pool:
+        working = [pool.submit(work_and_hang_up) for _ in range(at_once)]
+    for one in working:
+        one.result()
+
+
+def _look_wide(account: Account) -> AccountWide | None:
+    """A look at the whole account; None where it failed, and each user is read by itself."""
+    held = Credential.objects.filter(
+        user__account=account, kind=Credential.Kind.SERVICE_SPECIFIC, gone_at=None
+    ).exclude(service="")
+    services = held.order_by().values_list("service", flat=True).distinct()
+    try:
+        return account_wide.look(shared_reader(account), services, Limiter.for_reads(account))
+    except AwsFailure as refused:
+        log.warning("the whole account could not be looked at", error=str(refused))
+        return None
+
+
+def run_change(change_pk: int, wide: AccountWide | None = None) -> None:
+    """Claim one forward change and bring it to its end, or give it back.
+
+    `wide` is a look at the whole account that may stand for a part of the look at its user.
+    """
     worker = uuid.uuid4().hex
     change = _claim(change_pk, worker)
     if change is None:
         return
     try:
-        result = apply_forward(change, worker)
+        result = apply_forward(change, worker, wide)
     except LeaseLost:
         return
     except Superseded:
@@ -72,6 +136,8 @@ def run_change(change_pk: int) -> None:
     except LeftOut as why:
         _end(change, worker, Change.Status.LEFT_OUT, str(why))
     except AwsFailure as refused:
+        if refused.code in _SESSION_ENDED:
+            forget_sessions()
         _failed(change, worker, refused)
     except (Refused, IntegrityError) as broken:
         _failed(change, worker, AwsFailure("NotRecorded", str(broken), operation=change.move))
@@ -146,13 +212,14 @@ def _may_go_on(batch: Batch) -> bool:
     return True
 
 
-def _next(batch: Batch) -> Change | None:
+def _ready(batch: Batch) -> list[int]:
+    """Its changes that wait for a worker or lost theirs, in the order they were composed."""
     ready = Q(status=Change.Status.QUEUED) & (
         Q(try_after=None) | Q(try_after__lte=clock.real_now())
     )
     lost = Q(status=Change.Status.RUNNING, lease_until__lt=clock.real_now())
     may_be_claimed = batch.changes.filter(ready | lost, follows=None, attempts__lt=MOST_CLAIMS)
-    return may_be_claimed.order_by("pk").first()
+    return list(may_be_claimed.order_by("pk").values_list("pk", flat=True))
 
 
 def _claim(change_pk: int, worker: str) -> Change | None:
