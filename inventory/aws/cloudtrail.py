@@ -12,8 +12,8 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,14 +30,18 @@ from inventory.aws.trail_events import (
     as_creation,
     as_event,
     failed_sign_in,
+    text,
 )
 
 __all__ = [
     "DENIED",
     "FAILED_SIGN_IN",
     "HISTORY",
+    "PAGE",
     "USE",
     "Creation",
+    "Line",
+    "Page",
     "TrailEvent",
     "TrailLook",
     "Wanted",
@@ -45,14 +49,17 @@ __all__ = [
     "creations",
     "federated_sign_ins",
     "look",
+    "pages_of",
     "refuses_all",
+    "without",
 ]
 
 log = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=90)
+# AWS gives so many events at a time at most.
+PAGE = 50
 _TRIES = 8
-_PAGE = 50
 # What AWS answers where the Region is disabled, or event history is closed to this role or account:
 # no other user would be answered otherwise.
 _CLOSED = frozenset(
@@ -106,7 +113,7 @@ class TrailLook:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """Event history of one account in one Region, at the pace that all workers share."""
 
     session: AwsSession
@@ -115,11 +122,15 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    """`records`: time and record; None for a record that is no JSON object, or for its time."""
+class Page:
+    """`records`: time and record; None for a record that is no JSON object, or for its time.
+
+    `names`: under which user name each was found.
+    """
 
     records: tuple[tuple[datetime | None, Any], ...]
     last: bool
+    names: tuple[str, ...] = ()
 
 
 def look(
@@ -143,7 +154,7 @@ def look(
             # Without its other names nothing is known of any time.
             found.append(TrailLook((), wanted.until, wanted.until, False, 0, interrupted=True))
             break
-        found.append(_one(_Line(session, region, limiter), wanted, attribute, goes_on))
+        found.append(_one(Line(session, region, limiter), wanted, attribute, goes_on))
     events = {
         (event.event_id, event.at, event.action): event for one in found for event in one.events
     }
@@ -159,13 +170,13 @@ def look(
 
 
 def _one(
-    line: _Line, wanted: Wanted, attribute: tuple[str, str], goes_on: Callable[[], bool]
+    line: Line, wanted: Wanted, attribute: tuple[str, str], goes_on: Callable[[], bool]
 ) -> TrailLook:
     """The look under one name, or with one key."""
     events: list[TrailEvent] = []
     broken: list[tuple[datetime, str]] = []
     oldest, pages, last, interrupted = wanted.until, 0, False, False
-    for page in _pages(line, attribute, wanted.since, wanted.until):
+    for page in pages_of(line, attribute, wanted.since, wanted.until):
         pages, last = pages + 1, page.last
         for at, record in page.records:
             oldest = min(oldest, at or oldest)
@@ -182,12 +193,27 @@ def _one(
         if not goes_on():
             interrupted = True
             break
-    complete = last and not broken
     read_from = wanted.since if last else oldest
+    return replace(
+        without(broken, wanted, read_from, events),
+        complete=last and not broken,
+        pages=pages,
+        interrupted=interrupted,
+    )
+
+
+def without(
+    broken: Sequence[tuple[datetime, str]],
+    wanted: Wanted,
+    read_from: datetime,
+    events: Iterable[TrailEvent],
+) -> TrailLook:
+    """A look back to `read_from`, that begins after whatever could not be read."""
+    words = ""
     if broken:
         read_from = min(max(read_from, *(at for at, _ in broken)), wanted.until)
-    words = f"{max(broken)[1]} ({max(broken)[0]:%d %b %H:%M})" if broken else ""
-    return TrailLook(tuple(events), read_from, wanted.until, complete, pages, interrupted, words)
+        words = f"{max(broken)[1]} ({max(broken)[0]:%d %b %H:%M})"
+    return TrailLook(tuple(events), read_from, wanted.until, not broken, 0, unreadable=words)
 
 
 def _enough(events: Iterable[TrailEvent], wanted: Wanted) -> bool:
@@ -207,8 +233,8 @@ def federated_sign_ins(
 ) -> list[tuple[datetime, str]]:
     """(time, role name) of console sign-ins by role sessions, from the newest 100 sign-ins."""
     found = []
-    line, attribute = _Line(session, region, limiter), ("EventName", "ConsoleLogin")
-    for number, page in enumerate(_pages(line, attribute, since, until), start=1):
+    line, attribute = Line(session, region, limiter), ("EventName", "ConsoleLogin")
+    for number, page in enumerate(pages_of(line, attribute, since, until), start=1):
         for at, record in page.records:
             identity = _part(record, "userIdentity")
             if at and identity.get("type") == "AssumedRole" and not failed_sign_in(record):
@@ -234,9 +260,9 @@ def creations(
     Calls that AWS refused, and events that cannot be read, tell of nobody.
     """
     found: list[Creation] = []
-    line = _Line(session, session.home_region, limiter)
+    line = Line(session, session.home_region, limiter)
     attribute = ("EventName", event_name)
-    for number, page in enumerate(_pages(line, attribute, since, until), start=1):
+    for number, page in enumerate(pages_of(line, attribute, since, until), start=1):
         found += [one for at, record in page.records if (one := as_creation(record, at))]
         if number >= max_pages:
             break
@@ -248,21 +274,27 @@ def _part(record: Any, name: str) -> Mapping[str, Any]:
     return part if isinstance(part, Mapping) else {}
 
 
-def _pages(
-    line: _Line, attribute: tuple[str, str], since: datetime, until: datetime
-) -> Iterator[_Page]:
-    """The pages of one lookup, newest event first. Raises AwsFailure, also "HalfRead"."""
-    request: dict[str, Any] = {
-        "LookupAttributes": [{"AttributeKey": attribute[0], "AttributeValue": attribute[1]}],
-        "StartTime": since,
-        "EndTime": until,
-        "MaxResults": _PAGE,
-    }
+def pages_of(
+    line: Line, attribute: tuple[str, str] | None, since: datetime, until: datetime
+) -> Iterator[Page]:
+    """The pages of one lookup, newest event first; of everybody's events without an attribute.
+
+    Raises AwsFailure, also "HalfRead".
+    """
+    request: dict[str, Any] = {"StartTime": since, "EndTime": until, "MaxResults": PAGE}
+    if attribute is not None:
+        key, value = attribute
+        request["LookupAttributes"] = [{"AttributeKey": key, "AttributeValue": value}]
     seen: set[str] = set()
     while True:
         told = _patiently(line, request)
         token = told.get("NextToken")
-        yield _Page(tuple(_record(event) for event in told.get("Events") or ()), not token)
+        events = told.get("Events") or ()
+        yield Page(
+            tuple(_record(event) for event in events),
+            not token,
+            tuple(text(event.get("Username")) for event in events),
+        )
         if not token:
             return
         if token in seen:
@@ -272,7 +304,7 @@ def _pages(
         request["NextToken"] = token
 
 
-def _patiently(line: _Line, request: Mapping[str, Any]) -> dict[str, Any]:
+def _patiently(line: Line, request: Mapping[str, Any]) -> dict[str, Any]:
     """One LookupEvents; throttles and lost answers are waited out, each try through the limiter."""
     for tried in range(1, _TRIES + 1):
         line.limiter.wait()

@@ -59,14 +59,9 @@ def as_event(record: Any, user_id: str) -> TrailEvent | None:
     GetFederationToken sessions only as that of the session's issuer. Raises AwsFailure
     "MalformedEvent" where the record does not say whose it is, or is this user's without a time.
     """
-    if not isinstance(record, Mapping):
-        raise _malformed("An event of event history cannot be read.")
-    identity = record.get("userIdentity")
-    if not isinstance(identity, Mapping):
-        raise _malformed("An event of event history does not say whose it is.")
-    principal = _acting_user(identity)
-    if not user_id or principal != user_id:
+    if acting_user(record) != user_id or not user_id:
         return None
+    identity = _part(record, "userIdentity")
     request = record.get("requestParameters")
     return TrailEvent(
         event_id=text(record.get("eventID")),
@@ -130,8 +125,16 @@ def text(value: Any) -> str:
     return cut.encode("utf-8", "replace").decode("utf-8")
 
 
-def _acting_user(identity: Mapping[str, Any]) -> str:
-    """The id of the IAM user that acted; "" if none did. Raises AwsFailure "MalformedEvent"."""
+def acting_user(record: Any) -> str:
+    """The id of the IAM user that acted in `record`; "" if none did.
+
+    Raises AwsFailure "MalformedEvent" where it does not say.
+    """
+    if not isinstance(record, Mapping):
+        raise _malformed("An event of event history cannot be read.")
+    identity = record.get("userIdentity")
+    if not isinstance(identity, Mapping):
+        raise _malformed("An event of event history does not say whose it is.")
     kind = identity.get("type")
     # Without a principal: a sign-in under a name that no user bears, which AWS hides.
     principal = identity.get("principalId", "")

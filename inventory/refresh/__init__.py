@@ -2,22 +2,25 @@
 
 from inventory.refresh.correcting import clear_category, override_category
 from inventory.refresh.judging import judge
-from inventory.refresh.listening import listen_user, listened_to
+from inventory.refresh.listening import hear, listen_user, listen_users, listened_to
 from inventory.refresh.listing import accept_listing
-from inventory.refresh.looking import look_at_user, read_last_used
+from inventory.refresh.looking import LOOK_SERVES, look_at_user, read_last_used
 from inventory.refresh.references import looked_for
 from inventory.refresh.removed_from_code import record_removed_from_code
 from inventory.refresh.syncing import ask_sync, due_syncs, enqueue, run_sync, taken_up
 from inventory.refresh.unseen import watch_accounts
 
 __all__ = [
+    "LOOK_SERVES",
     "accept_listing",
     "ask_sync",
     "clear_category",
     "due_syncs",
     "enqueue",
+    "hear",
     "judge",
     "listen_user",
+    "listen_users",
     "listened_to",
     "look_at_user",
     "looked_for",

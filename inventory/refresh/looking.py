@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 
 from inventory import clock
@@ -14,6 +16,9 @@ from inventory.reads import reads_of
 from inventory.refresh.credentials import rows_of, save_credentials
 from inventory.refresh.judging import judge
 from inventory.refresh.listening import listen_user, listened_to
+
+# A look so young serves again: whoever decides about a whole batch listens once for all of it.
+LOOK_SERVES = timedelta(minutes=2)
 
 
 def read_last_used(
@@ -57,19 +62,19 @@ def read_last_used(
 def look_at_user(user: IamUser, session: AwsSession, holdings: UserHoldings) -> bool:
     """Bring all evidence about one user up to now and judge it; whether every source was read.
 
-    Event history is read on from the last look in every Region, credentials anew; service last
-    accessed keeps what the last sync read. Never raises for AWS: what failed is a gap, and a gap
-    leaves the verdict unknown. Not for a fenced or shut user: its events are new only once, and
-    belong to whoever listens to it.
+    Event history is read on from the last look in every Region, unless that is younger than
+    `LOOK_SERVES`; credentials are read anew; service last accessed keeps what the last sync read.
+    Never raises for AWS: what failed is a gap, and a gap leaves the verdict unknown. Not for a
+    fenced or shut user: its events are new only once, and belong to whoever listens to it.
     """
     now = clock.now()
     keys = read_last_used(user, session, holdings)
-    listen_user(user, session, now)
+    listen_user(user, session, now, fresh=LOOK_SERVES)
     judge([user])
     user.refresh_from_db()
     heard = listened_to(user)
     # A sync that judges at the same time may write over the gap that says so.
-    read = keys is not None and heard is not None and heard >= now
+    read = keys is not None and heard is not None and heard > now - LOOK_SERVES
     return read and user.coverage_whole
 
 

@@ -154,3 +154,12 @@ def test_user_and_credentials_are_written_in_the_order_of_a_sync(
         True,
         True,
     ]
+
+
+def test_a_look_for_many_serves_each_of_them(simulator: Simulator, account: Account) -> None:
+    users = list(IamUser.objects.filter(verdict="dormant", gone_at=None).order_by("pk")[:5])
+    session = open_session(account, "reader")
+    refresh.listen_users(account, users, session, clock.now())
+    simulator.calls.clear()
+    assert all(look(user) for user in users)
+    assert "LookupEvents" not in {note["operation"] for note in simulator.calls}
