@@ -9,15 +9,17 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, QuerySet
 
 from inventory import clock, ledger
+from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import read_user
-from inventory.aws.session import AwsSession, open_session
+from inventory.aws.session import AwsSession, shared_reader
 from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence, nudge, ownership
+from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
 from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.lifecycle import Method, MoveName, State
@@ -138,14 +140,18 @@ def dry_run(batch_pk: int) -> None:
         return
     asked_at = batch.dry_run_asked_at
     try:
-        session = open_session(batch.account, "reader")
+        session = shared_reader(batch.account)
     except AwsFailure as refused:
         Batch.objects.filter(pk=batch.pk).update(
             dry_run_error=f"AWS refused the read role: {refused}", dry_run_asked_at=None
         )
         return
-    for change in batch.changes.select_related("departure__user__account", "departure__owner"):
-        _dry_run_one(change, session)
+    changes = list(
+        batch.changes.select_related("departure__user__account", "departure__owner").order_by("pk")
+    )
+    wide = look_ahead(batch, [change.pk for change in changes])
+    for change in changes:
+        _dry_run_one(change, session, wide if wide and wide.holds else None)
     with transaction.atomic():
         row = Batch.objects.select_for_update().get(pk=batch.pk)
         # Somebody changed the draft meanwhile: the dry run that this asked for is still to come.
@@ -275,11 +281,11 @@ def _ask_dry_run(batch: Batch) -> None:
     nudge.dry_run(batch.pk)
 
 
-def _dry_run_one(change: Change, session: AwsSession) -> None:
+def _dry_run_one(change: Change, session: AwsSession, wide: AccountWide | None) -> None:
     departure, move = change.departure, MoveName(change.move)
     user = departure.user
     try:
-        holdings = read_user(session, user.user_name)
+        holdings = read_user(session, user.user_name, wide)
     except NoSuchUser:
         _block(change, "gone", f"{user} is not in AWS under this name. Sync the account.")
         return

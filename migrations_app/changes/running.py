@@ -13,34 +13,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import structlog
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from inventory import clock, ledger
-from inventory.aws import account_wide
 from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure
-from inventory.aws.limiter import Limiter
-from inventory.aws.session import forget_sessions, shared_reader
-from inventory.models import Account, Credential
+from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
 from migrations_app import notices
 from migrations_app.changes import approval, nudge, restoring
+from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
 from migrations_app.changes.situation import account_blockers
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
 
-log = structlog.get_logger(__name__)
-
 # A task works a minute at most.
 SLICE = 45.0
-# From this many users on a look at the whole account costs fewer calls than one at each.
-_WORTH_IT = 3
 ATTEMPTS = 3
 # Claimed this often without an end: something about this change kills its workers.
 MOST_CLAIMS = 8
@@ -67,8 +60,8 @@ def run_batch(batch_pk: int) -> bool:
             # Whoever waits to be tried again is woken by the sweep, not by asking all the time.
             finish_if_done(batch)
             return False
-        if len(ready) >= _WORTH_IT and (wide is None or not wide.holds):
-            wide = _look_wide(batch.account)
+        if wide is None or not wide.holds:
+            wide = look_ahead(batch, list(ready))
         _work_through(ready, batch_pk, wide, ends)
     return True
 
@@ -101,19 +94,6 @@ def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, en
         working = [pool.submit(work_and_hang_up) for _ in range(at_once)]
     for one in working:
         one.result()
-
-
-def _look_wide(account: Account) -> AccountWide | None:
-    """A look at the whole account; None where it failed, and each user is read by itself."""
-    held = Credential.objects.filter(
-        user__account=account, kind=Credential.Kind.SERVICE_SPECIFIC, gone_at=None
-    ).exclude(service="")
-    services = held.order_by().values_list("service", flat=True).distinct()
-    try:
-        return account_wide.look(shared_reader(account), services, Limiter.for_reads(account))
-    except AwsFailure as refused:
-        log.warning("the whole account could not be looked at", error=str(refused))
-        return None
 
 
 def run_change(change_pk: int, wide: AccountWide | None = None) -> None:

@@ -1,0 +1,52 @@
+"""What is looked at once for many users of a batch, before each of them is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from inventory import clock, refresh
+from inventory.aws import account_wide
+from inventory.aws.account_wide import AccountWide
+from inventory.aws.failure import AwsFailure
+from inventory.aws.limiter import Limiter
+from inventory.aws.session import shared_reader
+from inventory.models import Account, Credential, IamUser
+from migrations_app.lifecycle import MoveName, State
+from migrations_app.models import Batch, Departure
+
+log = structlog.get_logger(__name__)
+
+# From this many users on a look at the whole account costs fewer calls than one at each.
+_WORTH_IT = 3
+
+
+def look_ahead(batch: Batch, changes: Sequence[int]) -> AccountWide | None:
+    """Look at whatever serves all of these changes of the batch; None if each looks for itself.
+
+    Event history is brought up to now for those whose verdict is judged again. What AWS refuses
+    here is no failure: the look at each user asks again, and tells.
+    """
+    if len(changes) < _WORTH_IT:
+        return None
+    account = batch.account
+    try:
+        reader = shared_reader(account)
+        if batch.move == MoveName.DISABLE and not batch.urgent:
+            # Who is fenced already is listened to elsewhere: its events are new only once.
+            judged = Departure.objects.filter(changes__in=changes, state=State.OWNER_ASSIGNED)
+            users = IamUser.objects.filter(departure__in=judged).order_by("pk")
+            refresh.listen_users(account, users, reader, clock.now(), fresh=refresh.LOOK_SERVES)
+        return account_wide.look(reader, _services(account), Limiter.for_reads(account))
+    except AwsFailure as refused:
+        log.warning("the whole account could not be looked at", error=str(refused))
+        return None
+
+
+def _services(account: Account) -> list[str]:
+    """The services for which somebody here holds credentials of their own."""
+    held = Credential.objects.filter(
+        user__account=account, kind=Credential.Kind.SERVICE_SPECIFIC, gone_at=None
+    ).exclude(service="")
+    return list(held.order_by().values_list("service", flat=True).distinct())
