@@ -42,6 +42,7 @@ from migrations_app.changes.enrolling import (
     prove_missing,
 )
 from migrations_app.changes.forward import vanish
+from migrations_app.changes.half_done import finish_deleting, stop_and_rebuild
 from migrations_app.changes.hits import caller_fixed, dismiss, extend
 from migrations_app.changes.ownership import (
     accept_hand_over,
@@ -69,11 +70,9 @@ from migrations_app.changes.protecting import (
 )
 from migrations_app.changes.restoring import (
     RestorePreview,
-    finish_deleting,
     may_be_restored,
     restore,
     restore_preview,
-    stop_and_rebuild,
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.changes.stop import current, lift, pull

@@ -50,25 +50,27 @@ class RowJournal:
         self.hold()
         if not self.change.forward:
             return
-        stopped, stop_asked, protection, restoring = (
+        restores = Change.objects.filter(
+            departure=OuterRef("departure"), move=MoveName.RESTORE, status__in=_OPEN_RESTORE
+        )
+        stopped, stop_asked, restoring, reading_back, protection = (
             Change.objects.filter(pk=self.change.pk)
             .annotate(
                 stopped=Exists(EmergencyStop.objects.filter(lifted_at=None)),
-                restoring=Exists(
-                    Change.objects.filter(
-                        departure=OuterRef("departure"),
-                        move=MoveName.RESTORE,
-                        status__in=_OPEN_RESTORE,
-                    )
-                ),
+                restoring=Exists(restores.filter(finished_at=None)),
+                reading_back=Exists(restores.filter(status=Change.Status.RUNNING)),
             )
-            .values_list("stopped", "stop_asked", "departure__protection", "restoring")
+            .values_list(
+                "stopped", "stop_asked", "restoring", "reading_back", "departure__protection"
+            )
             .get()
         )
         if stopped:
             raise Halted("The emergency stop is pulled.")
         if stop_asked or restoring:
             raise Superseded
+        if reading_back:
+            raise Halted("An earlier restore of it is being read back.")
         if protection:
             raise Halted(f"It was protected meanwhile ({protection}).")
 
@@ -106,7 +108,9 @@ class RowJournal:
     def before(self, call: aws.PlannedCall, attempt: int) -> int:
         """The last look and the line of a send, committed as one; raises as `gate`.
 
-        With the first final call also the point of no return is passed.
+        A restore that takes the change over locks its row and looks for a line without an answer,
+        so one of the two always sees the other. With the first final call also the point of no
+        return is passed.
         """
         with transaction.atomic():
             passes = call.final and self.change.irreversible_at is None

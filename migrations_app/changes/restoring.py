@@ -1,6 +1,6 @@
 """Restore: it outranks every forward change, undoes exactly what we did, and is read back.
 
-Rules 9 and 14. Also what is left when a deletion stopped half-way (rule 18).
+Rules 9 and 14.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from inventory.models import Alert, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import aws, notices
-from migrations_app.changes import nudge
+from migrations_app.changes import nudge, outranking
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import FORWARD_MOVES, SWITCHED_OFF, MoveName, State
-from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings, Plan
+from migrations_app.models import Answer, Call, Change, Departure, Hit, Plan
 
 # After the first read-back; the product's time.
 CHECKS = (timedelta(minutes=5), timedelta(hours=1))
@@ -34,8 +34,9 @@ _FORWARD = sorted(name.value for name in FORWARD_MOVES)
 def restore(departure: Departure, person: Person | None, reason: str = "") -> Change:
     """Ask for a restore; it is queued at once and needs no approval.
 
-    In one transaction: an unclaimed forward change is superseded, a claimed one is asked to stop,
-    drafts and approved batches lose the user. A second request gives back the first. Refused for a
+    In one transaction: an unclaimed forward change is superseded, a claimed one is taken over or
+    asked to stop (see `outranking`), drafts and approved batches lose the user. A second request
+    gives back the first. Refused for a
     user that has access, is deleted, or is past the point of no return. `person` None is the
     product itself, when a fenced user is protected.
     """
@@ -56,10 +57,13 @@ def restore(departure: Departure, person: Person | None, reason: str = "") -> Ch
             move=MoveName.RESTORE,
             status__in=[Change.Status.QUEUED, Change.Status.RUNNING, Change.Status.FAILED],
         ).first()
-        if asked is not None:
+        if asked is not None and not (asked.finished_at and may_be_restored(row)):
             return _again(asked)
         _refuse_restore(row)
-        _supersede(row)
+        if asked is not None:
+            # A read-back of an earlier one. What is to be undone now was done after it.
+            _no_more_checks(asked, asked.claimed_by)
+        outranking.supersede(row)
         change = Change.objects.create(
             departure=row,
             move=MoveName.RESTORE,
@@ -102,7 +106,10 @@ def made_by_us(departure: Departure, by: Change | None = None) -> aws.Made:
 
 
 def _our_calls(departure: Departure, by: Change | None = None) -> list[Call]:
-    restores = departure.changes.filter(move=MoveName.RESTORE, status=Change.Status.DONE)
+    # Finished once, it is the last one also while it is being read back, or where that failed.
+    restores = departure.changes.filter(move=MoveName.RESTORE, finished_at__isnull=False).exclude(
+        status=Change.Status.WITHDRAWN
+    )
     forward = Call.objects.filter(
         change__departure=departure, change__move__in=[MoveName.DISABLE, MoveName.SOAK]
     )
@@ -231,37 +238,6 @@ def _no_more_checks(change: Change, worker: str) -> None:
     )
 
 
-def finish_deleting(departure: Departure, person: Person) -> Change:
-    """Go on with a deletion that stopped past its point of no return, under its first approval."""
-    require(person, Action.OPERATE)
-    with transaction.atomic():
-        change = _half_done(departure)
-        Change.objects.filter(pk=change.pk).update(
-            status=Change.Status.QUEUED, attempts=0, try_after=None, stop_asked=False
-        )
-        ledger.append("delete.finish-asked", actor=person, user=departure.user)
-        nudge.run_change(change.pk)
-    change.refresh_from_db()
-    return change
-
-
-def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
-    """Give a half-done deletion up; it stays fenced. The holdings from which to re-create it."""
-    require(person, Action.OPERATE)
-    with transaction.atomic():
-        change = _half_done(departure)
-        Change.objects.filter(pk=change.pk).update(
-            status=Change.Status.WITHDRAWN,
-            finished_at=clock.now(),
-            result=f"Stopped by {person} past the point of no return.",
-        )
-        ledger.append("delete.stopped", actor=person, user=departure.user)
-        saved = change.holdings.order_by("taken_at").first()
-    if saved is None:
-        raise Refused(f"Nothing of {departure.user} was saved.")
-    return saved
-
-
 def raise_alert(key: str, kind: str, title: str, text: str, departure: Departure) -> None:
     """Open an alert about one user, once per key."""
     Alert.objects.get_or_create(
@@ -301,15 +277,6 @@ def _refuse_restore(row: Departure) -> None:
     ).exists()
     if row.state not in SWITCHED_OFF and not touched and made_by_us(row) == aws.Made():
         raise Refused(f"{row.user} has access already; there is nothing to restore.")
-
-
-def _supersede(row: Departure) -> None:
-    now = clock.now()
-    forward = row.changes.filter(move__in=_FORWARD)
-    forward.filter(status__in=[*Change.UNCLAIMED, Change.Status.FAILED]).update(
-        status=Change.Status.SUPERSEDED, finished_at=now, result="A restore was asked for."
-    )
-    forward.filter(status=Change.Status.RUNNING).update(stop_asked=True)
 
 
 def _boundary_before(calls: list[Call]) -> str:
@@ -402,21 +369,3 @@ def _record_restore(departure: Departure, change: Change, holdings: UserHoldings
     notices.tell_owner(
         departure, "restored", f"restore:{change.pk}:done", f"{departure.user} is restored{lost}"
     )
-
-
-def _half_done(departure: Departure) -> Change:
-    change = (
-        departure.changes.select_for_update()
-        .filter(move=MoveName.DELETE, irreversible_at__isnull=False)
-        .exclude(status__in=[Change.Status.DONE, Change.Status.RUNNING])
-        .order_by("-pk")
-        .first()
-    )
-    if change is None or departure.state == State.DELETED:
-        raise Refused(f"{departure.user} is not partly deleted, or its deletion is running.")
-    return change
-
-
-def lease_ended(change: Change) -> bool:
-    """Whether no worker holds this change any more."""
-    return change.lease_until is None or change.lease_until < clock.real_now()

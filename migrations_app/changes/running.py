@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from inventory import clock, ledger
 from inventory.aws.account_wide import AccountWide
@@ -24,7 +24,7 @@ from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
 from migrations_app import notices
-from migrations_app.changes import approval, nudge, restoring
+from migrations_app.changes import approval, nudge, outranking, restoring
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
@@ -123,6 +123,7 @@ def run_change(change_pk: int, wide: AccountWide | None = None) -> None:
         _failed(change, worker, AwsFailure("NotRecorded", str(broken), operation=change.move))
     else:
         _end(change, worker, Change.Status.DONE, result)
+    outranking.wake(change.departure)
     if change.batch_id and change.batch and change.follows_id is None:
         finish_if_done(change.batch)
 
@@ -130,16 +131,16 @@ def run_change(change_pk: int, wide: AccountWide | None = None) -> None:
 def run_restore(change_pk: int) -> bool:
     """Claim one restore, or one of its later read-backs, and do it; whether it must wait."""
     worker = uuid.uuid4().hex
-    if _forward_still_runs(change_pk):
+    if not _is_free(change_pk):
         return True
     change = _claim(change_pk, worker)
     try:
-        if change is not None:
-            restoring.apply_restore(change, worker)
-        else:
+        if change is None:
             change = _claim_check(change_pk, worker)
-            if change is not None:
-                restoring.check_restore(change, worker)
+        if change is not None and change.finished_at is not None:
+            restoring.check_restore(change, worker)
+        elif change is not None:
+            restoring.apply_restore(change, worker)
     except LeaseLost:
         return False
     except AwsFailure as refused:
@@ -231,8 +232,15 @@ def _claim(change_pk: int, worker: str) -> Change | None:
 
 
 def _claim_check(change_pk: int, worker: str) -> Change | None:
-    """Take a finished restore whose next read-back is due."""
+    """Take a finished restore whose next read-back is due; a forward change of today goes first."""
+    busy = Change.objects.filter(
+        departure=OuterRef("departure"),
+        move__in=[move.value for move in FORWARD_MOVES],
+        status=Change.Status.RUNNING,
+        lease_until__gt=clock.real_now(),
+    )
     taken = Change.objects.filter(
+        ~Exists(busy),
         pk=change_pk,
         move=MoveName.RESTORE,
         status=Change.Status.DONE,
@@ -251,15 +259,15 @@ def _loaded(change_pk: int) -> Change:
     ).get(pk=change_pk)
 
 
-def _forward_still_runs(change_pk: int) -> bool:
-    """A restore waits until the forward change that was asked to stop has let go."""
-    departure = Change.objects.filter(pk=change_pk).values("departure")
-    return Change.objects.filter(
-        departure__in=departure,
-        move__in=[move.value for move in FORWARD_MOVES],
-        status=Change.Status.RUNNING,
-        lease_until__gt=clock.real_now(),
-    ).exists()
+def _is_free(change_pk: int) -> bool:
+    """Whether no forward call for the user of an open restore is out; its change is taken over."""
+    departure = (
+        Change.objects.filter(pk=change_pk, finished_at=None)
+        .exclude(status__in=Change.ENDED)
+        .values_list("departure", flat=True)
+        .first()
+    )
+    return departure is None or outranking.take_over(departure)
 
 
 def _end(change: Change, worker: str, status: str, result: str) -> None:

@@ -147,6 +147,12 @@ def _busy(ids: Sequence[int], besides: Iterable[Change]) -> dict[int, str]:
         forward | Q(move=MoveName.RESTORE), departure__in=ids, status__in=Change.OPEN
     ).select_related("batch")
     rows = rows.exclude(pk__in=[change.pk for change in besides])
+    # One that is only being read back holds nobody: the gate before each call waits for it.
+    rows = rows.exclude(
+        move=MoveName.RESTORE,
+        finished_at__isnull=False,
+        status__in=[Change.Status.QUEUED, Change.Status.RUNNING],
+    )
     return {
         row.departure_id: f"batch {row.batch}" if row.batch else f"a {row.move}" for row in rows
     }

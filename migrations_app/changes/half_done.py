@@ -1,0 +1,60 @@
+"""What is left when a deletion stopped past its point of no return: finish it, or give it up.
+
+Rule 18. Both are an engineer's, under the approval that the deletion began with.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from inventory import clock, ledger
+from inventory.models import Person
+from inventory.permissions import Action, require
+from inventory.refusals import Refused
+from migrations_app.changes import nudge
+from migrations_app.lifecycle import MoveName, State
+from migrations_app.models import Change, Departure, Holdings
+
+
+def finish_deleting(departure: Departure, person: Person) -> Change:
+    """Go on with a deletion that stopped past its point of no return, under its first approval."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        change = _half_done(departure)
+        Change.objects.filter(pk=change.pk).update(
+            status=Change.Status.QUEUED, attempts=0, try_after=None, stop_asked=False
+        )
+        ledger.append("delete.finish-asked", actor=person, user=departure.user)
+        nudge.run_change(change.pk)
+    change.refresh_from_db()
+    return change
+
+
+def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
+    """Give a half-done deletion up; it stays fenced. The holdings from which to re-create it."""
+    require(person, Action.OPERATE)
+    with transaction.atomic():
+        change = _half_done(departure)
+        Change.objects.filter(pk=change.pk).update(
+            status=Change.Status.WITHDRAWN,
+            finished_at=clock.now(),
+            result=f"Stopped by {person} past the point of no return.",
+        )
+        ledger.append("delete.stopped", actor=person, user=departure.user)
+        saved = change.holdings.order_by("taken_at").first()
+    if saved is None:
+        raise Refused(f"Nothing of {departure.user} was saved.")
+    return saved
+
+
+def _half_done(departure: Departure) -> Change:
+    change = (
+        departure.changes.select_for_update()
+        .filter(move=MoveName.DELETE, irreversible_at__isnull=False)
+        .exclude(status__in=[Change.Status.DONE, Change.Status.RUNNING])
+        .order_by("-pk")
+        .first()
+    )
+    if change is None or departure.state == State.DELETED:
+        raise Refused(f"{departure.user} is not partly deleted, or its deletion is running.")
+    return change
