@@ -18,7 +18,7 @@ from inventory.permissions import Action, may, require
 from inventory.policy import Policy, next_opening, policy_for
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import notices
-from migrations_app.changes import nudge, restoring
+from migrations_app.changes import nudge, restoring, stop
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.evidence import NAMED
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
@@ -203,10 +203,13 @@ def pause_by_itself(batch: Batch, why: str, ledgered: str = "") -> None:
 
 
 def resume(batch: Batch, person: Person) -> Batch:
-    """Go on with a paused batch; the next sweep's checks hold as ever."""
+    """Go on with a batch that is paused, or that the emergency stop halted; checks hold as ever."""
     require(person, Action.OPERATE)
     with transaction.atomic():
         row = _locked(batch)
+        if row.resume_needed and row.status != Batch.Status.PAUSED:
+            stop.resume_halted(row, person)
+            return row
         if row.status != Batch.Status.PAUSED:
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not paused.")
         blocked = account_blockers(row.account, row.move, urgent=True)
@@ -306,6 +309,8 @@ def retry(change: Change, person: Person) -> Change:
     ended = (Batch.Status.ABORTED, Batch.Status.WITHDRAWN)
     if forward and change.batch and change.batch.status in ended and not change.irreversible_at:
         raise Refused(f"Batch {change.batch} has ended. Restore the user, or compose a new batch.")
+    if forward and change.batch and change.batch.resume_needed:
+        raise Refused(f"Batch {change.batch} was halted by the emergency stop. Resume it first.")
     with transaction.atomic():
         changed = Change.objects.filter(pk=change.pk, status=Change.Status.FAILED).update(
             status=Change.Status.QUEUED, attempts=0, try_after=None, error="", error_code=""
@@ -382,6 +387,8 @@ def to_draft(row: Batch) -> None:
     row.asked_by = row.asked_at = row.approved_by = row.approved_at = None
     row.approved_digest, row.overrides = "", {}
     row.window_from = row.window_to = None
+    # Whoever approves it anew also says that it may go on.
+    row.resume_needed = False
     row.save()
 
 

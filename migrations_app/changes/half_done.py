@@ -21,6 +21,15 @@ def finish_deleting(departure: Departure, person: Person) -> Change:
     require(person, Action.OPERATE)
     with transaction.atomic():
         change = _half_done(departure)
+        if change.batch is None:
+            raise Refused(
+                "What approved its deletion is not known here. Stop and rebuild it, or compose a "
+                "new delete batch."
+            )
+        if change.batch.resume_needed:
+            raise Refused(
+                f"Batch {change.batch} was halted by the emergency stop. Resume it first."
+            )
         Change.objects.filter(pk=change.pk).update(
             status=Change.Status.QUEUED, attempts=0, try_after=None, stop_asked=False
         )
@@ -49,7 +58,8 @@ def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
 
 def _half_done(departure: Departure) -> Change:
     change = (
-        departure.changes.select_for_update()
+        departure.changes.select_for_update(of=("self",))
+        .select_related("batch")
         .filter(move=MoveName.DELETE, irreversible_at__isnull=False)
         .exclude(status__in=[Change.Status.DONE, Change.Status.RUNNING])
         .order_by("-pk")

@@ -216,7 +216,8 @@ def _claim(change_pk: int, worker: str) -> Change | None:
     )
     taken = Change.objects.filter(
         waits | lost,
-        Q(move=MoveName.RESTORE) | Q(pk__in=Change.objects.filter(may_run).values("pk")),
+        Q(move=MoveName.RESTORE)
+        | Q(pk__in=Change.objects.filter(may_run).exclude(batch__resume_needed=True).values("pk")),
         pk=change_pk,
         attempts__lt=MOST_CLAIMS,
     ).update(

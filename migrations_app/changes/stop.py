@@ -1,14 +1,24 @@
-"""The emergency stop: one person pulls it, another lifts it, and each batch is resumed by hand."""
+"""The emergency stop: one person pulls it, another lifts it, and each batch is resumed by hand.
+
+The stop is a row, so it outlasts every process. What it halts is marked when it is pulled and waits
+for a person after it was lifted: batches that run or were approved, and those that owe a shut or a
+deletion to somebody.
+"""
 
 from __future__ import annotations
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from inventory import clock, ledger
 from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app.models import Batch, EmergencyStop
+from migrations_app.changes import nudge
+from migrations_app.lifecycle import MoveName, State
+from migrations_app.models import Batch, Change, EmergencyStop
+
+HALTED = "The emergency stop halted it; an engineer resumes it by hand."
 
 
 def current() -> EmergencyStop | None:
@@ -27,12 +37,7 @@ def pull(person: Person, reason: str = "") -> EmergencyStop:
             stop = EmergencyStop.objects.create(
                 pulled_by=person, pulled_at=clock.now(), reason=reason.strip()
             )
-            Batch.objects.filter(status=Batch.Status.RUNNING).update(
-                status=Batch.Status.PAUSED,
-                pause_reason=f"{person} pulled the emergency stop.",
-                paused_at=clock.now(),
-                resume_needed=True,
-            )
+            halt(f"{person} pulled the emergency stop.")
             ledger.append("stop.pulled", actor=person, reason=reason)
     except IntegrityError:
         # Two people pulled at once; either stop will do.
@@ -54,7 +59,38 @@ def lift(person: Person, reason: str) -> EmergencyStop:
             raise Stale("The emergency stop is not pulled.")
         if stop.pulled_by_id == person.pk:
             raise NotAllowed("You pulled it, so another person lifts it.")
+        if stop.reconcile and stop.reconciled_at is None:
+            raise Refused("The database was restored. Run manage.py reconcile first: it reads AWS.")
+        if stop.reconciled_by_id == person.pk:
+            raise NotAllowed("You reconciled it with AWS, so another person lifts it.")
         stop.lifted_by, stop.lifted_at, stop.lift_reason = person, clock.now(), reason.strip()
         stop.save()
         ledger.append("stop.lifted", actor=person, reason=reason)
     return stop
+
+
+def halt(why: str) -> None:
+    """Pause what runs, and mark whatever would go on by itself; in the caller's transaction."""
+    owes_a_shut = Change.objects.filter(
+        move=MoveName.DISABLE, status=Change.Status.DONE, departure__state=State.DISABLED
+    )
+    owes_a_deletion = Change.objects.filter(
+        irreversible_at__isnull=False, status__in=Change.OPEN, move=MoveName.DELETE
+    )
+    unsettled = Q(changes__in=owes_a_shut) | Q(changes__in=owes_a_deletion)
+    held = Batch.objects.filter(Q(status__in=[Batch.Status.APPROVED, *Batch.LIVE]) | unsettled)
+    Batch.objects.filter(pk__in=set(held.values_list("pk", flat=True))).update(resume_needed=True)
+    Batch.objects.filter(status=Batch.Status.RUNNING).update(
+        status=Batch.Status.PAUSED, pause_reason=why, paused_at=clock.now()
+    )
+
+
+def resume_halted(row: Batch, person: Person) -> None:
+    """A batch that does not run, but owes something, goes on; in the caller's transaction."""
+    if current() is not None:
+        raise Refused("The emergency stop is pulled. Another person lifts it first.")
+    Batch.objects.filter(pk=row.pk).update(resume_needed=False)
+    row.resume_needed = False
+    ledger.append("batch.resumed", actor=person, batch=row.number)
+    for pk in row.changes.filter(status=Change.Status.QUEUED).values_list("pk", flat=True):
+        nudge.run_change(pk)

@@ -11,7 +11,7 @@ from inventory import clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
 from migrations_app import guards, notices
-from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running
+from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running, stop
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, Notice
@@ -59,6 +59,8 @@ def waits_for(batch: Batch) -> list[str]:
     """Why an approved batch does not run yet, in sentences; empty when it may start."""
     now, account = clock.now(), batch.account
     reasons = [one.text for one in account_blockers(account, batch.move, batch.urgent)]
+    if batch.resume_needed:
+        reasons.append(stop.HALTED)
     if not approval.approver_still_may(batch):
         reasons.append(f"{batch.approved_by} is no approver any more; it needs another approval.")
     leaving = [
@@ -141,6 +143,8 @@ def shut_waits_for(departure: Departure) -> list[str]:
         reasons.append("It was shut by half. Try its failed change again, or restore it.")
     elif fence.batch is None or not approval.approver_still_may(fence.batch):
         reasons.append("Its approver has lost the role; another approver must take it over.")
+    elif fence.batch.resume_needed:
+        reasons.append(f"Batch {fence.batch}: {stop.HALTED}")
     left_out = departure.changes.filter(
         move=MoveName.SOAK,
         status=Change.Status.LEFT_OUT,

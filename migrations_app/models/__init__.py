@@ -5,12 +5,12 @@ from migrations_app.models.change import (
     Call,
     Change,
     Comment,
-    EmergencyStop,
     Holdings,
     Viewed,
 )
 from migrations_app.models.departure import Answer, Departure, GivenAnswer, Hit, Plan
 from migrations_app.models.notice import Notice, Opening, PendingDeclaration
+from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
     "Answer",
@@ -18,6 +18,7 @@ __all__ = [
     "Call",
     "Change",
     "Comment",
+    "DatabaseHome",
     "Departure",
     "EmergencyStop",
     "GivenAnswer",

@@ -285,33 +285,3 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
-
-
-class EmergencyStop(models.Model):
-    """While one is not lifted, no forward write happens in any account. Restore goes on."""
-
-    pulled_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    pulled_at = models.DateTimeField()
-    reason = models.TextField(blank=True)
-    lifted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
-    lifted_at = models.DateTimeField(null=True, blank=True)
-    lift_reason = models.TextField(blank=True)
-
-    class Meta:
-        ordering: ClassVar = ["-pulled_at"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                models.Value(1), condition=Q(lifted_at=None), name="one_emergency_stop"
-            ),
-            models.CheckConstraint(
-                condition=Q(lifted_by=None) | ~Q(lifted_by=F("pulled_by")),
-                name="stop_lifted_by_another",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Stop of {self.pulled_at:%Y-%m-%d %H:%M}"

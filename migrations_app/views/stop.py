@@ -28,7 +28,10 @@ def stop(request: HttpRequest) -> HttpResponse:
         "may_stop": may(person, Action.STOP),
         "is_own": current is not None and current.pulled_by_id == person.pk,
         "running": Batch.objects.filter(status__in=Batch.LIVE).select_related("account"),
-        "halted": Batch.objects.filter(resume_needed=True, status__in=Batch.OPEN),
+        "halted": Batch.objects.filter(resume_needed=True)
+        .exclude(status__in=Batch.LIVE)
+        .select_related("account"),
+        "may_resume": current is None and may(person, Action.OPERATE),
         "earlier": EmergencyStop.objects.exclude(lifted_at=None).select_related(
             "pulled_by", "lifted_by"
         )[:10],

@@ -135,7 +135,9 @@ def test_a_line_without_answer_of_an_earlier_worker_is_not_waited_for_while_one_
     assert not running.run_restore(ask(stage, departure).pk)
 
 
-def test_whoever_has_ended_wakes_the_restore_that_waits(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_has_ended_wakes_the_restore_that_waits(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     departure = stage.user()
     batch = stage.started("disable", [departure])
     really, told = stage.simulator.perform, []

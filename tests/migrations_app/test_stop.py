@@ -107,6 +107,83 @@ def test_lifted_each_batch_waits_to_be_resumed_by_hand(stage: Stage) -> None:
     assert of_user(departure, "disable").status == Change.Status.QUEUED
 
 
+def test_lifted_automatic_shuts_wait_until_their_batch_is_resumed(stage: Stage) -> None:
+    departure = stage.user()
+    batch = stage.fenced(departure)
+    assert batch.status == Batch.Status.DONE
+    changes.pull(stage.people.ada, "Something is wrong")
+    changes.lift(stage.people.mei, "It was nothing")
+    stage.skip(days=8)
+    stage.listen()
+    assert stage.shut_by_itself() == []
+    departure.refresh_from_db()
+    assert any("halted" in why for why in changes.shut_waits_for(departure))
+    changes.resume(batch, stage.people.jonas)
+    (shut,) = stage.shut_by_itself()
+    running.run_change(shut.pk)
+    departure.refresh_from_db()
+    assert departure.state == State.SOAKING
+
+
+def test_a_shut_that_was_queued_before_the_stop_waits_too(stage: Stage) -> None:
+    departure = stage.user()
+    batch = stage.fenced(departure)
+    stage.skip(days=8)
+    stage.listen()
+    (shut,) = stage.shut_by_itself()
+    changes.pull(stage.people.ada, "Something is wrong")
+    changes.lift(stage.people.mei, "It was nothing")
+    sent = len(stage.writes())
+    running.run_change(shut.pk)
+    changes.sweep()
+    assert len(stage.writes()) == sent
+    changes.resume(batch, stage.people.jonas)
+    running.run_change(shut.pk)
+    departure.refresh_from_db()
+    assert departure.state == State.SOAKING
+
+
+def test_lifted_an_approved_batch_does_not_start_by_itself(stage: Stage) -> None:
+    batch = stage.approved("disable", [stage.user()])
+    changes.pull(stage.people.ada, "Something is wrong")
+    changes.lift(stage.people.mei, "It was nothing")
+    changes.sweep()
+    batch.refresh_from_db()
+    assert batch.status == Batch.Status.APPROVED
+    changes.resume(batch, stage.people.jonas)
+    changes.sweep()
+    batch.refresh_from_db()
+    assert batch.status == Batch.Status.RUNNING
+
+
+def test_a_broken_off_deletion_is_finished_only_after_its_batch_was_resumed(stage: Stage) -> None:
+    departure = stage.user()
+    stage.ready_to_delete(departure)
+    batch = stage.started("delete", [departure])
+    stage.fault("access-denied", "DeleteUser", count=None)
+    stage.work(batch)
+    stage.simulator.faults.clear()
+    changes.pull(stage.people.ada, "Something is wrong")
+    changes.lift(stage.people.mei, "It was nothing")
+    departure.refresh_from_db()
+    with pytest.raises(Refused, match="Resume it first"):
+        changes.finish_deleting(departure, stage.people.jonas)
+    with pytest.raises(Refused, match="Resume it first"):
+        changes.retry(of_user(departure, "delete"), stage.people.jonas)
+    changes.resume(batch, stage.people.jonas)
+    running.run_change(changes.finish_deleting(departure, stage.people.jonas).pk)
+    departure.refresh_from_db()
+    assert departure.state == State.DELETED
+
+
+def test_nothing_of_before_the_stop_is_resumed_while_it_is_pulled(stage: Stage) -> None:
+    batch = stage.fenced(stage.user())
+    changes.pull(stage.people.ada, "Something is wrong")
+    batch.refresh_from_db()
+    with pytest.raises(Refused, match="emergency stop"):
+        changes.resume(batch, stage.people.jonas)
+
+
 def test_the_commands_pull_and_lift_as_a_person() -> None:
     cast.cast()
     assert "Stopped since" in command("stop", "--as", "jonas", "--reason", "Something is wrong")
