@@ -23,12 +23,12 @@ _ROLES = ("Reader", "Actor", "Deleter")
 
 def clients(endpoint: str) -> dict[str, Any]:
     """An IAM client for each role of the product, and what calls as the product itself."""
-    base = {
+    base: dict[str, Any] = {
         "region_name": "us-east-1",
         "endpoint_url": endpoint,
         "config": Config(max_pool_connections=CONNECTIONS, retries={"total_max_attempts": 1}),
     }
-    own = {
+    own: dict[str, Any] = {
         "aws_access_key_id": PRODUCT_CREDENTIALS["AWS_ACCESS_KEY_ID"],
         "aws_secret_access_key": PRODUCT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     }
@@ -40,7 +40,7 @@ def clients(endpoint: str) -> dict[str, Any]:
             RoleSessionName="bench",
             ExternalId=EXTERNAL_ID,
         )["Credentials"]
-        keys = {
+        keys: dict[str, Any] = {
             "aws_access_key_id": given["AccessKeyId"],
             "aws_secret_access_key": given["SecretAccessKey"],
             "aws_session_token": given["SessionToken"],

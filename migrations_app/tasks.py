@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import structlog
 from celery import shared_task
+from celery.signals import worker_ready
 
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
 from migrations_app import tripwire
-from migrations_app.changes import batches, nudge, running
+from migrations_app.changes import batches, database_home, nudge, running
 from migrations_app.changes.sweep import PARTS
 
 log = structlog.get_logger(__name__)
+
+
+@worker_ready.connect
+def look_where_the_rows_live(**_: object) -> None:
+    """After a database restore a worker starts in emergency stop."""
+    database_home.look()
 
 
 @shared_task(queue="read")

@@ -50,6 +50,7 @@ __all__ = [
     "federated_sign_ins",
     "look",
     "pages_of",
+    "records_of",
     "refuses_all",
     "without",
 ]
@@ -267,6 +268,19 @@ def creations(
         if number >= max_pages:
             break
     return found
+
+
+def records_of(
+    session: AwsSession, username: str, *, since: datetime, until: datetime, limiter: Limiter
+) -> Iterator[Any]:
+    """Every record under this name in the Region in which IAM's events are, newest first.
+
+    `username` may be the session name of a role. None stands for a record that is no JSON. Raises
+    AwsFailure.
+    """
+    line = Line(session, session.home_region, limiter)
+    for page in pages_of(line, ("Username", username), since, until):
+        yield from (record for _, record in page.records)
 
 
 def _part(record: Any, name: str) -> Mapping[str, Any]:

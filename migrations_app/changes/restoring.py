@@ -187,11 +187,11 @@ def apply_restore(change: Change, worker: str) -> None:
     if made_by_us(departure, change) == aws.Made() and departure.state not in SWITCHED_OFF:
         # The forward change was stopped before its first call.
         with RowJournal(change, worker).recording() as departure:
-            _record_restore(departure, change, None)
+            record_restore(departure, change, None)
         return
     holdings = _restored_in_aws(departure, change, worker)
     with RowJournal(change, worker).recording() as departure:
-        _record_restore(departure, change, holdings)
+        record_restore(departure, change, holdings)
 
 
 def check_restore(change: Change, worker: str) -> None:
@@ -323,7 +323,11 @@ def _named(departure: Departure, made: aws.Made) -> UserHoldings:
     return replace(holdings, arn=user.arn, user_name=user.user_name, boundary=made.boundary_before)
 
 
-def _record_restore(departure: Departure, change: Change, holdings: UserHoldings | None) -> None:
+def record_restore(departure: Departure, change: Change, holdings: UserHoldings | None) -> None:
+    """Record a restore that is done, in the caller's transaction.
+
+    `holdings` is the user as AWS showed it then; None where nothing was sent here.
+    """
     now = clock.now()
     cleared: dict[str, Any] = {
         "fence": "",

@@ -24,7 +24,7 @@ from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
 from migrations_app import notices
-from migrations_app.changes import approval, nudge, outranking, restoring
+from migrations_app.changes import approval, database_home, nudge, outranking, restoring
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
@@ -49,6 +49,7 @@ _PAUSE_AT_ONCE = frozenset(
 
 def run_batch(batch_pk: int) -> bool:
     """Work on a running batch for a slice, on several users at a time; whether some are left."""
+    database_home.look()
     ends = time.monotonic() + SLICE
     wide: AccountWide | None = None
     while time.monotonic() < ends:
@@ -78,7 +79,7 @@ def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, en
             batch = Batch.objects.select_related("account", "approved_by").get(pk=batch_pk)
             if batch.status != Batch.Status.RUNNING or not _may_go_on(batch):
                 return
-            run_change(pk, wide if wide and wide.holds else None)
+            _run(pk, wide if wide and wide.holds else None)
 
     def work_and_hang_up() -> None:
         try:
@@ -96,11 +97,15 @@ def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, en
         one.result()
 
 
-def run_change(change_pk: int, wide: AccountWide | None = None) -> None:
-    """Claim one forward change and bring it to its end, or give it back.
+def run_change(change_pk: int) -> None:
+    """Claim one forward change and bring it to its end, or give it back."""
+    # A restored database lacks what was done since: nothing is claimed on its word.
+    database_home.look()
+    _run(change_pk)
 
-    `wide` is a look at the whole account that may stand for a part of the look at its user.
-    """
+
+def _run(change_pk: int, wide: AccountWide | None = None) -> None:
+    """`wide`: a look at the whole account that may stand for a part of the look at its user."""
     worker = uuid.uuid4().hex
     change = _claim(change_pk, worker)
     if change is None:

@@ -11,7 +11,16 @@ from inventory import clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
 from migrations_app import guards, notices
-from migrations_app.changes import approval, batches, enrolling, nudge, protecting, running, stop
+from migrations_app.changes import (
+    approval,
+    batches,
+    database_home,
+    enrolling,
+    nudge,
+    protecting,
+    running,
+    stop,
+)
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, Notice
@@ -273,6 +282,7 @@ def _queue_shut(departure: Departure) -> bool:
 
 # Each is run by a task of its own, so that one that fails does not hold the others.
 PARTS: dict[str, Callable[[], object]] = {
+    "database": database_home.look,
     "exemptions": protecting.end_exemptions,
     "enroll": enroll_all,
     "dry runs": dry_run_what_was_lost,

@@ -39,6 +39,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="emergencystop",
+            name="reconcile_since",
+            field=models.DateTimeField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name="emergencystop",
             name="reconciled_at",
             field=models.DateTimeField(blank=True, null=True),
         ),

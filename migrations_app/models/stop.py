@@ -24,6 +24,8 @@ class EmergencyStop(models.Model):
     lift_reason = models.TextField(blank=True)
     # The database was restored: AWS must be read (`manage.py reconcile`) before anybody lifts it.
     reconcile = models.BooleanField(default=False)
+    # The last that the rows know of when it was noticed; what is lost was done after it.
+    reconcile_since = models.DateTimeField(null=True, blank=True)
     reconciled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )

@@ -26,7 +26,8 @@ def stop(request: HttpRequest) -> HttpResponse:
     context = {
         "current": current,
         "may_stop": may(person, Action.STOP),
-        "is_own": current is not None and current.pulled_by_id == person.pk,
+        "is_own": current is not None
+        and person.pk in (current.pulled_by_id, current.reconciled_by_id),
         "running": Batch.objects.filter(status__in=Batch.LIVE).select_related("account"),
         "halted": Batch.objects.filter(resume_needed=True)
         .exclude(status__in=Batch.LIVE)

@@ -72,7 +72,8 @@ def test_a_restore_between_the_gate_and_the_line_of_a_call_still_wins(
 ) -> None:
     departure = stage.user()
     batch = stage.started("disable", [departure])
-    really, asked = RowJournal.before, []
+    really = RowJournal.before
+    asked: list[Change] = []
 
     def before(self: RowJournal, call: aws.PlannedCall, attempt: int) -> int:
         if not asked:
@@ -95,7 +96,8 @@ def test_between_two_calls_it_is_taken_over_and_what_was_done_is_undone(
     departure = stage.user("full.house", give=everything)
     before = stage.holdings(departure)
     batch = stage.started("disable", [departure], method="shut")
-    really, asked = RowJournal.after, []
+    really = RowJournal.after
+    asked: list[Change] = []
 
     def after(self: RowJournal, line: int, answer: aws.Answer) -> None:
         really(self, line, answer)
@@ -140,7 +142,8 @@ def test_whoever_has_ended_wakes_the_restore_that_waits(
 ) -> None:
     departure = stage.user()
     batch = stage.started("disable", [departure])
-    really, told = stage.simulator.perform, []
+    really = stage.simulator.perform
+    told: list[int] = []
 
     def perform(call: ApiCall) -> dict[str, Any]:
         if call.operation == "AttachUserPolicy":
