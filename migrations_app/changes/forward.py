@@ -58,10 +58,14 @@ def apply_forward(change: Change, worker: str, wide: AccountWide | None = None) 
     this user. Raises LeftOut, AwsFailure, and what the journal's gate raises. Run again after any
     of them, or after the process died, it goes on where it was: every step looks first.
     """
+    with RowJournal(change, worker) as journal:
+        journal.look_long()
+        return _apply(change, journal, wide)
+
+
+def _apply(change: Change, journal: RowJournal, wide: AccountWide | None) -> str:
     name = MoveName(change.move)
-    departure, journal = change.departure, RowJournal(change, worker)
-    journal.look_long()
-    reader = shared_reader(departure.user.account)
+    reader = shared_reader(change.departure.user.account)
     # Whoever comes a second time looks at everything anew: the account was not as it seemed.
     fresh = change.begun or change.attempts > 1
     live = _look(change, reader, journal, None if fresh else wide)
@@ -78,10 +82,10 @@ def apply_forward(change: Change, worker: str, wide: AccountWide | None = None) 
         return _deleted_by_us(change, reader, journal)
     writer = _writer(change, journal, (*aws.FENCE, *aws.SHUT), live)
     if name is MoveName.DISABLE:
-        live = _fence(change, reader, writer, live)
+        live = _fence(change, reader, journal, writer, live)
         if change.method == Method.FENCE:
             return "Fenced and read back."
-    return _shut(change, reader, writer, live)
+    return _shut(change, reader, journal, writer, live)
 
 
 def _look(
@@ -291,7 +295,11 @@ def _writer(
 
 
 def _fence(
-    change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings
+    change: Change,
+    reader: AwsSession,
+    journal: RowJournal,
+    writer: aws.Writer,
+    live: UserHoldings,
 ) -> UserHoldings:
     """Fence the user and record it; the user as the read-back shows it."""
     departure = change.departure
@@ -302,12 +310,12 @@ def _fence(
         lambda holdings: holdings.user_id == live.user_id and bool(aws.fenced(holdings)),
         f"{name} is fenced",
     )
-    writer.journal.looked("read back", name, f"fenced by {aws.fenced(seen)}")
+    journal.looked("read back", name, f"fenced by {aws.fenced(seen)}")
     if departure.state != State.OWNER_ASSIGNED:
         return seen
     made = made_by_us(departure)
     now = clock.now()
-    with RowJournal(change, change.claimed_by).recording() as departure:
+    with journal.recording() as departure:
         change.departure = move(
             departure,
             MoveName.DISABLE,
@@ -324,7 +332,13 @@ def _fence(
     return seen
 
 
-def _shut(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHoldings) -> str:
+def _shut(
+    change: Change,
+    reader: AwsSession,
+    journal: RowJournal,
+    writer: aws.Writer,
+    live: UserHoldings,
+) -> str:
     name = change.departure.user.user_name
     if not aws.fenced(live):
         raise AwsFailure("FenceGone", f"{name} is not fenced any more.", operation="GetUser")
@@ -334,9 +348,9 @@ def _shut(change: Change, reader: AwsSession, writer: aws.Writer, live: UserHold
         lambda holdings: holdings.user_id == live.user_id and not aws.plan(aws.SHUT, holdings),
         f"{name} is shut",
     )
-    writer.journal.looked("read back", name, "shut")
+    journal.looked("read back", name, "shut")
     now = clock.now()
-    with RowJournal(change, change.claimed_by).recording() as departure:
+    with journal.recording() as departure:
         if departure.state == State.DISABLED:
             move(
                 departure,

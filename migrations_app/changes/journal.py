@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Self
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, Max, OuterRef
 
 from inventory import clock
@@ -38,12 +39,26 @@ class LeaseLost(Exception):
 
 
 class RowJournal:
-    """The journal of one change, held by one worker."""
+    """The journal of one change, held by one worker; entered for the time of its run."""
 
     def __init__(self, change: Change, worker: str) -> None:
         self.change = change
         self.worker = worker
         self._last: int | None = None
+        self._looks: list[Call] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Whatever the run was ended by, what it looked at last is kept."""
+        try:
+            with transaction.atomic():
+                self.keep_looks()
+        except DatabaseError:
+            # Why the run ended says more than that its last look could not be noted.
+            if error is None:
+                raise
 
     def gate(self) -> None:
         """Raise Halted, Superseded or LeaseLost unless the next write may be sent."""
@@ -84,6 +99,7 @@ class RowJournal:
         with transaction.atomic():
             departure = self._lock()
             self.hold()
+            self.keep_looks()
             yield departure
 
     def _lock(self) -> Departure:
@@ -139,24 +155,33 @@ class RowJournal:
         )
 
     def looked(self, operation: str, target: str, outcome: str) -> None:
-        """Note a look; shown in the run beside the writes."""
-        with transaction.atomic():
-            self._line(
+        """Note a look; shown in the run beside the writes, and written with the next of them."""
+        self._looks.append(
+            self._made(
                 kind=Call.Kind.LOOK,
                 operation=operation,
                 target=f"{target}: {outcome}"[:300],
                 answered_at=clock.now(),
                 outcome="ok",
             )
+        )
+
+    def keep_looks(self) -> None:
+        """Write the looks noted so far."""
+        looks, self._looks = self._looks, []
+        Call.objects.bulk_create(looks)
 
     def _line(self, **columns: object) -> Call:
+        line = self._made(**columns)
+        self.keep_looks()
+        line.save(force_insert=True)
+        return line
+
+    def _made(self, **columns: object) -> Call:
         if self._last is None:
             self._last = self.change.calls.aggregate(last=Max("seq"))["last"] or 0
-        line = Call.objects.create(
-            change=self.change, seq=self._last + 1, sent_at=clock.now(), **columns
-        )
         self._last += 1
-        return line
+        return Call(change=self.change, seq=self._last, sent_at=clock.now(), **columns)
 
     def _no_return(self) -> None:
         """Rule 18. A restore that was asked for an instant ago still wins."""

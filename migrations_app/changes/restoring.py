@@ -189,9 +189,10 @@ def apply_restore(change: Change, worker: str) -> None:
         with RowJournal(change, worker).recording() as departure:
             record_restore(departure, change, None)
         return
-    holdings = _restored_in_aws(departure, change, worker)
-    with RowJournal(change, worker).recording() as departure:
-        record_restore(departure, change, holdings)
+    with RowJournal(change, worker) as journal:
+        holdings = _restored_in_aws(departure, change, journal)
+        with journal.recording() as departure:
+            record_restore(departure, change, holdings)
 
 
 def check_restore(change: Change, worker: str) -> None:
@@ -203,9 +204,10 @@ def check_restore(change: Change, worker: str) -> None:
         _no_more_checks(change, worker)
         return
     before = change.calls.filter(kind=Call.Kind.WRITE).count()
-    _restored_in_aws(departure, change, worker)
+    with RowJournal(change, worker) as journal:
+        _restored_in_aws(departure, change, journal)
     repaired = change.calls.filter(kind=Call.Kind.WRITE).count() - before
-    with RowJournal(change, worker).recording():
+    with journal.recording():
         checks = change.checks + 1
         Change.objects.filter(pk=change.pk).update(
             status=Change.Status.DONE,
@@ -287,10 +289,9 @@ def _boundary_before(calls: list[Call]) -> str:
     return str(saved.document["boundary"]) if saved else ""
 
 
-def _restored_in_aws(departure: Departure, change: Change, worker: str) -> UserHoldings:
+def _restored_in_aws(departure: Departure, change: Change, journal: RowJournal) -> UserHoldings:
     """Undo what is ours and still there, read it back; the user as AWS then shows it."""
-    made = made_by_us(departure, change)
-    user, journal = departure.user, RowJournal(change, worker)
+    made, user = made_by_us(departure, change), departure.user
     named = _named(departure, made)
     asker = change.requested_by.username if change.requested_by else "iam-cleanup"
     session = open_session(

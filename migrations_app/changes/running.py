@@ -16,6 +16,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
 
 from inventory import clock, ledger
 from inventory.aws.account_wide import AccountWide
@@ -76,8 +77,8 @@ def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, en
                 pk = ready.popleft()
             except IndexError:
                 return
-            batch = Batch.objects.select_related("account", "approved_by").get(pk=batch_pk)
-            if batch.status != Batch.Status.RUNNING or not _may_go_on(batch):
+            # Paused, aborted or stopped: whoever is under way ends, and nobody else begins.
+            if not Batch.objects.filter(pk=batch_pk, status=Batch.Status.RUNNING).exists():
                 return
             _run(pk, wide if wide and wide.holds else None)
 
@@ -230,11 +231,9 @@ def _claim(change_pk: int, worker: str) -> Change | None:
         claimed_by=worker,
         lease_until=now + LEASE,
         attempts=F("attempts") + 1,
+        started_at=Coalesce("started_at", clock.now()),
     )
-    if taken != 1:
-        return None
-    Change.objects.filter(pk=change_pk, started_at=None).update(started_at=clock.now())
-    return _loaded(change_pk)
+    return _loaded(change_pk) if taken == 1 else None
 
 
 def _claim_check(change_pk: int, worker: str) -> Change | None:
