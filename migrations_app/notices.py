@@ -28,18 +28,23 @@ def tell(
     *,
     team: Team | None = None,
     role: str = "",
+    person: Person | None = None,
     text: str = "",
     url: str = "",
     batch: Batch | None = None,
     departures: Iterable[Departure] = (),
 ) -> Notice:
-    """Put one message into a team's inbox, or into that of everybody with `role`; once per key."""
+    """Put one message into the inbox of a team, of everybody with `role`, or of one person.
+
+    Once per key: a second run tells nobody twice.
+    """
     notice, new = Notice.objects.get_or_create(
         key=key,
         defaults={
             "kind": kind,
             "team": team,
             "role": role,
+            "person": person,
             "title": title[:200],
             "text": text,
             "url": url,
@@ -144,10 +149,11 @@ def tell_hit(hit: Hit) -> None:
 
 
 def inbox_for(person: Person) -> QuerySet[Notice]:
-    """Every message to this person: of the teams they lead or are in, and of their roles."""
+    """Every message to this person: their own, of the teams they lead or are in, of their roles."""
     return (
         Notice.objects.filter(
-            Q(team__in=person.led_teams())
+            Q(person=person)
+            | Q(team__in=person.led_teams())
             | Q(team__in=person.teams.all())
             | Q(role__in=person.roles)
         )

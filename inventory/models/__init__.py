@@ -6,6 +6,7 @@ from inventory.models.people import Person, Role, Team
 from inventory.models.posture import PostureDay
 from inventory.models.reads import ReadPass
 from inventory.models.record import Alert, LedgerEntry, LedgerName
+from inventory.models.tokens import Scope, Token
 from inventory.models.users import (
     Activity,
     ArchiveCoverage,
@@ -31,7 +32,9 @@ __all__ = [
     "ProtectedEntry",
     "ReadPass",
     "Role",
+    "Scope",
     "Sync",
     "Team",
+    "Token",
     "TrailCoverage",
 ]

@@ -9,6 +9,7 @@ from migrations_app.models.change import (
     Viewed,
 )
 from migrations_app.models.departure import Answer, Departure, GivenAnswer, Hit, Plan
+from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.notice import Notice, Opening, PendingDeclaration
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
@@ -24,6 +25,7 @@ __all__ = [
     "GivenAnswer",
     "Hit",
     "Holdings",
+    "KeptAnswer",
     "Notice",
     "Opening",
     "PendingDeclaration",

@@ -21,9 +21,13 @@ class Notice(models.Model):
     )
     # For messages that go to everybody with a role, like a hit to Security.
     role = models.CharField(max_length=10, blank=True)
+    # For what concerns one person alone, like a token in their name.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
     channel = models.CharField(max_length=10, default="inbox")
     # announce | approve | started | finished | hit | restored | extended | failed |
-    # shut-tomorrow | ledger
+    # shut-tomorrow | ledger | token
     kind = models.CharField(max_length=20)
     # The same thing is told once per recipient and stage.
     key = models.CharField(max_length=200, unique=True)
