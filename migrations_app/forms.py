@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from inventory.category import CategoryName
-from inventory.models import Team
+from inventory.models import Scope, Team
 
 REASON_LENGTH = 500
 ANSWERS = (
@@ -132,6 +132,24 @@ class AnswerForm(VersionForm):
         if said == "hand-over" and not data.get("whose") and "whose" not in self.errors:
             self.add_error("whose", "Choose the team to hand it to.")
         return data
+
+
+class TokenForm(forms.Form):
+    """A new personal token: what it is for, what it may do, how long."""
+
+    name = forms.CharField(max_length=100, error_messages={"required": "Say what it is for."})
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        error_messages={
+            "required": "Choose at least one scope.",
+            "invalid_choice": "There is no such scope.",
+        },
+    )
+    days = forms.TypedChoiceField(
+        choices=[(1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")],
+        coerce=int,
+        error_messages={"invalid_choice": "Choose how long it lives."},
+    )
 
 
 def problems(form: forms.Form) -> list[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Lower
 from django.http import QueryDict
 
-from inventory.models import Account, Activity, Credential
+from inventory.models import Account, Activity, Credential, Person
+from inventory.permissions import Action, may
+from inventory.refusals import Refused
 from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import facets, posture
 from migrations_app.facets import Choice, Facet
@@ -275,6 +278,34 @@ def _view(view: str, now: datetime) -> Q:
 
 def _column(view: str) -> str:
     return f"in_{view.replace('-', '_')}"
+
+
+def sees_addresses(person: Person) -> bool:
+    """Whether a list that spans teams may be searched by, and show, ids and source addresses."""
+    return may(person, Action.OPERATE) or may(person, Action.APPROVE)
+
+
+def named(account: Account, users: Collection[str]) -> list[Departure]:
+    """The departures of these users by id or name; Refused for one that is not there.
+
+    Names are compared without regard to case, as AWS does.
+    """
+    rows = Departure.objects.filter(user__account=account).select_related("user__account", "owner")
+    names = {name.lower() for name in users}
+    wanted = Q(user__user_id__in=users) | Q(lower_name__in=names)
+    found = list(
+        rows.annotate(lower_name=Lower("user__user_name"))
+        .filter(wanted, user__gone_at=None)
+        .exclude(state=State.DELETED)
+    )
+    have = {row.user.user_id.lower() for row in found} | {
+        row.user.user_name.lower() for row in found
+    }
+    if missing := sorted(names - have):
+        raise Refused(
+            f"No such user in {account.name}: {', '.join(missing)[:200]}.", rule="not-found"
+        )
+    return found
 
 
 def account_named(account_id: str) -> Account | None:

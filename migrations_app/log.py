@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from inventory.models import IamUser, LedgerEntry, LedgerName, Person
+from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role
 from migrations_app import exports
 from migrations_app.lifecycle import MOVES, MoveName
 from migrations_app.models import Batch, Call, Change, Departure
@@ -90,6 +90,11 @@ def lines(rows: Iterable[LedgerEntry], *, everything: bool) -> list[Line]:
         )
         for row in rows
     ]
+
+
+def sees_everything(person: Person) -> bool:
+    """Leads see details of their own team's users on the user's page; the log spans all teams."""
+    return person.has_role(Role.ENGINEER, Role.APPROVER, Role.ADMIN)
 
 
 def words_of(kind: str) -> str:

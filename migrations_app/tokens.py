@@ -36,6 +36,15 @@ ACTIONS: Mapping[Scope, tuple[Action, ...]] = {
     Scope.STOP: (Action.STOP,),
 }
 
+SCOPE_WORDS: Mapping[Scope, str] = {
+    Scope.READ: "Look at users, evidence, batches, hits and the log",
+    Scope.CLAIM: "Claim users, dispute, hand over",
+    Scope.OPERATE: "Sync; compose, ask for, pause, resume and abort batches; dismiss hits",
+    Scope.RESTORE: "Restore users, extend their time, say that a caller is fixed",
+    Scope.APPROVE: "Approve batches of other people; such a token lives 24 hours at most",
+    Scope.STOP: "Pull and lift the emergency stop",
+}
+
 
 def scopes_for(person: Person) -> list[Scope]:
     """The scopes this person could use, in the order they are shown."""

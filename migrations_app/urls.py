@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from migrations_app.api.urls import urlpatterns as api
 from migrations_app.views import (
     alerts,
     batch_controls,
@@ -24,6 +25,7 @@ from migrations_app.views import (
     search,
     soak,
     stop,
+    tokens,
     user,
     users,
 )
@@ -115,4 +117,7 @@ urlpatterns: list[URLPattern] = [
     path("settings/policy/", declaration.policy, name="settings-policy"),
     path("settings/policy/<int:pk>/confirm/", declaration.confirm, name="settings-confirm"),
     path("settings/policy/<int:pk>/reject/", declaration.reject, name="settings-reject"),
+    path("settings/tokens/", tokens.tokens, name="settings-tokens"),
+    path("settings/tokens/<int:pk>/revoke/", tokens.revoke, name="settings-token-revoke"),
+    *api,
 ]

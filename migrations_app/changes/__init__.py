@@ -4,6 +4,8 @@ Every verb a person calls takes that person, asks `inventory.permissions` again,
 with reasons, is one transaction, and enqueues on commit.
 """
 
+from migrations_app.changes.acknowledging import approve_by_digest, to_acknowledge
+from migrations_app.changes.answering import answer
 from migrations_app.changes.approval import (
     Check,
     abort,
@@ -86,7 +88,9 @@ __all__ = [
     "account_blockers",
     "add_users",
     "adopt",
+    "answer",
     "approve",
+    "approve_by_digest",
     "ask",
     "ask_dry_run",
     "assign",
@@ -142,6 +146,7 @@ __all__ = [
     "stop_and_rebuild",
     "sweep",
     "take_over",
+    "to_acknowledge",
     "undo_answer",
     "unprotect",
     "vanish",

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db.models import Count, Q
-from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,10 +14,10 @@ from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused
-from migrations_app import changes
+from migrations_app import changes, listing
 from migrations_app.forms_batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
 from migrations_app.guards import URGENT_USERS
-from migrations_app.lifecycle import Method, MoveName, State
+from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, person_of, rendered
@@ -97,7 +96,7 @@ def compose(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = ComposeForm(request.POST)
         if form.is_valid():
-            wanted = departures_of(form.cleaned_data["account"], named_users(request.POST))
+            wanted = listing.named(form.cleaned_data["account"], named_users(request.POST))
             batch = changes.compose(person=person, departures=wanted, **form.cleaned_data)
             return done(request, address(batch), f"Batch #{batch.number} is a draft. Nothing ran.")
         return compose_page(request, form, status=422)
@@ -152,7 +151,7 @@ def compose_page(request: HttpRequest, form: ChoiceForm, status: int = 200) -> H
 
 def candidates(account: Account, move: MoveName, wanted: set[str]) -> list[Departure]:
     """Whom the page considers: the users asked for, then the suggested ones."""
-    named = departures_of(account, wanted) if wanted else []
+    named = listing.named(account, wanted) if wanted else []
     known = {row.pk for row in named}
     suggested = suggested_order(changes.eligible(account, move))[:CONSIDERED]
     return named + [row for row in suggested if row.pk not in known]
@@ -163,28 +162,6 @@ def named_users(sent: object) -> set[str]:
     get_list = getattr(sent, "getlist", None)
     texts: Iterable[str] = [*get_list("users"), *get_list("names")] if get_list else []
     return {part for text in texts for part in text.replace(",", " ").split() if part}
-
-
-def departures_of(account: Account, users: set[str]) -> list[Departure]:
-    """The departures of these users by id or name; Refused for one that is not there.
-
-    Names are compared without regard to case, as AWS does.
-    """
-    rows = Departure.objects.filter(user__account=account).select_related("user__account", "owner")
-    names = {name.lower() for name in users}
-    wanted = Q(user__user_id__in=users) | Q(lower_name__in=names)
-    found = list(
-        rows.annotate(lower_name=Lower("user__user_name"))
-        .filter(wanted, user__gone_at=None)
-        .exclude(state=State.DELETED)
-    )
-    have = {row.user.user_id.lower() for row in found} | {
-        row.user.user_name.lower() for row in found
-    }
-    missing = sorted(names - have)
-    if missing:
-        raise Refused(f"No such user in {account.name}: {', '.join(missing)[:200]}.")
-    return found
 
 
 @require_GET
@@ -198,7 +175,7 @@ def batch(request: HttpRequest, number: int) -> HttpResponse:
 def add(request: HttpRequest, number: int) -> HttpResponse:
     """Take more users into a draft."""
     person, batch = _draft(request, number)
-    rows = departures_of(batch.account, named_users(request.POST))
+    rows = listing.named(batch.account, named_users(request.POST))
     if not rows:
         raise Refused("Choose at least one user to add.")
     changes.add_users(batch, rows, person)
@@ -210,7 +187,7 @@ def add(request: HttpRequest, number: int) -> HttpResponse:
 def remove(request: HttpRequest, number: int) -> HttpResponse:
     """Take one user out of a draft."""
     person, batch = _draft(request, number)
-    rows = departures_of(batch.account, named_users(request.POST))
+    rows = listing.named(batch.account, named_users(request.POST))
     if len(rows) != 1:
         raise Refused("Say which user to take out.")
     row = rows[0]

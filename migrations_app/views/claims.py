@@ -56,11 +56,8 @@ def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
     rows = Departure.objects.select_related("user__account", "user__suggested_team", "owner")
     departure = get_object_or_404(rows, pk=pk)
     try:
-        form = AnswerForm(request.POST)
-        data = cleaned(form)
-        if data["version"] is not None:
-            departure.version = data["version"]
-        _apply(departure, asked, person, data)
+        data = cleaned(AnswerForm(request.POST))
+        changes.answer(departure, asked, person, **data)
     except NotAllowed:
         raise
     except Refused as refusal:
@@ -116,24 +113,6 @@ def _context(team: Team, person: Person) -> dict[str, Any]:
         "first_day": now.date() + timedelta(days=1),
         "last_day": now.date() + timedelta(days=DISPUTE_DAYS),
     }
-
-
-def _apply(departure: Departure, team: Team, person: Person, data: dict[str, Any]) -> None:
-    said = data["said"]
-    if said == "not-ours":
-        changes.not_ours(departure, team, person, data["whose"], data["reason"])
-    elif said == "dispute":
-        changes.dispute(departure, person, data["reason"], data["until"])
-    elif said == "hand-over":
-        changes.hand_over(departure, data["whose"], person, data["reason"])
-    elif said == "undo":
-        changes.undo_answer(departure, person)
-    elif said == "accept":
-        changes.accept_hand_over(departure, person)
-    elif said == "decline":
-        changes.decline_hand_over(departure, person)
-    else:
-        changes.claim(departure, team, person, said, data["reason"])
 
 
 def _answered(

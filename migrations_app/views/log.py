@@ -12,14 +12,8 @@ from inventory import chain
 from inventory.answers import download, person_of, rendered
 from inventory.exports import LEDGER_FIELDS, Format, ledger_rows, written
 from inventory.forms import LogFilters
-from inventory.models import Person, Role
 from inventory.permissions import Action, require
 from migrations_app import exports, log
-
-
-def _sees_everything(person: Person) -> bool:
-    """Leads see details of their own team's users on the user's page; the log spans all teams."""
-    return person.has_role(Role.ENGINEER, Role.APPROVER, Role.ADMIN)
 
 
 def _context(tab: str, **more: Any) -> dict[str, Any]:
@@ -48,7 +42,7 @@ def everything(request: HttpRequest) -> HttpResponse:
         query["before"] = str(found[log.PAGE - 1].seq)
     context = _context(
         "everything",
-        lines=log.lines(found[: log.PAGE], everything=_sees_everything(person)),
+        lines=log.lines(found[: log.PAGE], everything=log.sees_everything(person)),
         filters=filters,
         filtered=any(value for key, value in filters.items() if key != "before"),
         kinds=[(kind, log.words_of(kind)) for kind in log.kinds()],
@@ -66,7 +60,7 @@ def everything_export(request: HttpRequest, form: Format) -> StreamingHttpRespon
     require(person, Action.SEE)
     filters = _filters(request)
     rows = ledger_rows(log.entries(filters).iterator(chunk_size=2000))
-    if not _sees_everything(person):
+    if not log.sees_everything(person):
         rows = ({**row, "data": dict(log.details_of(row["data"], False))} for row in rows)
     return download(written(form, LEDGER_FIELDS, rows), form, "log")
 

@@ -37,7 +37,7 @@ def users(request: HttpRequest) -> HttpResponse:
         return _by_name(request)
     now = clock.now()
     filters = listing.Filters.read(request.GET, chosen_account_id(request))
-    sees = _sees_addresses(request)
+    sees = listing.sees_addresses(person)
     found = listing.select(filters, now, sees)
     total = found.count()
     start = (filters.page - 1) * listing.PAGE
@@ -115,7 +115,7 @@ def _export(request: HttpRequest, form: Format) -> HttpResponseBase:
     now = clock.now()
     rows = exports.user_rows(
         _filtered(request, request.GET, now),
-        whole_ids=may(request.user, Action.OPERATE) or may(request.user, Action.APPROVE),
+        whole_ids=listing.sees_addresses(person_of(request)),
     )
     name = f"iam-users-{_synced_at(request) or now:%Y%m%d-%H%M}"
     return download(written(form, exports.USER_FIELDS, rows), form, name)
@@ -139,12 +139,7 @@ def _ticked(request: HttpRequest) -> DepartureQuerySet:
 
 def _filtered(request: HttpRequest, query: QueryDict, now: datetime) -> DepartureQuerySet:
     filters = listing.Filters.read(query, chosen_account_id(request))
-    return listing.select(filters, now, _sees_addresses(request))
-
-
-def _sees_addresses(request: HttpRequest) -> bool:
-    person = person_of(request)
-    return may(person, Action.OPERATE) or may(person, Action.APPROVE)
+    return listing.select(filters, now, listing.sees_addresses(person_of(request)))
 
 
 def _by_name(request: HttpRequest) -> HttpResponse:

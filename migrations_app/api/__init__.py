@@ -1,0 +1,1 @@
+"""The JSON API: a thin door over the same verbs, permissions and rails as the pages."""
