@@ -109,8 +109,10 @@ def require(person: object, action: Action, team: Team | Anywhere | None = ANYWH
     if not isinstance(team, Anywhere) and may(person, action):
         lead = team.lead if team else None
         if team is None:
-            raise NotAllowed("Nobody answers for this user yet. Claim it, or ask Security.")
+            raise NotAllowed(
+                "Nobody answers for this user yet. Claim it, or ask Security.", rule="team"
+            )
         whom = f" Ask {lead} for access." if lead else " Ask Security for access."
-        raise NotAllowed(f"This belongs to another team.{whom}")
+        raise NotAllowed(f"This belongs to another team.{whom}", rule="team")
     roles = ", ".join(role.label.lower() for role in MATRIX[action])
     raise NotAllowed(f"To {action.value} one must be {roles}. Ask an admin for that role.")

@@ -19,6 +19,7 @@ from inventory.organization import (
     DeclaredProtection,
     DeclaredTeam,
 )
+from migrations_app import tokens
 from migrations_app.changes import state
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure
@@ -89,6 +90,8 @@ def write(declared: Declaration, document: str) -> None:
     """Make the rows say what is declared. The caller holds the transaction."""
     teams = _write_teams(declared)
     people = _write_people(declared, teams)
+    # Whoever is switched off or lost a role: at once, not when the token comes the next time.
+    tokens.end_void()
     for key, declared_team in declared.staying_teams.items():
         teams[key].lead = people.get(declared_team.lead)
         teams[key].save()

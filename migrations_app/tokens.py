@@ -155,7 +155,7 @@ def end_void() -> int:
 def _wanted(person: Person, scopes: Iterable[str]) -> list[Scope]:
     chosen = set(scopes)
     if unknown := chosen - set(Scope):
-        raise Refused(f"There is no scope {sorted(unknown)[0]}.", rule="input")
+        raise Refused(f"There is no scope {min(unknown)}.", rule="input")
     if not chosen:
         raise Refused("Choose at least one scope.", rule="input")
     allowed = scopes_for(person)

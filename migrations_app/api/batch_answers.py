@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+
 from django.shortcuts import get_object_or_404
 from ninja import Schema
 from pydantic import Field
@@ -197,9 +198,7 @@ def told(row: BatchRow, person: Person) -> Batch:
         asked_at=row.asked_at,
         approved_by=str(row.approved_by or ""),
         approved_at=row.approved_at,
-        dry_run=DryRun(
-            asked_at=row.dry_run_asked_at, at=row.dry_run_at, error=row.dry_run_error
-        ),
+        dry_run=DryRun(asked_at=row.dry_run_asked_at, at=row.dry_run_at, error=row.dry_run_error),
         window_from=row.window_from,
         window_to=row.window_to,
         started_at=row.started_at,
@@ -273,7 +272,4 @@ def _plan(batch: BatchRow, rows: list[Change]) -> Plan:
 
 
 def _check(one: changes.Check) -> Check:
-    return Check(
-        code=one.code, ok=one.ok, text=one.text, fix=one.fix, overridable=one.overridable
-    )
-
+    return Check(code=one.code, ok=one.ok, text=one.text, fix=one.fix, overridable=one.overridable)

@@ -13,7 +13,15 @@ from inventory.models import Account, Scope
 from migrations_app import changes, listing
 from migrations_app.api.batch_answers import Batch, batch_by, told
 from migrations_app.api.door import acts, person_of, reads
-from migrations_app.api.fields import AccountId, Asked, BatchNumber, Digest, Note, Reason, Text, UserId
+from migrations_app.api.fields import (
+    AccountId,
+    Asked,
+    BatchNumber,
+    Digest,
+    Note,
+    Reason,
+    UserId,
+)
 
 router = Router(tags=["Batches"])
 _Words = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]

@@ -84,7 +84,12 @@ def documentation(request: HttpRequest) -> HttpResponse:
     document = described()
     operations = [*_operations(document, request)]
     groups = [
-        Group(name, name.lower().replace(" ", "-"), text, tuple(op for t, op in operations if t == name))
+        Group(
+            name,
+            name.lower().replace(" ", "-"),
+            text,
+            tuple(op for t, op in operations if t == name),
+        )
         for name, text in TAGS.items()
     ]
     bodies = {op.body.name for _, op in operations if op.body}
@@ -101,9 +106,7 @@ def documentation(request: HttpRequest) -> HttpResponse:
     return render(request, "migrations_app/api_docs.html", context)
 
 
-def _operations(
-    document: dict[str, Any], request: HttpRequest
-) -> Iterator[tuple[str, Operation]]:
+def _operations(document: dict[str, Any], request: HttpRequest) -> Iterator[tuple[str, Operation]]:
     shapes = {shape.name: shape for shape in _shapes(document)}
     for path, methods in document["paths"].items():
         for method, one in methods.items():
@@ -178,6 +181,6 @@ def _example(
     if method == "post":
         lines.append('-H "Idempotency-Key: $(uuidgen)"')
         lines.append('-H "Content-Type: application/json"')
-        sample = {field.name: f"…" for field in body.fields if field.required} if body else {}
+        sample = {field.name: "…" for field in body.fields if field.required} if body else {}
         lines.append(f"-d '{json.dumps(sample, ensure_ascii=False)}'")
     return " \\\n  ".join([*lines, address])

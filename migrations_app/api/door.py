@@ -59,8 +59,7 @@ class PersonalToken(HttpBearer):
         if not set(self.scopes) & set(found.scopes):
             needed = " or ".join(scope.value for scope in self.scopes)
             raise NotAllowed(
-                f"This needs a token with the scope {needed}; yours has "
-                f"{', '.join(found.scopes)}.",
+                f"This needs a token with the scope {needed}; yours has {', '.join(found.scopes)}.",
                 rule="scope",
             )
         require(found.person, Action.SEE)

@@ -62,9 +62,9 @@ class HitRow(Schema):
     region: str
     error: str
     key: str
-    who: str
-    client: str
-    where: str | None = Field(description="The source address; null for whom it is not shown.")
+    who: str | None = Field(description="Null, as the next two, for whom it is not shown.")
+    client: str | None
+    where: str | None = Field(description="The source address.")
 
 
 class HitPage(Page):
@@ -173,7 +173,7 @@ def _told(row: Hit, reach: Reach) -> HitRow:
         region=panel.region,
         error=panel.error,
         key=panel.key,
-        who=panel.who,
-        client=panel.client,
+        who=panel.who if panel.sensitive else None,
+        client=panel.client if panel.sensitive else None,
         where=panel.where if panel.sensitive else None,
     )

@@ -62,8 +62,15 @@ def entries(request: HttpRequest, filters: Query[LedgerFilters]) -> LedgerPage:
     shown = found[: filters.limit]
     return LedgerPage(
         items=[
-            Entry(**row | ({} if everything else {"data": dict(log.details_of(row["data"], False))}))
+            Entry(
+                **row | ({} if everything else {"data": dict(log.details_of(row["data"], False))})
+            )
             for row in ledger_rows(shown)
         ],
         next=next_address(request, shown[-1].seq if len(found) > len(shown) else None),
     )
+
+
+def _told(data: dict[str, Any]) -> dict[str, str]:
+    """What everybody may see of an entry, as the log shows it."""
+    return dict(log.details_of(data, False))

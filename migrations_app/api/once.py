@@ -2,7 +2,8 @@
 
 The same key with the same request gets the kept answer, also when the first answer was lost on its
 way. Of two at once one does it; the other waits for its end and gets the same answer. A request
-that was refused changed nothing, so nothing is kept of it and its key is free again.
+that was refused changed nothing, so nothing is kept of it and its key is free again. Answers are
+kept for two days; the sweep forgets them.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
-from ninja import Header, Schema
+from ninja import Schema
+from ninja.params.functions import Header
 from ninja.utils import contribute_operation_args
 
 from inventory import clock
@@ -26,7 +27,6 @@ from migrations_app.api.problems import StillRunning
 from migrations_app.api.writing import sent, text_of, written
 from migrations_app.models import KeptAnswer
 
-KEPT = timedelta(hours=48)
 # A request takes a second or two; a client that lost its answer asks again only later.
 PATIENCE_MS = 15_000
 _LOCK_NOT_AVAILABLE = "55P03"

@@ -71,20 +71,52 @@ class Problem(Schema):
     fields: list[WrongField] = Field([], description="Inputs to mend.")
 
 
-class TooManyRequests(Exception):
+class Turned(Exception):
+    """A request that no verb has seen: turned away at the door."""
+
+    status = 400
+    rule = "input"
+
+    def __init__(self, said: str, **headers: str) -> None:
+        self.said = said
+        self.headers = {name.replace("_", "-"): text for name, text in headers.items()}
+        super().__init__(said)
+
+
+class Unknown(Turned):
+    """No token came, or none that may still be used."""
+
+    status = 401
+    rule = "token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send a personal token that may still be used: Authorization: Bearer TOKEN.",
+            WWW_Authenticate='Bearer realm="IAM Cleanup"',
+        )
+
+
+class TooManyRequests(Turned):
     """This token asked too often; `wait` is how many seconds it has to rest."""
 
+    status = 429
+    rule = "rate"
+
     def __init__(self, wait: int) -> None:
-        self.wait = wait
-        super().__init__(f"Wait {wait} seconds.")
+        super().__init__(f"This token asks too often. Wait {wait} seconds.", Retry_After=str(wait))
 
 
-class StillRunning(Exception):
+class StillRunning(Turned):
     """Another request with the same key has not ended yet."""
 
+    status = 409
+    rule = "idempotency-key"
 
-class Unknown(Exception):
-    """No token came, or none that may still be used."""
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this key is still running. Ask again with the same key.",
+            Retry_After="2",
+        )
 
 
 def problem(
@@ -117,27 +149,33 @@ def problem(
 
 def answer_problems(api: NinjaAPI) -> None:
     """Teach `api` to answer whatever is raised in it as a problem."""
-    api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(Http404, _not_here)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(HttpError, _unreadable)
-    api.add_exception_handler(Unknown, _unknown)
-    api.add_exception_handler(TooManyRequests, _too_many)
-    api.add_exception_handler(StillRunning, _still_running)
-    api.add_exception_handler(Exception, _broken)
+    for kind in (Exception, Http404, HttpError, ValidationError):
+        # The library answers these in its own way unless each is named.
+        api.add_exception_handler(kind, _answer)
 
 
-def _refused(_: HttpRequest, refused: Refused) -> HttpResponse:
-    return problem(refused.status, refused.rule, refused.reasons, because=refused.because)
+def _answer(request: HttpRequest, raised: Any) -> HttpResponse:
+    match raised:
+        case Refused():
+            because = raised.because
+            return problem(raised.status, raised.rule, raised.reasons, because=because)
+        case Http404():
+            return problem(404, "not-found", ["There is no such thing here, or not for you."])
+        case ValidationError():
+            return _invalid(raised)
+        case HttpError():
+            return problem(raised.status_code, "input", [f"{raised}."])
+        case Turned():
+            return problem(raised.status, raised.rule, [raised.said], headers=raised.headers)
+        case _:
+            # A bug: told to the log, never to the caller.
+            log.error("The API broke at %s", request.path, exc_info=raised)
+            got_request_exception.send(sender=None, request=request)
+            said = "Something broke here. Nothing was changed; it is in the log."
+            return problem(500, "broken", [said])
 
 
-def _not_here(_: HttpRequest, missing: Http404) -> HttpResponse:
-    said = str(missing)
-    # Django's own words name a class of ours.
-    return problem(404, "not-found", [said if said.endswith(".") and said[:3] != "No " else _GONE])
-
-
-def _invalid(_: HttpRequest, invalid: ValidationError) -> HttpResponse:
+def _invalid(invalid: ValidationError) -> HttpResponse:
     fields = [
         WrongField(where=".".join(str(part) for part in one["loc"]), text=str(one["msg"]))
         for one in invalid.errors
@@ -146,35 +184,6 @@ def _invalid(_: HttpRequest, invalid: ValidationError) -> HttpResponse:
     if any(field.where == "header.Idempotency-Key" for field in fields):
         rule = "idempotency-key"
     return problem(422, rule, [f"{one.where}: {one.text}." for one in fields], fields=fields)
-
-
-def _unreadable(_: HttpRequest, error: HttpError) -> HttpResponse:
-    return problem(error.status_code, "input", [str(error) + "."])
-
-
-def _unknown(_: HttpRequest, error: Unknown) -> HttpResponse:
-    said = "Send a personal token that may still be used: Authorization: Bearer TOKEN."
-    return problem(401, "token", [said], headers={"WWW-Authenticate": 'Bearer realm="IAM Cleanup"'})
-
-
-def _too_many(_: HttpRequest, error: TooManyRequests) -> HttpResponse:
-    said = f"This token asks too often. Wait {error.wait} seconds."
-    return problem(429, "rate", [said], headers={"Retry-After": str(error.wait)})
-
-
-def _still_running(_: HttpRequest, error: StillRunning) -> HttpResponse:
-    said = "A request with this key is still running. Ask again in a moment, with the same key."
-    return problem(409, "idempotency-key", [said], headers={"Retry-After": "2"})
-
-
-def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
-    """A bug: told to the log, never to the caller."""
-    log.error("The API broke at %s", request.path, exc_info=error)
-    got_request_exception.send(sender=None, request=request)
-    return problem(500, "broken", ["Something broke here. Nothing was changed; it is in the log."])
-
-
-_GONE = "There is no such thing here, or not for you."
 
 
 def _blocker(one: Because) -> Blocker:

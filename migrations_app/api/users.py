@@ -220,9 +220,7 @@ def user(request: HttpRequest, account: AccountId, user_id: UserId) -> User:
             due_at=row.due_at,
             not_before=row.not_before,
         ),
-        open_hits=[
-            hit.pk for hit in row.hits.filter(kind=Hit.Kind.HIT, closed="").order_by("pk")
-        ],
+        open_hits=[hit.pk for hit in row.hits.filter(kind=Hit.Kind.HIT, closed="").order_by("pk")],
         groups=list(row.user.groups),
         attached_policies=list(row.user.attached_policies),
         privilege=row.user.privilege,

@@ -21,12 +21,14 @@ from migrations_app import notices
 from migrations_app.changes import nudge, restoring, stop
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.evidence import NAMED
+from migrations_app.changes.reasons import blocked_users, refused_for
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop, Viewed
 
 APPROVAL_HOLDS = timedelta(days=7)
+OWN_BATCH = "You asked for this batch, so somebody else approves it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,7 @@ def checks(batch: Batch, person: Person) -> list[Check]:
         Check(
             "four-eyes",
             not own,
-            "You asked for this batch, so somebody else approves it."
-            if own
-            else f"Four eyes: {asked_by} asked, you decide",
+            OWN_BATCH if own else f"Four eyes: {asked_by} asked, you decide",
         )
     ]
     found += [_check(one) for one in account_blockers(batch.account, batch.move, batch.urgent)]
@@ -122,18 +122,20 @@ def approve(
         if row.status != Batch.Status.ASKED:
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to approve.")
         if person.pk in (row.asked_by_id, row.composed_by_id):
-            raise NotAllowed("You asked for this batch, so somebody else approves it.")
+            raise NotAllowed(OWN_BATCH, rule="four-eyes")
         if not digest or digest != row.digest:
-            raise Stale(f"Batch {row} changed since you looked at it. Look at it again.")
+            raise Stale(
+                f"Batch {row} changed since you looked at it. Look at it again.", rule="digest"
+            )
         failed = [
             one
             for one in checks(row, person)
             if not one.ok and not (one.overridable and one.code in overrides)
         ]
         if failed:
-            raise Refused(*(f"{one.text} {one.fix}".strip() for one in failed))
+            raise refused_for(failed, blocked_users(row))
         if row.move == MoveName.DELETE and words.strip() != words_for(row):
-            raise Refused(f"Type “{words_for(row)}” to approve.")
+            raise Refused(f"Type “{words_for(row)}” to approve.", rule="words")
         now = clock.now()
         row.approved_by, row.approved_at, row.approved_digest = person, now, row.digest
         row.overrides, row.status = overrides, Batch.Status.APPROVED
@@ -175,7 +177,9 @@ def withdraw(batch: Batch, person: Person) -> Batch:
         if row.status not in (Batch.Status.ASKED, Batch.Status.APPROVED):
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}; pause or abort it.")
         if person.pk not in (row.asked_by_id, row.approved_by_id):
-            raise NotAllowed(f"Only {row.asked_by} or its approver withdraws batch {row}.")
+            raise NotAllowed(
+                f"Only {row.asked_by} or its approver withdraws batch {row}.", rule="requester"
+            )
         to_draft(row)
         ledger.append("batch.withdrawn", actor=person, batch=row.number)
     return row
@@ -214,7 +218,7 @@ def resume(batch: Batch, person: Person) -> Batch:
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not paused.")
         blocked = account_blockers(row.account, row.move, urgent=True)
         if blocked:
-            raise Refused(*(f"{one.text} {one.fix}".strip() for one in blocked))
+            raise refused_for(blocked)
         row.status, row.pause_reason, row.resume_needed = Batch.Status.RUNNING, "", False
         row.paused_at = None
         row.save()
@@ -259,7 +263,9 @@ def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change
     require(person, Action.RESTORE)
     owners = {one.departure.owner for one in batch.changes.select_related("departure__owner")}
     if owners and not any(may(person, Action.RESTORE, owner) for owner in owners):
-        raise NotAllowed("None of these users is your team's. Ask Security to restore them.")
+        raise NotAllowed(
+            "None of these users is your team's. Ask Security to restore them.", rule="team"
+        )
     touched = batch.changes.filter(
         status__in=[Change.Status.DONE, Change.Status.RUNNING, Change.Status.FAILED],
         move=MoveName.DISABLE,
@@ -348,7 +354,7 @@ def take_over(batch: Batch, person: Person) -> Batch:
         if row.move != MoveName.DISABLE:
             raise Refused(f"Batch {row} deletes; compose a new one, to be looked at anew.")
         if person.pk in (row.asked_by_id, row.composed_by_id):
-            raise NotAllowed("You asked for this batch, so somebody else approves it.")
+            raise NotAllowed(OWN_BATCH, rule="four-eyes")
         ledger.append(
             "batch.taken-over", actor=person, batch=row.number, digest=row.approved_digest
         )

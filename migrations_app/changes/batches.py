@@ -21,6 +21,7 @@ from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence, nudge, ownership
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
+from migrations_app.changes.reasons import left_out, refused_for
 from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Comment, Departure
@@ -48,7 +49,7 @@ def compose(  # noqa: PLR0917
         raise Refused("A batch disables or deletes.")
     departures = list(departures)
     if not departures:
-        raise Refused("Choose at least one user.")
+        raise Refused("Choose at least one user.", rule="input")
     if urgent:
         _refuse_urgent(MoveName(move), reason)
         method = Method.SHUT
@@ -174,17 +175,24 @@ def ask(batch: Batch, person: Person, message: str = "", digest: str | None = No
         row = _draft(batch)
         now = clock.now()
         if digest is not None and digest != row.digest:
-            raise Stale(f"Batch {row} changed since you looked at it. Look at it again.")
+            raise Stale(
+                f"Batch {row} changed since you looked at it. Look at it again.", rule="digest"
+            )
         if row.dry_run_at is None or row.dry_run_asked_at is not None:
-            raise Refused("The dry run has not finished yet.")
+            raise Refused("The dry run has not finished yet.", rule="dry-run")
         if now - row.dry_run_at > DRY_RUN_HOLDS:
-            raise Refused("The dry run is older than an hour. Run it again before you ask.")
+            raise Refused(
+                "The dry run is older than an hour. Run it again before you ask.", rule="dry-run"
+            )
         blocked = account_blockers(row.account, row.move, row.urgent)
         if blocked:
-            raise Refused(*(f"{one.text} {one.fix}".strip() for one in blocked))
+            raise refused_for(blocked)
         asked = _freeze(row)
         if not asked:
-            raise Refused("No user of this batch may go now; the reasons stand beside each.")
+            raise Refused(
+                "No user of this batch may go now; the reasons stand beside each.",
+                because=left_out(row.changes.select_related("departure__user")),
+            )
         row.asked_by, row.asked_at, row.status = person, now, Batch.Status.ASKED
         row.message = message.strip()
         _redigest(row)
@@ -240,9 +248,9 @@ def _draft(batch: Batch) -> Batch:
 
 def _refuse_urgent(move: MoveName, reason: str) -> None:
     if move is not MoveName.DISABLE:
-        raise Refused("Only a disable can be urgent.")
+        raise Refused("Only a disable can be urgent.", rule="urgent")
     if not reason.strip():
-        raise Refused("Say why it is urgent.")
+        raise Refused("Say why it is urgent.", rule="urgent")
 
 
 def _add(batch: Batch, departures: Iterable[Departure]) -> None:
@@ -256,7 +264,8 @@ def _add(batch: Batch, departures: Iterable[Departure]) -> None:
     if len(known) + len(new) > limit:
         raise Refused(
             f"A batch takes {limit} users, so {limit - len(known)} more fit into this one. "
-            f"Leave {len(known) + len(new) - limit} for another."
+            f"Leave {len(known) + len(new) - limit} for another.",
+            rule="urgent" if batch.urgent else "batch-size",
         )
     if batch.urgent:
         # Rule 6c: leaked keys do not wait for a claim; the custodian answers for them.

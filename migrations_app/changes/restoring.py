@@ -51,7 +51,8 @@ def restore(departure: Departure, person: Person | None, reason: str = "") -> Ch
             compromised = row.compromised or _as_compromised(_our_calls(row))
             if compromised and not person.has_role(Role.ENGINEER):
                 raise NotAllowed(
-                    f"{row.user} was shut as compromised; only an engineer restores it."
+                    f"{row.user} was shut as compromised; only an engineer restores it.",
+                    rule="compromised",
                 )
         asked = row.changes.filter(
             move=MoveName.RESTORE,
@@ -268,17 +269,18 @@ def _again(asked: Change) -> Change:
 
 def _refuse_restore(row: Departure) -> None:
     if row.state == State.DELETED:
-        raise Refused(f"{row.user} is deleted. It can be re-created, never restored.")
+        raise Refused(f"{row.user} is deleted. It can be re-created, never restored.", rule="state")
     if row.irreversible_at:
         raise Refused(
             f"{row.user} is partly deleted, so it cannot be restored exactly. "
-            "Finish deleting, or stop and rebuild it."
+            "Finish deleting, or stop and rebuild it.",
+            rule="no-return",
         )
     touched = row.changes.filter(
         move__in=_FORWARD, status__in=[Change.Status.RUNNING, Change.Status.FAILED]
     ).exists()
     if row.state not in SWITCHED_OFF and not touched and made_by_us(row) == aws.Made():
-        raise Refused(f"{row.user} has access already; there is nothing to restore.")
+        raise Refused(f"{row.user} has access already; there is nothing to restore.", rule="state")
 
 
 def _boundary_before(calls: list[Call]) -> str:

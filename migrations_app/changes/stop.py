@@ -58,11 +58,16 @@ def lift(person: Person, reason: str) -> EmergencyStop:
         if stop is None:
             raise Stale("The emergency stop is not pulled.")
         if stop.pulled_by_id == person.pk:
-            raise NotAllowed("You pulled it, so another person lifts it.")
+            raise NotAllowed("You pulled it, so another person lifts it.", rule="another-person")
         if stop.reconcile and stop.reconciled_at is None:
-            raise Refused("The database was restored. Run manage.py reconcile first: it reads AWS.")
+            raise Refused(
+                "The database was restored. Run manage.py reconcile first: it reads AWS.",
+                rule="reconcile",
+            )
         if stop.reconciled_by_id == person.pk:
-            raise NotAllowed("You reconciled it with AWS, so another person lifts it.")
+            raise NotAllowed(
+                "You reconciled it with AWS, so another person lifts it.", rule="another-person"
+            )
         stop.lifted_by, stop.lifted_at, stop.lift_reason = person, clock.now(), reason.strip()
         stop.save()
         ledger.append("stop.lifted", actor=person, reason=reason)

@@ -23,12 +23,13 @@ from migrations_app.changes import (
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Departure, Notice
+from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
 
 SHUT_TOLD_BEFORE = timedelta(days=1)
 DRY_RUN_LOST = timedelta(minutes=5)
 # A shut that was left out, because the user is not what was approved, is not tried every minute.
 LEFT_OUT_RESTS = timedelta(hours=1)
+ANSWERS_KEPT = timedelta(hours=48)
 
 
 def sweep() -> None:
@@ -281,6 +282,11 @@ def _queue_shut(departure: Departure) -> bool:
 
 
 # Each is run by a task of its own, so that one that fails does not hold the others.
+def forget_answers() -> None:
+    """Answers of the API are kept for two days, for whoever lost the first one on its way."""
+    KeptAnswer.objects.filter(at__lt=clock.now() - ANSWERS_KEPT).delete()
+
+
 PARTS: dict[str, Callable[[], object]] = {
     "database": database_home.look,
     "exemptions": protecting.end_exemptions,
@@ -292,4 +298,5 @@ PARTS: dict[str, Callable[[], object]] = {
     "shut": shut_what_is_due,
     "stuck": running.end_what_is_stuck,
     "wake": running.nudge_running,
+    "kept answers": forget_answers,
 }
