@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+import structlog
 from django.core.cache import cache
 from django.http import HttpRequest
 from ninja import Router, Schema
@@ -63,6 +64,7 @@ class PersonalToken(HttpBearer):
                 rule="scope",
             )
         require(found.person, Action.SEE)
+        structlog.contextvars.bind_contextvars(user_id=found.person_id, token=found.pk)
         return Caller(found.person, found)
 
 
