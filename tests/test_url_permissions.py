@@ -18,6 +18,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 
 from inventory import clock
 from inventory.models import Alert, Person, ProtectedEntry, Role
+from migrations_app import tokens
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Holdings, PendingDeclaration
 from tests import cast
@@ -142,9 +143,46 @@ ROWS: dict[str, Row] = {
     "settings-bind": act("E"),
     "settings-confirm": act("AD"),
     "settings-reject": act("AD"),
+    "settings-tokens": Row(get=EVERYBODY, post=EVERYBODY),
+    # Nobody's but the person's own; another's is not there.
+    "settings-token-revoke": Row(post="V", missing="LFEAD"),
+}
+# The API asks for a token, whoever is signed in; what each role may do with one is tested in
+# tests/migrations_app/api/test_permissions.py.
+BY_TOKEN = {
+    "api-users",
+    "api-user",
+    "api-sync",
+    "api-claim",
+    "api-batch",
+    "api-batch-compose",
+    "api-batch-ask",
+    "api-batch-approve",
+    "api-batch-withdraw",
+    "api-batch-pause",
+    "api-batch-resume",
+    "api-batch-abort",
+    "api-restore",
+    "api-hits",
+    "api-hit-dismiss",
+    "api-hit-fixed",
+    "api-hit-extend",
+    "api-emergency-stop",
+    "api-emergency-stop-lift",
+    "api-ledger",
 }
 # Theirs or open to all: no role of ours decides. Sign-in is tested beside them.
-OPEN_TO_ALL = {"healthz", "readyz", "metrics", "account_login", "account_inactive"}
+OPEN_TO_ALL = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "account_login",
+    "account_inactive",
+    # They say how the API works, and nothing about anybody.
+    "api-docs",
+    "api-description",
+    "api-nowhere",
+}
 OF_EVERY_PERSON = {
     "account_logout",
     "account_reauthenticate",
@@ -171,7 +209,7 @@ def names(resolver: URLResolver) -> Iterator[str]:
 
 
 def test_every_address_has_a_row() -> None:
-    known = set(ROWS) | OPEN_TO_ALL | OF_EVERY_PERSON | HALF_SIGNED_IN
+    known = set(ROWS) | BY_TOKEN | OPEN_TO_ALL | OF_EVERY_PERSON | HALF_SIGNED_IN
     assert set(names(get_resolver())) == known
 
 
@@ -239,6 +277,10 @@ def scene() -> Scene:
             "batch": {"number": batch.number},
             "hit": {"pk": cast.hit(departure).pk},
             "sync-status": {"account": account.account_id},
+            "settings-token-revoke": {"pk": tokens.make(people["V"], "a test", ["read"])[0].pk},
+            "api-user": one,
+            "api-batch": {"number": batch.number},
+            "api-hit": {"id": 1},
             "settings-bind": {"account": account.account_id, "pk": entry.pk},
             "settings-confirm": {"pk": pending.pk},
             "settings-reject": {"pk": pending.pk},
@@ -299,6 +341,18 @@ def test_a_stranger_is_sent_to_sign_in_from_everywhere(scene: Scene) -> None:
         if not is_sign_in(answer(client, method, path))
     ]
     assert not let_in
+
+
+@pytest.mark.parametrize("name", sorted(BY_TOKEN))
+def test_the_api_lets_nobody_in_without_a_token(scene: Scene, name: str) -> None:
+    path = scene.path(name)
+    clients = [Client(), *map(signed_in, scene.people.values())]
+    answers = [
+        answer(client, method, path).status_code for client in clients for method in ("get", "post")
+    ]
+    # The one method it takes asks for a token; the other is no way in either.
+    assert set(answers) == {401, 405}
+    assert answers.count(401) == len(clients)
 
 
 @pytest.mark.parametrize("name", ["overview", "user", "batch-approve"])

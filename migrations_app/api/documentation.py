@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -92,12 +93,19 @@ def documentation(request: HttpRequest) -> HttpResponse:
         )
         for name, text in TAGS.items()
     ]
-    bodies = {op.body.name for _, op in operations if op.body}
+    bodies = {one.body.name for _, one in operations if one.body}
+    signed_in = isinstance(request.user, Person)
     context = {
-        "base": "base.html" if isinstance(request.user, Person) else "bare.html",
+        "base": "base.html" if signed_in else "bare.html",
+        "signed_in": signed_in,
         "about": ABOUT,
         "groups": groups,
-        "shapes": [shape for shape in _shapes(document) if shape.name not in bodies],
+        "shapes": [
+            shape
+            for shape in _shapes(document)
+            # Told where they are sent: as a body, or as parameters one by one.
+            if shape.name not in bodies and not shape.name.endswith("Filters")
+        ],
         "rules": RULES.items(),
         "scopes": SCOPE_WORDS.items(),
         "per_minute": PER_MINUTE,
@@ -128,7 +136,7 @@ def _operations(document: dict[str, Any], request: HttpRequest) -> Iterator[tupl
                     status=statuses[0],
                     answer=_kind(answer),
                     refusals=tuple(statuses[1:]),
-                    example=_example(request, method, path, document, taken),
+                    example=_example(request, method, path, taken),
                 ),
             )
 
@@ -170,13 +178,9 @@ def _kind(schema: dict[str, Any]) -> Kind:
     return Kind(str(schema.get("format") or schema.get("type") or "any"))
 
 
-def _example(
-    request: HttpRequest, method: str, path: str, document: dict[str, Any], body: Shape | None
-) -> str:
+def _example(request: HttpRequest, method: str, path: str, body: Shape | None) -> str:
     """The request as a command line, as short as it can be."""
-    address = request.build_absolute_uri(path.replace("{", "").replace("}", "").upper())
-    for name in ("api/v1/",):
-        address = address.replace(name.upper(), name)
+    address = request.build_absolute_uri(re.sub(r"{(\w+)}", lambda name: name[1].upper(), path))
     lines = ['curl -H "Authorization: Bearer $TOKEN"']
     if method == "post":
         lines.append('-H "Idempotency-Key: $(uuidgen)"')
@@ -184,3 +188,10 @@ def _example(
         sample = {field.name: "…" for field in body.fields if field.required} if body else {}
         lines.append(f"-d '{json.dumps(sample, ensure_ascii=False)}'")
     return " \\\n  ".join([*lines, address])
+
+
+def _sample(kind: str) -> object:
+    """A value of that kind, to be replaced."""
+    if kind.startswith("list of"):
+        return ["…"]
+    return kind.partition(", ")[0] if ", " in kind else "…"
