@@ -14,8 +14,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from inventory.models import Person
-from migrations_app.api.description import ABOUT, TAGS, described
+from migrations_app.api.description import described
 from migrations_app.api.door import PER_MINUTE, SCOPES
+from migrations_app.api.routes import ABOUT, TAGS
 from migrations_app.api.rules import RULES
 from migrations_app.tokens import SCOPE_WORDS
 

@@ -12,29 +12,15 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.csrf import csrf_exempt
 
-from migrations_app.api import (
-    batches,
-    claims,
-    description,
-    documentation,
-    emergency_stop,
-    hits,
-    ledger,
-    restores,
-    syncs,
-    users,
-)
+from migrations_app.api import description, documentation
 from migrations_app.api.problems import problem
-
-V1 = "api/v1/"
-ROUTERS = (users, syncs, claims, batches, restores, hits, emergency_stop, ledger)
-api = description.made([module.router for module in ROUTERS])
+from migrations_app.api.routes import PREFIX, addresses
 
 
 def _address(found: URLPattern | URLResolver) -> URLPattern:
     """A route of the API under its prefix: tokens instead of sign-in, 405 as a problem."""
     assert isinstance(found, URLPattern)  # noqa: S101 (no router of ours holds another)
-    return path(V1 + str(found.pattern), _door(found.callback), name=found.name)
+    return path(PREFIX + str(found.pattern), _door(found.callback), name=found.name)
 
 
 def _door(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -58,8 +44,8 @@ def nowhere(_: HttpRequest, rest: str) -> HttpResponse:
 
 
 urlpatterns: list[URLPattern] = [
-    path(f"{V1}openapi.json", description.document, name="api-description"),
+    path(f"{PREFIX}openapi.json", description.document, name="api-description"),
     path("api/docs", documentation.documentation, name="api-docs"),
-    *[_address(found) for found in description.addresses(api)],
-    path(f"{V1}<path:rest>", nowhere, name="api-nowhere"),
+    *[_address(found) for found in addresses()],
+    path(f"{PREFIX}<path:rest>", nowhere, name="api-nowhere"),
 ]

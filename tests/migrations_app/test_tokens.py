@@ -168,7 +168,12 @@ def test_the_command_gives_approve_only_when_asked(mei: Person, scopes: list[str
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nobody"], ["mei", "--days", "900"], ["mei", "--scopes", "root"], ["vera", "--scopes", "stop"]],
+    [
+        ["nobody"],
+        ["mei", "--days", "900"],
+        ["mei", "--scopes", "root"],
+        ["vera", "--scopes", "stop"],
+    ],
 )
 def test_the_command_refuses_what_may_not_be(mei: Person, arguments: list[str]) -> None:
     with pytest.raises(CommandError):

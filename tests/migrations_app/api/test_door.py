@@ -108,9 +108,7 @@ def test_the_product_s_clock_ends_it(people: cast.Cast) -> None:
     assert one.get("users").status == 401
 
 
-def test_whoever_asks_too_often_waits(
-    people: cast.Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_asks_too_often_waits(people: cast.Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "PER_MINUTE", 3)
     monkeypatch.setattr(door.time, "time", lambda: 1_000_000.0)
     one, other = program(people.mei, "read"), program(people.mei, "read")

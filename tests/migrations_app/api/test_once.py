@@ -86,9 +86,7 @@ def test_a_post_without_a_proper_key_is_refused(key: str | None) -> None:
 @pytest.mark.django_db
 def test_what_broke_half_way_left_neither_effect_nor_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process dies after the verb and before the answer is kept: all of it is undone."""
-    one = Program(
-        program(cast.cast().mei, "stop").secret, Client(raise_request_exception=False)
-    )
+    one = Program(program(cast.cast().mei, "stop").secret, Client(raise_request_exception=False))
     with monkeypatch.context() as patch:
         patch.setattr(once, "text_of", lambda answer: 1 / 0)
         assert one.post("emergency-stop", STOP, "k").status == 500
@@ -99,9 +97,7 @@ def test_what_broke_half_way_left_neither_effect_nor_key(monkeypatch: pytest.Mon
 
 @pytest.mark.django_db
 def test_an_answer_lost_after_the_commit_is_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Program(
-        program(cast.cast().mei, "stop").secret, Client(raise_request_exception=False)
-    )
+    one = Program(program(cast.cast().mei, "stop").secret, Client(raise_request_exception=False))
     with monkeypatch.context() as patch:
         patch.setattr(once, "sent", lambda text, status: 1 / 0)
         assert one.post("emergency-stop", STOP, "k").status == 500
