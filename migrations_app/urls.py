@@ -100,6 +100,7 @@ urlpatterns: list[URLPattern] = [
     path("hits/<int:pk>/fixed/", hits.fixed, name="hit-fixed"),
     path(f"{_USER}restore/", restore.restore, name="user-restore"),
     path(f"{_USER}holdings.json", restore.holdings, name="user-holdings"),
+    path(f"{_USER}rebuild/", restore.rebuild_page, name="user-rebuild"),
     path(f"{_USER}extend/", restore.extend, name="user-extend"),
     path(f"{_USER}finish-deleting/", restore.finish_deleting, name="user-finish-deleting"),
     path(f"{_USER}stop-and-rebuild/", restore.stop_and_rebuild, name="user-stop-and-rebuild"),

@@ -99,6 +99,7 @@ ROWS: dict[str, Row] = {
     "user-finish-deleting": Row(get="E", post="E"),
     "user-stop-and-rebuild": Row(get="E", post="E"),
     "user-holdings": page("LEAD"),
+    "user-rebuild": page("LEAD"),
     "sync-start": act("ED"),
     "users-bulk": act("E"),
     "user-assign": act("E"),

@@ -75,6 +75,7 @@ from migrations_app.changes.restoring import (
     may_be_restored,
     restore,
     restore_preview,
+    saved_before,
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.changes.stop import current, lift, pull
@@ -138,6 +139,7 @@ __all__ = [
     "restore_preview",
     "resume",
     "retry",
+    "saved_before",
     "seen_by",
     "send_back",
     "set_method",

@@ -17,7 +17,7 @@ from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
-from migrations_app import aws, guards, notices
+from migrations_app import guards, notices
 from migrations_app.changes import evidence, nudge, ownership
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
@@ -378,26 +378,3 @@ def _redigest(batch: Batch) -> None:
     items = frozen_items(batch)
     batch.digest = batch_digest(batch, items) if items else ""
     batch.save()
-
-
-def undo_script(batch: Batch) -> str:
-    """A shell script of AWS CLI lines, per user, that takes the whole batch back by hand.
-
-    Made from the approved facts, so it is there before the first write.
-    """
-    lines = [
-        "#!/bin/sh",
-        f"# Undo of batch {batch} ({batch.move}) in account {batch.account.account_id}.",
-        "# Each block gives one user its access back, exactly as it was before.",
-        "set -u",
-    ]
-    for change in batch.changes.filter(status__in=Change.OPEN).exclude(facts={}):
-        facts = change.facts
-        # One line, whatever it is called: a comment that breaks would go on as a command.
-        name = " ".join(facts["user_name"].split())
-        lines += ["", f"# {name} ({facts['user_id']})"]
-        for call in facts["calls"]:
-            lines += aws.undo_lines(
-                call["operation"], call["params"], boundary=facts["holdings"]["boundary"]
-            )
-    return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app.changes import nudge
+from migrations_app.changes.restoring import saved_before
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Change, Departure, Holdings
 
@@ -50,7 +51,7 @@ def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
             result=f"Stopped by {person} past the point of no return.",
         )
         ledger.append("delete.stopped", actor=person, user=departure.user)
-        saved = change.holdings.order_by("taken_at").first()
+        saved = saved_before(departure)
     if saved is None:
         raise Refused(f"Nothing of {departure.user} was saved.")
     return saved

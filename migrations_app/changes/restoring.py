@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
@@ -24,7 +25,7 @@ from migrations_app.changes import nudge, outranking
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import FORWARD_MOVES, SWITCHED_OFF, MoveName, State
-from migrations_app.models import Answer, Call, Change, Departure, Hit, Plan
+from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings, Plan
 
 # After the first read-back; the product's time.
 CHECKS = (timedelta(minutes=5), timedelta(hours=1))
@@ -106,11 +107,25 @@ def made_by_us(departure: Departure, by: Change | None = None) -> aws.Made:
     )
 
 
-def _our_calls(departure: Departure, by: Change | None = None) -> list[Call]:
-    # Finished once, it is the last one also while it is being read back, or where that failed.
-    restores = departure.changes.filter(move=MoveName.RESTORE, finished_at__isnull=False).exclude(
+def saved_before(departure: Departure) -> Holdings | None:
+    """What the user held before our first write since its last restore: what a rebuild is made of.
+
+    None where nothing was ever written to it.
+    """
+    last = _restores(departure).order_by("-pk").first()
+    cycle = departure.holdings.filter(change__pk__gt=last.pk if last else 0)
+    return cycle.order_by("taken_at", "pk").first()
+
+
+def _restores(departure: Departure) -> QuerySet[Change]:
+    """Finished once, it counts also while it is being read back, or where that failed."""
+    return departure.changes.filter(move=MoveName.RESTORE, finished_at__isnull=False).exclude(
         status=Change.Status.WITHDRAWN
     )
+
+
+def _our_calls(departure: Departure, by: Change | None = None) -> list[Call]:
+    restores = _restores(departure)
     forward = Call.objects.filter(
         change__departure=departure, change__move__in=[MoveName.DISABLE, MoveName.SOAK]
     )

@@ -13,13 +13,13 @@ from inventory.policy import is_open, policy_for
 from migrations_app import guards, notices
 from migrations_app.changes import (
     approval,
-    batches,
     database_home,
     enrolling,
     nudge,
     protecting,
     running,
     stop,
+    undo,
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
@@ -114,9 +114,9 @@ def start_if_due(batch: Batch) -> bool:
         Account.objects.select_for_update().get(pk=batch.account_id)
         if waits_for(batch):
             return False
-        script = batches.undo_script(batch) if batch.move == MoveName.DISABLE else ""
+        # In the transaction of the start: no write without its way back.
         started = Batch.objects.filter(pk=batch.pk, status=Batch.Status.APPROVED).update(
-            status=Batch.Status.RUNNING, started_at=now, undo_script=script
+            status=Batch.Status.RUNNING, started_at=now, undo_script=undo.script(batch)
         )
         if started != 1:
             return False

@@ -13,14 +13,19 @@ from inventory import clock
 from inventory.aws.holdings import UserHoldings
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import batch_run, changes, rebuild
+from migrations_app import batch_run, changes, rebuild, terraform
 from migrations_app.board import LONGEST_EXTENSION
 from migrations_app.forms_batches import ExtendForm, NoteForm
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName, State
-from migrations_app.models import Change, Departure
+from migrations_app.models import Change, Departure, Holdings
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 
 GET_AND_POST = ["GET", "HEAD", "POST"]
+# Forms of the holdings beside JSON: how they are made, their type, how their name ends.
+_FILES = {
+    "script": (rebuild.script, "text/x-shellscript; charset=utf-8", "sh"),
+    "terraform": (terraform.document, "text/plain; charset=utf-8", "tf"),
+}
 UNDER_WAY = (Change.Status.QUEUED, Change.Status.RUNNING)
 
 
@@ -132,18 +137,43 @@ def _after_no_return(request: HttpRequest, departure: Departure) -> HttpResponse
 
 
 @require_GET
-def holdings(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
-    """Everything a user held before our first write, as JSON, or as a script that rebuilds it."""
+def rebuild_page(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """What is lost for ever of a user that is deleted, or partly, and the files that rebuild it."""
     person, departure = person_of(request), departure_of(account, user_id)
     require(person, Action.SEE_SENSITIVE, departure.owner)
-    saved = departure.holdings.order_by("taken_at").first()
+    if departure.state != State.DELETED and not departure.partly_deleted:
+        raise Refused(f"{departure.user} is not deleted; there is nothing to rebuild.")
+    saved = _saved(departure)
+    held = UserHoldings.from_document(saved.document)
+    context = {
+        "departure": departure,
+        "saved": saved,
+        "lost": rebuild.lost(held),
+        "comes_back": rebuild.comes_back(held),
+        "references": departure.user.references,
+    }
+    return rendered(request, "migrations_app/rebuild.html", context)
+
+
+def _saved(departure: Departure) -> Holdings:
+    saved = changes.saved_before(departure)
     if saved is None:
         raise Http404("Nothing of this user was saved: nothing was ever written to it.")
-    if request.GET.get("as") == "script":
-        text = rebuild.script(UserHoldings.from_document(saved.document))
-        script = HttpResponse(text, content_type="text/x-shellscript; charset=utf-8")
-        script["Content-Disposition"] = f'attachment; filename="rebuild-{user_id}.sh"'
-        return script
+    return saved
+
+
+@require_GET
+def holdings(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Everything a user held before our first write: JSON, a script or a Terraform file."""
+    person, departure = person_of(request), departure_of(account, user_id)
+    require(person, Action.SEE_SENSITIVE, departure.owner)
+    saved = _saved(departure)
+    form = request.GET.get("as", "")
+    if form in _FILES:
+        render, kind, name = _FILES[form]
+        file = HttpResponse(render(UserHoldings.from_document(saved.document)), content_type=kind)
+        file["Content-Disposition"] = f'attachment; filename="rebuild-{user_id}.{name}"'
+        return file
     answer = JsonResponse(
         {"taken_at": saved.taken_at, "holdings": saved.document},
         json_dumps_params={"indent": 2, "ensure_ascii": False},

@@ -199,6 +199,9 @@ def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
         and row.state in (State.OWNER_ASSIGNED, State.SOAKING),
         "may_restore": changes.may_be_restored(row) and may(person, Action.RESTORE, row.owner),
         "may_finish": operates and row.partly_deleted,
+        "may_rebuild": row.state == State.DELETED
+        and may(person, Action.SEE_SENSITIVE, row.owner)
+        and row.holdings.exists(),
         "may_claim": claims and alive,
         "may_release": claims and row.state == State.OWNER_ASSIGNED,
         "may_assign": operates and alive,

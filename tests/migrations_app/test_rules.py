@@ -32,9 +32,9 @@ from inventory.models import Account, Alert, IamUser, LedgerEntry, Person, Prote
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes, notices
 from migrations_app.changes import nudge, protecting, running
-from migrations_app.changes.batches import undo_script
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.sweep import start_if_due, waits_for
+from migrations_app.changes.undo import script as undo_script
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Holdings
 from tests import cast
