@@ -136,7 +136,7 @@ def _before_disable(s: Situation, now: datetime) -> Iterator[Blocker]:
         yield Blocker(
             "quarantined",
             f"AWS put a compromised-key policy on {s.user_name}.",
-            "Close the support case first, or use an urgent batch.",
+            "Its keys leaked: use an urgent batch, or close the support case and sync.",
         )
     if s.restored_at and (
         now < s.restored_at + RESTORED_REST

@@ -20,7 +20,7 @@ from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import notices
 from migrations_app.changes import nudge, restoring, stop
 from migrations_app.changes.batches import words_for
-from migrations_app.changes.evidence import NAMED
+from migrations_app.changes.evidence import NAMED, quarantines
 from migrations_app.changes.reasons import blocked_users, refused_for
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
@@ -80,6 +80,7 @@ def checks(batch: Batch, person: Person) -> list[Check]:
     found.append(_evidence_age(batch, changes))
     if batch.move == MoveName.DELETE:
         found += _named_elsewhere(changes, person)
+        found += _quarantined(changes)
     unseen = len(changes) - seen_by(batch, person)
     found.append(
         Check(
@@ -446,6 +447,19 @@ def _named_elsewhere(changes: list[Change], person: Person) -> list[Check]:
     more = f" and {len(open_ones) - 1} more" if len(open_ones) > 1 else ""
     text = f"Who still names {user}{more} is not ticked yet"
     return [Check("references", False, text, "Read its warnings, then tick Viewed.")]
+
+
+def _quarantined(changes: list[Change]) -> list[Check]:
+    """AWS says not to remove these policies, so taking one off is a line of its own to approve."""
+    found = []
+    for change in changes:
+        attached = change.facts.get("holdings", {}).get("managed policies", [])
+        for name in quarantines(attached):
+            text = f"Detaches {name}, which AWS put on {change.departure.user}"
+            fix = "Close the support case first; say which it was."
+            code = f"quarantine:{change.departure.user.user_id}"
+            found.append(Check(code, False, text, fix, overridable=True))
+    return found
 
 
 def _evidence_age(batch: Batch, changes: list[Change]) -> Check:

@@ -304,11 +304,14 @@ def _dry_run_one(change: Change, session: AwsSession, wide: AccountWide | None) 
     if holdings.user_id != user.user_id:
         _block(change, "namesake", f"{user} is another user now ({holdings.user_id}).")
         return
-    looked = move is MoveName.DELETE or evidence.look(departure, session, holdings)
+    if move is MoveName.DELETE:
+        looked_at, whole = evidence.listened(departure)
+    else:
+        whole, looked_at = evidence.look(departure, session, holdings), clock.now()
     facts = facts_of(departure, holdings, move, change.method)
     change.facts = facts
     change.digest = ledger.digest(facts)
-    change.judged = evidence.judged(departure, looked)
+    change.judged = evidence.judged(departure, whole, looked_at)
     before = change.warnings
     calls = planned(holdings, move, change.method)
     change.warnings = evidence.warnings(departure, holdings, calls, move)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from inventory import clock, refresh
+from inventory import refresh
 from inventory.aws.holdings import UserHoldings
 from inventory.aws.session import AwsSession
 from inventory.category import CategoryName
@@ -30,14 +31,26 @@ def look(departure: Departure, session: AwsSession, holdings: UserHoldings) -> b
     return whole
 
 
-def judged(departure: Departure, whole: bool) -> dict[str, Any]:
+def listened(departure: Departure) -> tuple[datetime | None, bool]:
+    """Until when a fenced user was listened to, aware UTC, and whether without a gap.
+
+    It is not looked at for a dry run: its events are new only once, and the tripwire's.
+    """
+    one = situation(departure)
+    if one.listened_to is None or one.last_used_read_at is None or one.fenced_at is None:
+        return None, False
+    whole = one.listened_from is not None and one.listened_from <= one.fenced_at
+    return min(one.listened_to, one.last_used_read_at), whole
+
+
+def judged(departure: Departure, whole: bool, looked_at: datetime | None) -> dict[str, Any]:
     """What an approver saw besides the hashed facts; looked at again when the change runs."""
     user = departure.user
     return {
         "verdict": user.verdict,
         "confidence": user.verdict_confidence,
         "last_activity_at": user.last_activity_at.isoformat() if user.last_activity_at else "",
-        "looked_at": clock.now().isoformat(),
+        "looked_at": looked_at.isoformat() if looked_at else "",
         "whole": whole,
     }
 
@@ -50,7 +63,17 @@ def warnings(
 ) -> list[dict[str, str]]:
     """What an approver should look at first, in sentences."""
     found = [*_warnings(departure, holdings, calls), *reference_warnings(departure.user, move)]
+    quarantine = quarantines(holdings.attached_policies)
+    if quarantine:
+        does = "this detaches it" if move is MoveName.DELETE else "it stays attached"
+        found.append(("quarantined", f"AWS put {quarantine[0]} on it; {does}"))
     return [{"code": code, "text": text} for code, text in found]
+
+
+def quarantines(attached_policies: Iterable[str]) -> list[str]:
+    """The names of the policies that AWS put on a user whose key it found in public."""
+    names = (arn.rpartition("/")[2] for arn in attached_policies)
+    return [name for name in names if name.startswith(aws.QUARANTINE)]
 
 
 def reference_warnings(user: IamUser, move: MoveName) -> Iterator[tuple[str, str]]:
@@ -94,8 +117,6 @@ def _warnings(
         yield "rare", f"Rare: runs {user.rhythm}" if proven else f"Perhaps rare: {user.rhythm}"
     if any(call.loses for call, _ in calls):
         yield "password", "The password does not come back"
-    if any(aws.QUARANTINE in arn for arn in holdings.attached_policies):
-        yield "quarantined", "AWS put a compromised-key policy on it; this detaches it"
     knocks = departure.hits.filter(kind=Hit.Kind.KNOCK).count()
     if knocks:
         yield "knocks", f"{knocks} failed sign-ins from outside"
