@@ -591,8 +591,10 @@ def session_policy(steps: Iterable[Step], holdings: UserHoldings) -> dict[str, A
 
     RemoveUserFromGroup acts on the group's ARN and DeleteVirtualMFADevice on the device's (Service
     Authorization Reference); everything else on the user's. AWSDenyAll is the only policy that may
-    be attached. STS takes 2,048 characters: where long paths need more, groups, devices and last
-    the user's path are widened, in that order; the name never is.
+    be attached, or detached short of a deletion, and the only boundary that may be put on or taken
+    off; `RESTORE` may put back `holdings.boundary`, the saved one. STS takes 2,048 characters:
+    where long paths need more, groups, devices and last the user's path are widened, in that order;
+    the name never is.
     """
     prefix, _, path_and_name = holdings.arn.partition(":user/")
     user = holdings.arn
@@ -619,28 +621,32 @@ def _narrowed(
     groups: list[str],
     devices: list[str],
 ) -> dict[str, Any]:
-    actions = sorted({action for step in steps for action in step.actions})
+    actions = {action for step in steps for action in step.actions}
+    restoring, deleting = _BOUNDARY_OFF in actions, "iam:DeleteUser" in actions
+    fence = deny_all(holdings)
+    # Each action that can give something has a statement of its own, with a condition that must
+    # hold: one shared by several would have to pass where a key is missing.
+    conditions: dict[str, dict[str, Any]] = {
+        "iam:AttachUserPolicy": {"ArnEquals": {"iam:PolicyARN": fence}},
+        "iam:PutUserPermissionsBoundary": {
+            "StringEquals": {"iam:PermissionsBoundary": holdings.boundary if restoring else fence}
+        },
+        # The boundary that the user has at that moment.
+        _BOUNDARY_OFF: {"StringEquals": {"iam:PermissionsBoundary": fence}},
+    }
+    if not deleting:
+        conditions["iam:DetachUserPolicy"] = {"ArnEquals": {"iam:PolicyARN": fence}}
+    on_user = sorted(actions - _ON_OTHERS - conditions.keys())
     statements: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": ["iam:Get*", "iam:List*"], "Resource": "*"},
     ]
-    on_user = [a for a in actions if a not in _ON_OTHERS and a not in _ON_FENCE]
     if on_user:
         statements.append({"Effect": "Allow", "Action": on_user, "Resource": user})
-    on_fence = sorted(_ON_FENCE & set(actions))
-    if on_fence:
-        # Each condition key is there only for the action it belongs to.
-        boundaries = sorted({deny_all(holdings), *filter(None, [holdings.boundary])})
-        statements.append(
-            {
-                "Effect": "Allow",
-                "Action": on_fence,
-                "Resource": user,
-                "Condition": {
-                    "ArnEqualsIfExists": {"iam:PolicyARN": deny_all(holdings)},
-                    "StringEqualsIfExists": {"iam:PermissionsBoundary": boundaries},
-                },
-            }
-        )
+    for action in sorted(actions & conditions.keys()):
+        if restoring and action == "iam:PutUserPermissionsBoundary" and not holdings.boundary:
+            continue
+        allowed = {"Effect": "Allow", "Action": action, "Resource": user}
+        statements.append({**allowed, "Condition": conditions[action]})
     for action, resources in (
         ("iam:RemoveUserFromGroup", groups),
         ("iam:DeleteVirtualMFADevice", devices),
@@ -651,7 +657,7 @@ def _narrowed(
 
 
 _ON_OTHERS = frozenset({"iam:RemoveUserFromGroup", "iam:DeleteVirtualMFADevice"})
-_ON_FENCE = frozenset({"iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"})
+_BOUNDARY_OFF = "iam:DeleteUserPermissionsBoundary"
 
 
 def undo_lines(operation: str, params: dict[str, Any], *, boundary: str) -> list[str]:

@@ -20,8 +20,15 @@ ROLES: tuple[RoleName, ...] = ("reader", "actor", "deleter")
 BREAK_GLASS_PATH = "breakglass"
 NEVER_TAG = "iam-cleanup"
 _FENCED = frozenset(
-    {"iam:AttachUserPolicy", "iam:DetachUserPolicy", "iam:PutUserPermissionsBoundary"}
+    {
+        "iam:AttachUserPolicy",
+        "iam:DetachUserPolicy",
+        "iam:PutUserPermissionsBoundary",
+        "iam:DeleteUserPermissionsBoundary",
+    }
 )
+_USE = ("iam:GenerateServiceLastAccessedDetails", "iam:GetAccessKeyLastUsed")
+_HOLDINGS = tuple(action for action in actions.ON_USERS if action not in _USE)
 
 
 def policy(
@@ -42,7 +49,7 @@ def policy(
         return _document([*_reads(prefix), *_archive_reads(archive or {}, account_id, partition)])
     steps = aws.DELETE if role == "deleter" else (*aws.FENCE, *aws.SHUT, *aws.RESTORE)
     wanted = sorted({action for step in steps for action in step.actions})
-    statements = [*_look_again(prefix), *_writes(wanted, role, prefix, partition)]
+    statements = [*_look_again(role, prefix), *_writes(wanted, role, prefix, partition)]
     return _document([*statements, *_denies(prefix, tuple(protected))])
 
 
@@ -94,9 +101,12 @@ def _archive_reads(
     ]
 
 
-def _look_again(prefix: str) -> list[dict[str, Any]]:
-    """A writer looks at the user before it writes, and reads a restore back."""
-    looks = [action for action in actions.ON_USERS if not action.startswith("iam:Generate")]
+def _look_again(role: RoleName, prefix: str) -> list[dict[str, Any]]:
+    """A writer looks who the user is before it writes; a restore also reads back what it holds.
+
+    What only tells of use is the reader's, and so is the proof of a deletion.
+    """
+    looks = ["iam:GetUser"] if role == "deleter" else _HOLDINGS
     return [_allow("LookAgain", looks, f"{prefix}:user/*")]
 
 
@@ -111,6 +121,10 @@ def _writes(wanted: list[str], role: RoleName, prefix: str, partition: str) -> l
     if attach:
         only_fence = {"ArnEquals": {"iam:PolicyARN": fence}}
         made.append(_allow("OnlyTheFence", attach, users, Condition=only_fence))
+    if "iam:DeleteUserPermissionsBoundary" in wanted:
+        only_fence = {"StringEquals": {"iam:PermissionsBoundary": fence}}
+        off = ["iam:DeleteUserPermissionsBoundary"]
+        made.append(_allow("OnlyTheFenceAsBoundary", off, users, Condition=only_fence))
     if "iam:PutUserPermissionsBoundary" in wanted:
         # A restore puts the boundary back that the user had, which no condition can name ahead; the
         # session policy of each change narrows it to AWSDenyAll or that very boundary.

@@ -92,6 +92,10 @@ def condition_keys(caller: Caller, call: Call) -> dict[str, str]:
     if caller.issued_at is not None:
         keys["aws:tokenissuetime"] = caller.issued_at.isoformat()
     user = caller.account.users.get(str(params.get("UserName", "")).lower())
+    if user is not None and user.boundary is not None:
+        # Of the request where one is put on, else the one the user has (IAM User Guide, "AWS global
+        # and IAM condition keys", iam:PermissionsBoundary).
+        keys.setdefault("iam:permissionsboundary", user.boundary)
     for name, value in (user.tags if user else {}).items():
         keys[f"aws:resourcetag/{name}".lower()] = value
         keys[f"iam:resourcetag/{name}".lower()] = value

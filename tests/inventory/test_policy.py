@@ -131,6 +131,86 @@ def test_what_is_open_is_what_the_next_opening_says() -> None:
                 assert opens < closes
 
 
+def window(start: str, end: str) -> Window:
+    return Window(frozenset(range(7)), time.fromisoformat(start), time.fromisoformat(end))
+
+
+@pytest.mark.parametrize(
+    ("held", "opens", "closes"),
+    [
+        # Berlin, 29 March: 02:00 to 03:00 is skipped. What lies in it comes an hour later.
+        (window("02:15", "02:45"), "2026-03-29T01:15", "2026-03-29T01:45"),
+        (window("02:30", "04:00"), "2026-03-29T01:30", "2026-03-29T02:00"),
+        # It would end before it begins, so it is left out that night.
+        (window("02:30", "03:00"), "2026-03-30T00:30", "2026-03-30T01:00"),
+    ],
+)
+def test_a_window_that_a_spring_night_skips_is_never_longer_than_declared(
+    held: Window, opens: str, closes: str
+) -> None:
+    found = next_opening(held, (), BERLIN, utc("2026-03-28T23:30"))
+    assert found == (utc(opens), utc(closes))
+
+
+@pytest.mark.parametrize(
+    ("held", "opens", "closes"),
+    [
+        # Berlin, 25 October: 02:00 to 03:00 comes twice. Both ends mean the first time.
+        (window("02:15", "02:45"), "2026-10-25T00:15", "2026-10-25T00:45"),
+        (window("01:00", "02:30"), "2026-10-24T23:00", "2026-10-25T00:30"),
+        (window("02:30", "04:00"), "2026-10-25T00:30", "2026-10-25T03:00"),
+    ],
+)
+def test_a_window_that_comes_twice_on_an_autumn_night_opens_once(
+    held: Window, opens: str, closes: str
+) -> None:
+    assert next_opening(held, (), BERLIN, utc("2026-10-24T22:30")) == (utc(opens), utc(closes))
+    assert not is_open(held, (), BERLIN, utc(closes))
+    again = utc("2026-10-25T01:20")  # 02:20 for the second time
+    assert is_open(held, (), BERLIN, again) == (held.end > time(3))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begins", "ends"),
+    [
+        (BERLIN, date(2026, 3, 29), "2026-03-28T23:00", "2026-03-29T22:00"),  # 23 hours
+        (BERLIN, date(2026, 10, 25), "2026-10-24T22:00", "2026-10-25T23:00"),  # 25 hours
+        ("Africa/Cairo", date(2026, 4, 24), "2026-04-23T22:00", "2026-04-24T21:00"),  # no midnight
+        ("America/Havana", date(2026, 11, 1), "2026-11-01T04:00", "2026-11-02T05:00"),  # two of it
+        ("Asia/Beirut", date(2026, 10, 25), "2026-10-24T22:00", "2026-10-25T22:00"),  # 23:00 twice
+    ],
+)
+def test_a_freeze_lasts_its_whole_local_days_when_clocks_change(
+    zone: str, day: date, begins: str, ends: str
+) -> None:
+    freezes, minute = (Freeze(day, day),), timedelta(minutes=1)
+    assert is_open(ALWAYS, freezes, zone, utc(begins) - minute)
+    assert not is_open(ALWAYS, freezes, zone, utc(begins))
+    assert not is_open(ALWAYS, freezes, zone, utc(ends) - minute)
+    assert is_open(ALWAYS, freezes, zone, utc(ends))
+    assert next_opening(ALWAYS, freezes, zone, utc(begins))[0] == utc(ends)
+    assert next_opening(ALWAYS, freezes, zone, utc(begins) - minute)[1] == utc(begins)
+
+
+@pytest.mark.parametrize("zone", [BERLIN, "Africa/Cairo", "America/Havana", "Asia/Beirut"])
+def test_open_now_and_opening_next_agree_across_every_change_with_freezes(zone: str) -> None:
+    windows = (window("00:00", "01:30"), window("02:15", "02:45"), window("23:15", "00:45"))
+    for middle in (date(2026, 3, 29), date(2026, 4, 24), date(2026, 10, 25), date(2026, 11, 1)):
+        freezes = (Freeze(middle, middle),)
+        start = datetime.combine(middle, time(), UTC) - timedelta(days=1)
+        for step in range(3 * 96):
+            at = start + timedelta(minutes=15 * step)
+            for held in windows:
+                opens, closes = next_opening(held, freezes, zone, at)
+                assert is_open(held, freezes, zone, at) == (opens == at), (at, held)
+                assert opens < closes <= opens + timedelta(hours=3)
+
+
+def test_notice_of_working_days_ends_on_the_wall_clock_across_a_change() -> None:
+    told = utc("2026-03-27T09:00")  # Friday 10:00 in winter time
+    assert notice_over_at(told, Policy(), BERLIN) == utc("2026-03-31T08:00")  # Tuesday 10:00
+
+
 def test_a_freeze_shuts_an_open_window_until_the_day_after_its_last() -> None:
     freeze = Freeze(date(2026, 12, 18), date(2027, 1, 4), "year end")
     at = utc("2026-12-18T10:00")

@@ -40,6 +40,7 @@ from inventory.models import Credential, IamUser, Team, TrailCoverage
 from migrations_app import changes, notices, tripwire
 from migrations_app.changes import batches, restoring, running
 from migrations_app.changes.sweep import shut_what_is_due, start_if_due, waits_for
+from migrations_app.iam_policies import ROLES, policy
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Call, Change, Departure
 from tests import cast
@@ -402,7 +403,15 @@ def set_stage(simulator: Simulator) -> Stage:
     organization.break_glass_user = "break-glass"
     organization.save()
     identity.report("a worker")
+    least_privilege(stage)
     return stage
+
+
+def least_privilege(stage: Stage) -> None:
+    """The three roles may do what the shipped policies say and nothing else, in every scene."""
+    for name in ROLES:
+        role = stage.simulator.account.role(f"IamCleanup{name.capitalize()}")
+        role.inline, role.attached = {"shipped": policy(name, cast.ACCOUNT_ID)}, []
 
 
 def lines(change: Change) -> list[Call]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from demo.aws.evaluation import effect
 from inventory.aws.holdings import (
     AccessKey,
     Certificate,
@@ -238,11 +239,51 @@ def test_the_session_is_narrowed_to_the_user_its_groups_and_virtual_devices() ->
     assert f"{ACCOUNT}:group/developers" in resources["iam:RemoveUserFromGroup"]
 
 
-def test_nothing_but_the_fence_can_be_attached_in_a_session() -> None:
-    policy = aws.session_policy(FENCE, ADA)
-    (attach,) = [s for s in policy["Statement"] if "iam:AttachUserPolicy" in s["Action"]]
-    assert attach["Condition"]["ArnEqualsIfExists"] == {"iam:PolicyARN": DENY}
-    assert attach["Condition"]["StringEqualsIfExists"] == {"iam:PermissionsBoundary": [DENY]}
+OLD = f"{ACCOUNT}:policy/developer-boundary"
+ELSE = f"{ACCOUNT}:policy/anything-else"
+POLICY, BOUND = "iam:policyarn", "iam:permissionsboundary"
+
+
+@pytest.mark.parametrize(
+    ("steps", "action", "keys", "allowed"),
+    [
+        (FENCE, "AttachUserPolicy", {POLICY: DENY, BOUND: OLD}, True),
+        (FENCE, "AttachUserPolicy", {POLICY: ELSE}, False),
+        (FENCE, "AttachUserPolicy", {BOUND: DENY}, False),
+        (FENCE, "AttachUserPolicy", {}, False),
+        (FENCE, "PutUserPermissionsBoundary", {BOUND: DENY}, True),
+        # A fence never puts another boundary on, not even the one that the user has.
+        (FENCE, "PutUserPermissionsBoundary", {BOUND: OLD}, False),
+        (FENCE, "PutUserPermissionsBoundary", {}, False),
+        (FENCE, "DetachUserPolicy", {POLICY: DENY}, False),
+        (FENCE, "DeleteUserPermissionsBoundary", {BOUND: DENY}, False),
+        (RESTORE, "DetachUserPolicy", {POLICY: DENY}, True),
+        (RESTORE, "DetachUserPolicy", {POLICY: ELSE}, False),
+        (RESTORE, "PutUserPermissionsBoundary", {BOUND: OLD}, True),
+        (RESTORE, "PutUserPermissionsBoundary", {BOUND: DENY}, False),
+        (RESTORE, "PutUserPermissionsBoundary", {BOUND: ELSE}, False),
+        (RESTORE, "DeleteUserPermissionsBoundary", {BOUND: DENY}, True),
+        (RESTORE, "DeleteUserPermissionsBoundary", {BOUND: OLD}, False),
+        (RESTORE, "DeleteUserPermissionsBoundary", {}, False),
+        (RESTORE, "AttachUserPolicy", {POLICY: DENY}, False),
+        (DELETE, "DetachUserPolicy", {POLICY: ELSE}, True),
+        (DELETE, "AttachUserPolicy", {POLICY: DENY}, False),
+        (DELETE, "PutUserPermissionsBoundary", {BOUND: DENY}, False),
+    ],
+)
+def test_a_session_allows_the_fence_and_the_saved_boundary_and_nothing_wider(
+    steps: tuple[aws.Step, ...], action: str, keys: dict[str, str], allowed: bool
+) -> None:
+    policy = aws.session_policy(steps, replace(ADA, boundary=OLD))
+    found = effect(policy, f"iam:{action}", ADA.arn, keys)
+    assert found == ("Allow" if allowed else "")
+    assert effect(policy, f"iam:{action}", f"{ACCOUNT}:user/somebody-else", keys) == ""
+
+
+def test_a_restore_of_a_user_that_had_no_boundary_puts_none_on() -> None:
+    policy = aws.session_policy(RESTORE, replace(ADA, boundary=""))
+    for boundary in (DENY, OLD, ""):
+        assert not effect(policy, "iam:PutUserPermissionsBoundary", ADA.arn, {BOUND: boundary})
 
 
 def test_the_session_policy_fits_into_sts_for_the_most_a_user_can_hold() -> None:
