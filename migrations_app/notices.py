@@ -7,8 +7,8 @@ the team opened it signed in (rule 13). Every message has a key, so a second run
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -135,17 +135,39 @@ def tell_owner(
         )
 
 
-def tell_hit(hit: Hit) -> None:
-    """Owner and security hear of a hit at once."""
+def tell_hit(hit: Hit, what: str, *, opened: bool) -> None:
+    """Owner and security hear of a hit at once; of further callers of it once an hour."""
     departure = hit.departure
+    hour = "" if opened else f":{clock.now():%Y%m%d%H}"
     tell_owner(
         departure,
         "hit",
-        f"hit:{hit.pk}",
-        f"{departure.user} was called",
-        f"{hit.what}. Its clock is held and it will not be moved on. "
+        f"hit:{hit.pk}{hour}",
+        f"{departure.user} was called" if opened else f"{departure.user} was called by another",
+        f"{what}. Its clock is held and it will not be moved on. "
         "If this broke something, restore it; that takes about a minute.",
     )
+
+
+def tell_knocks(users: Mapping[Departure, int], day: date) -> None:
+    """Owners and security hear once a day how often outsiders tried to sign in as whom."""
+    by_team: dict[Team | None, list[Departure]] = defaultdict(list)
+    for departure in users:
+        by_team[None].append(departure)
+        if departure.owner:
+            by_team[departure.owner].append(departure)
+    for team, rows in by_team.items():
+        tell(
+            "knocks",
+            f"knocks:{day:%Y%m%d}:{team.pk if team else 'security'}",
+            f"Failed sign-ins as {_users(len(rows))} in the last day",
+            team=team,
+            role="" if team else Role.ENGINEER,
+            text="\n".join(f"{row.user}: {users[row]}" for row in rows)
+            + "\n\nAnybody who knows a name can cause them; they hold nothing.",
+            url=reverse("soak"),
+            departures=rows,
+        )
 
 
 def inbox_for(person: Person) -> QuerySet[Notice]:

@@ -198,6 +198,7 @@ _TOLD = {
     "clock.extended": "extended it until {until}",
     "clock.restarted": "started its clock again",
     "hit.opened": "saw an attempt to use it",
+    "hit.caller": "saw another caller use it",
     "restore.asked": "asked to restore it",
     "restore.done": "read the restore back from AWS",
     "change.done": "read it back from AWS",

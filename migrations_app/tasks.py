@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 from celery import shared_task
 from celery.signals import worker_ready
 
+from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
 from migrations_app import tripwire
@@ -48,17 +51,19 @@ def listen() -> None:
 
 
 @shared_task(queue="read")
-def listen_account(account_pk: int) -> None:
+def listen_account(account_pk: int, began: str = "") -> None:
+    """A slice of a round that began then (ISO 8601); enqueues itself while somebody is unheard."""
     account = Account.objects.get(pk=account_pk)
+    since = datetime.fromisoformat(began) if began else clock.now()
     try:
-        left = tripwire.listen(account)
+        left = tripwire.listen(account, since)
     except AwsFailure as refused:
-        # The coverage stays where it was, so every clock of the account holds.
+        # Kept with the account; the coverage stays where it was, so every clock there holds.
         log.warning("listening failed", account=account.account_id, error=str(refused))
     else:
         log.info("listened", account=account.account_id, left=left)
         if left:
-            listen_account.delay(account_pk)
+            listen_account.delay(account_pk, since.isoformat())
 
 
 @shared_task(queue="read")

@@ -14,7 +14,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
@@ -95,6 +95,7 @@ class AwsSession:
         self._keys = dict(keys or {})
         self._clients: dict[tuple[str, str], Any] = {}
         self._counts: Counter[str] = Counter()
+        self._paces: dict[str, Callable[..., None]] = {}
 
     @overload
     def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
@@ -121,8 +122,14 @@ class AwsSession:
                     **self._keys,  # type: ignore[arg-type]
                 )
                 made.meta.events.register("before-call", self._count)
+                if service in self._paces:
+                    made.meta.events.register("before-call", self._paces[service])
                 self._clients[key] = made
             return self._clients[key]
+
+    def pace(self, service: str, wait: Callable[[], object]) -> None:
+        """Call `wait` before each call of `service`; before its first client is asked for."""
+        self._paces[service] = lambda **_: wait()
 
     def take_counts(self) -> Counter[str]:
         """Calls by operation since this was last asked; re-sends by the SDK count as one."""

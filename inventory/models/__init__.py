@@ -13,6 +13,7 @@ from inventory.models.users import (
     Credential,
     IamUser,
     TrailCoverage,
+    TrailGap,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "Team",
     "Token",
     "TrailCoverage",
+    "TrailGap",
 ]

@@ -75,6 +75,9 @@ class Account(models.Model):
     # Why no forward write may happen here: rules 3 and 5; cleared by a person or a good look.
     hold_reason = models.TextField(blank=True)
     hold_since = models.DateTimeField(null=True, blank=True)
+    # Rounds of listening that broke off, one after the other, and in which words the last one did.
+    listening_failures = models.PositiveSmallIntegerField(default=0)
+    listening_error = models.TextField(blank=True)
     accepted_listing = models.CharField(max_length=64, blank=True)
     # Rule 20: an account that ever had a batch without `sandbox` can never become a sandbox.
     batched_for_real = models.BooleanField(default=False)

@@ -213,6 +213,34 @@ class TrailCoverage(models.Model):
         return f"{self.user} in {self.region} to {self.read_to}"
 
 
+class TrailGap(models.Model):
+    """What was not read of one IAM user's event history in one Region, between what was read.
+
+    It is tried again for as long as that may help; `lost_at` says since when it cannot.
+    """
+
+    user = models.ForeignKey(IamUser, on_delete=models.CASCADE, related_name="trail_gaps")
+    region = models.CharField(max_length=30)
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField()
+    # How far back it was read without a gap before `from_at`.
+    read_from = models.DateTimeField()
+    why = models.TextField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    lost_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["from_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "region", "until_at"], name="trail_gap_once_per_end"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.region}, {self.from_at} to {self.until_at}"
+
+
 class ArchiveCoverage(models.Model):
     """How far an account's longer history (logs in S3, or Lake) was read in one Region.
 

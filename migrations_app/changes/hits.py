@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Greatest
+from django.db.models import QuerySet
 
 from inventory import clock, ledger
 from inventory.models import Person
@@ -18,20 +17,27 @@ from migrations_app import notices
 from migrations_app.changes import approval
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, State
-from migrations_app.models import Batch, Change, Departure, Hit
+from migrations_app.models import Batch, Change, Departure, Hit, HitCaller
 
 # Our own calls, and what was under way when the fence went on, are neither hit nor knock.
 FENCE_SETTLES = timedelta(minutes=5)
 # Seen in the account rather than heard in the trail.
 STANDING = ("credential", "fence")
 LONGEST_EXTENSION = timedelta(days=90)
+# So many callers of one hit have a row of their own; further ones count on the oldest.
+MOST_CALLERS = 200
 # AWS tells last-used dates in whole minutes; the event of the same use bears its seconds.
 ROUNDED = timedelta(minutes=1)
+# A key's last use moves once in so many minutes, to the first use among them (AWS_FACTS 1.12).
+LAST_USED_SPAN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to use a user that is off. `source`: trail, last-used, credential or fence."""
+    """One attempt to use a user that is off. `source`: trail, last-used, credential or fence.
+
+    `details`: who, where, region, with, key, error and service, as far as it is known.
+    """
 
     kind: str
     source: str
@@ -39,27 +45,53 @@ class Attempt:
     at: datetime
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """The access key, cut as it is kept; every temporary one is "session"."""
+        key = str(self.details.get("key") or "")[:128]
+        return "session" if key.startswith("ASIA") else key
+
+    @property
+    def caller(self) -> str:
+        """What tells one caller from another, as a digest."""
+        if self.source == "trail":
+            # As activity keeps them, so that both tell of the same caller.
+            seen = [str(self.details.get(name) or "")[:255] for name in ("where", "with")]
+            return ledger.digest(["trail", self.key, *seen])
+        return ledger.digest([self.source, self.key or self.what[:200]])
+
 
 def record(departure: Departure, attempts: list[Attempt]) -> list[Hit]:
-    """Write attempts down: a first one opens a hit, later ones count on it; the new hits.
+    """Write attempts down: a first one opens a hit, later ones count on it, each with its caller.
 
-    A hit pauses a running batch of its user and is told at once.
+    The hits that are new, or that have a new caller; both are told at once. A hit pauses a running
+    batch of its user.
     """
-    new = []
+    news: dict[int, Hit] = {}
     # Events first: a last-used date says less, and nothing new where the event of that use is.
     for attempt in sorted(attempts, key=lambda one: (one.source == "last-used", one.at)):
+        if attempt.kind == Hit.Kind.HIT and _is_news(departure, attempt):
+            # First: whoever dies in between finds the attempt again, but nobody would pause.
+            _pause_batches(departure)
         hit = _count(departure, attempt)
         if hit is not None:
-            new.append(hit)
-    for hit in new:
-        if hit.kind == Hit.Kind.HIT:
-            # Rule 12: also when this user's own turn is over, and the others' is not.
-            for change in departure.changes.filter(
-                batch__status=Batch.Status.RUNNING, status__in=[*Change.OPEN, Change.Status.DONE]
-            ).select_related("batch"):
-                if change.batch:
-                    approval.pause_by_itself(change.batch, f"{departure.user} was called.")
-    return new
+            news[hit.pk] = hit
+    return list(news.values())
+
+
+def tell_of_knocks() -> None:
+    """Once a day, what outsiders tried: to the owners, and to security."""
+    today = clock.now().date()
+    knocks = (
+        Hit.objects.filter(kind=Hit.Kind.KNOCK, departure__in=Departure.objects.switched_off())
+        .filter(last_at__gte=clock.now() - timedelta(days=1))
+        .select_related("departure__user__account", "departure__owner")
+    )
+    users: dict[Departure, int] = {}
+    for knock in knocks:
+        users[knock.departure] = users.get(knock.departure, 0) + knock.count
+    if users:
+        notices.tell_knocks(users, today)
 
 
 def dismiss(hit: Hit, person: Person, reason: str) -> Hit:
@@ -121,55 +153,141 @@ def extend(departure: Departure, person: Person, until: date, reason: str) -> De
     return extended
 
 
+def _pause_batches(departure: Departure) -> None:
+    """Rule 12: also when this user's own turn is over, and the others' is not."""
+    for change in departure.changes.filter(
+        batch__status=Batch.Status.RUNNING, status__in=[*Change.OPEN, Change.Status.DONE]
+    ).select_related("batch"):
+        if change.batch:
+            approval.pause_by_itself(change.batch, f"{departure.user} was called.")
+
+
+def _is_news(departure: Departure, attempt: Attempt) -> bool:
+    """Whether nobody was told of this caller yet."""
+    if _told(departure, attempt):
+        return False
+    return not HitCaller.objects.filter(
+        hit__departure=departure, hit__closed="", caller=attempt.caller
+    ).exists()
+
+
 def _count(departure: Departure, attempt: Attempt) -> Hit | None:
-    """Count on the open hit, or open one; the hit if it is new."""
-    now = clock.now()
+    """Count on the open hit, or open one; the hit if it or this caller of it is new."""
     with transaction.atomic():
         Departure.objects.select_for_update().get(pk=departure.pk)
-        if _is_known(departure, attempt):
+        told = _told(departure, attempt)
+        if told is not None:
+            if attempt.source in STANDING:
+                HitCaller.objects.filter(pk=told.pk).update(seen_at=clock.now())
             return None
-        same = departure.hits.filter(kind=attempt.kind, closed="")
+        rows = departure.hits.filter(kind=attempt.kind, closed="")
         if attempt.kind == Hit.Kind.KNOCK:
-            same = same.filter(what=attempt.what[:200])
-        if same.update(
-            count=F("count") + 1,
-            last_at=Greatest("last_at", attempt.at),
-            what=attempt.what[:200],
-            details=attempt.details,
-        ):
-            return None
-        hit = Hit.objects.create(
-            departure=departure,
-            kind=attempt.kind,
+            rows = rows.filter(what=attempt.what[:200])
+        hit = rows.first()
+        opened = hit is None
+        hit = hit or _opened(departure, attempt)
+        stood_in = _stood_in(hit, attempt)
+        new = _called(hit, attempt)
+        if not opened:
+            _grow(hit, attempt, by=0 if stood_in else 1)
+        if attempt.kind == Hit.Kind.HIT and (opened or new) and not stood_in:
+            notices.tell_hit(hit, attempt.what, opened=opened)
+            ledger.append(
+                "hit.opened" if opened else "hit.caller",
+                user=departure.user,
+                source=attempt.source,
+                what=attempt.what,
+            )
+    return hit if opened or (new and not stood_in) else None
+
+
+def _opened(departure: Departure, attempt: Attempt) -> Hit:
+    return Hit.objects.create(
+        departure=departure,
+        kind=attempt.kind,
+        source=attempt.source,
+        what=attempt.what[:200],
+        first_at=attempt.at,
+        last_at=attempt.at,
+        details=attempt.details,
+        noticed_at=clock.now(),
+    )
+
+
+def _grow(hit: Hit, attempt: Attempt, by: int) -> None:
+    """One attempt more; what is shown of the hit itself is its latest one."""
+    hit.count += by
+    hit.first_at = min(hit.first_at, attempt.at)
+    if attempt.at >= hit.last_at:
+        hit.last_at, hit.source = attempt.at, attempt.source
+        hit.what, hit.details = attempt.what[:200], attempt.details
+    hit.save(update_fields=["count", "first_at", "last_at", "source", "what", "details"])
+
+
+def _called(hit: Hit, attempt: Attempt) -> bool:
+    """Count on the caller's own row; whether it is a new one."""
+    row = hit.callers.filter(caller=attempt.caller).first()
+    if row is None and hit.callers.count() >= MOST_CALLERS:
+        row = hit.callers.order_by("last_at").first()
+    if row is None:
+        standing = attempt.source in STANDING
+        HitCaller.objects.create(
+            hit=hit,
+            caller=attempt.caller,
             source=attempt.source,
             what=attempt.what[:200],
+            key=attempt.key,
+            details=attempt.details,
             first_at=attempt.at,
             last_at=attempt.at,
-            details=attempt.details,
-            noticed_at=now,
+            seen_at=clock.now() if standing else None,
         )
-        if attempt.kind == Hit.Kind.HIT:
-            notices.tell_hit(hit)
-            ledger.append(
-                "hit.opened", user=departure.user, source=attempt.source, what=attempt.what
-            )
-    return hit
+        return True
+    row.count += 1
+    row.first_at = min(row.first_at, attempt.at)
+    if attempt.at >= row.last_at:
+        row.last_at, row.what, row.details = attempt.at, attempt.what[:200], attempt.details
+    row.save()
+    return False
 
 
-def _is_known(departure: Departure, attempt: Attempt) -> bool:
-    """Whether this very use was told already, by a hit that may be closed since.
+def _told(departure: Departure, attempt: Attempt) -> HitCaller | None:
+    """The row that tells of this very use already, of a hit that may be closed since.
 
-    A last-used date is read again each round and does not move by that. What the account shows (a
-    credential made, a fence taken off) has no time of its own: it is told once per fence.
+    Of one caller nothing is told that lies before its last attempt; other callers do not matter.
+    What the account shows (a credential made, a fence taken off) has no time of its own: it is told
+    again only once it had ended in between.
     """
-    told = departure.hits.filter(kind=attempt.kind)
+    rows = HitCaller.objects.filter(hit__departure=departure, hit__kind=attempt.kind)
+    mine = rows.filter(caller=attempt.caller)
     if attempt.source in STANDING:
-        return told.filter(what=attempt.what[:200], first_at__gte=departure.fenced_at).exists()
-    if attempt.kind == Hit.Kind.KNOCK:
-        told = told.filter(what=attempt.what[:200])
-    heard = told.exclude(source__in=STANDING)
-    by_date = Q(source="last-used", last_at__gte=attempt.at - ROUNDED)
-    return heard.filter(Q(last_at__gte=attempt.at) | by_date).exists()
+        mine = mine.filter(first_at__gte=departure.fenced_at or attempt.at)
+        if departure.last_used_read_at is not None:
+            mine = mine.filter(seen_at__gte=departure.last_used_read_at)
+        return mine.order_by("-seen_at").first()
+    if attempt.source == "last-used":
+        # Read again each round it does not move by that; an event of the same key tells more.
+        heard = mine | rows.filter(source="trail", key=attempt.key)
+        return heard.filter(last_at__gte=attempt.at - ROUNDED).first()
+    told = mine.filter(last_at__gte=attempt.at).first()
+    return told or _standing_in(rows.exclude(hit__closed=""), attempt).first()
+
+
+def _standing_in(rows: QuerySet[HitCaller], attempt: Attempt) -> QuerySet[HitCaller]:
+    """The moved last-used dates that are this use, and came before its event."""
+    return rows.filter(
+        source="last-used",
+        key=attempt.key,
+        details__service=attempt.details.get("service", ""),
+        last_at__range=(attempt.at - LAST_USED_SPAN, attempt.at + ROUNDED),
+    )
+
+
+def _stood_in(hit: Hit, attempt: Attempt) -> bool:
+    """Whether a moved last-used date told of this use until its event came; it goes."""
+    if attempt.source != "trail":
+        return False
+    return bool(_standing_in(hit.callers.all(), attempt).delete()[0])
 
 
 def _close(hit: Hit, how: str, person: Person, reason: str) -> Hit:

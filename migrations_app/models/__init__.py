@@ -8,7 +8,14 @@ from migrations_app.models.change import (
     Holdings,
     Viewed,
 )
-from migrations_app.models.departure import Answer, Departure, GivenAnswer, Hit, Plan
+from migrations_app.models.departure import (
+    Answer,
+    Departure,
+    GivenAnswer,
+    Hit,
+    HitCaller,
+    Plan,
+)
 from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.notice import Notice, Opening, PendingDeclaration
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
@@ -24,6 +31,7 @@ __all__ = [
     "EmergencyStop",
     "GivenAnswer",
     "Hit",
+    "HitCaller",
     "Holdings",
     "KeptAnswer",
     "Notice",

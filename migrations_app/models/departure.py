@@ -104,6 +104,8 @@ class Departure(models.Model):
     not_before = models.DateTimeField(null=True, blank=True)
     not_before_reason = models.TextField(blank=True)
     last_used_read_at = models.DateTimeField(null=True, blank=True)
+    # By what the present watch or soak is longer: gaps in listening that cannot be read any more.
+    lengthened_by = models.DurationField(default=timedelta)
 
     compromised = models.BooleanField(default=False)
     restored_at = models.DateTimeField(null=True, blank=True)
@@ -140,10 +142,13 @@ class Departure(models.Model):
 
     @property
     def due_at(self) -> datetime | None:
-        """When the watch or soak is over, extensions and rare rhythm included; None without one."""
+        """When the watch or soak is over; None without one.
+
+        What could not be heard, extensions and a rare rhythm are included.
+        """
         if self.clock_started_at is None or self.length is None:
             return None
-        due = self.clock_started_at + self.length
+        due = self.clock_started_at + self.length + self.lengthened_by
         return max(due, self.not_before) if self.not_before else due
 
     @property
@@ -219,6 +224,35 @@ class Hit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} on {self.departure.user}: {self.what}"
+
+
+class HitCaller(models.Model):
+    """One of those who call: everything that bears the same key, source address and client.
+
+    What the account shows (a credential made, a fence taken off) is a row of its own too.
+    """
+
+    hit = models.ForeignKey(Hit, on_delete=models.CASCADE, related_name="callers")
+    # Digest of what tells one caller from another.
+    caller = models.CharField(max_length=64)
+    source = models.CharField(max_length=12)
+    what = models.CharField(max_length=200)
+    key = models.CharField(max_length=128, blank=True)
+    details = models.JSONField(default=dict, blank=True)  # who, where, region, with, key, error
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+    # Of what the account shows: when it was last seen to be so.
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-last_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["hit", "caller"], name="caller_once_per_hit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.count} times"
 
 
 class Plan(models.Model):

@@ -27,7 +27,7 @@ class Notice(models.Model):
     )
     channel = models.CharField(max_length=10, default="inbox")
     # announce | approve | started | finished | hit | restored | extended | failed |
-    # shut-tomorrow | ledger | token
+    # shut-tomorrow | ledger | token | knocks
     kind = models.CharField(max_length=20)
     # The same thing is told once per recipient and stage.
     key = models.CharField(max_length=200, unique=True)

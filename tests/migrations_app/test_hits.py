@@ -404,11 +404,10 @@ def test_whoever_is_due_is_listened_to_first(
         clock_started_at=clock.now() - timedelta(days=30)
     )
 
-    def listen_to(departure: Departure, _: object) -> list[Hit]:
+    def look(departure: Departure, _: object) -> None:
         heard.append(departure.pk)
-        return []
 
-    monkeypatch.setattr(tripwire, "listen_to", listen_to)
+    monkeypatch.setattr(tripwire, "look", look)
     stage.listen()
     assert heard[0] == others[2].pk
     assert len(heard) == 4
@@ -439,5 +438,5 @@ def test_an_attempt_that_cloudtrail_delivers_late_is_a_hit(
     stage.act("call", watched)
     for _ in range(3):
         stage.skip(minutes=14)
-        tripwire.listen_to(watched, stage.reader())
+        stage.listen()
     assert [hit.source for hit in watched.hits.all()] == ["trail"]
