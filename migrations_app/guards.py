@@ -82,6 +82,7 @@ class Situation:
     due_at: datetime | None = None
     listened_from: datetime | None = None
     listened_to: datetime | None = None
+    unheard: tuple[str, ...] = ()
     last_used_read_at: datetime | None = None
     references_that_block: tuple[StillNamed, ...] = ()
     partly_deleted: bool = False
@@ -283,6 +284,12 @@ def _time_is_over(s: Situation, now: datetime, what: str) -> Iterator[Blocker]:
             "listening",
             f"CloudTrail was not read whole for {s.user_name} since the fence.",
             "It is read again every few minutes; a Region that cannot be read holds the user.",
+        )
+    elif s.unheard:
+        yield Blocker(
+            "listening",
+            f"Some of what {s.user_name} did in {', '.join(s.unheard)} could not be read yet.",
+            "It is tried again for two hours or more; what is lost then lengthens the clock.",
         )
     if s.last_used_read_at is None or s.last_used_read_at < s.due_at:
         yield Blocker(

@@ -197,6 +197,7 @@ _TOLD = {
     "protection.bound": "bound its protection to this user",
     "clock.extended": "extended it until {until}",
     "clock.restarted": "started its clock again",
+    "clock.lengthened": "let its clock last longer by what could not be heard",
     "hit.opened": "saw an attempt to use it",
     "hit.caller": "saw another caller use it",
     "restore.asked": "asked to restore it",

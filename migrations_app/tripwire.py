@@ -165,6 +165,7 @@ def look(departure: Departure, session: AwsSession) -> None:
         *_from_holdings(departure, holdings),
     ]
     hits.record(departure, attempts)
+    hits.lengthen(departure)
     # Last: until what was found is written down, the clock is held.
     if keys is not None:
         Departure.objects.filter(pk=departure.pk).update(last_used_read_at=asked_at)

@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ("read_from", models.DateTimeField()),
                 ("why", models.TextField()),
                 ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("tried_at", models.DateTimeField(blank=True, null=True)),
                 ("lost_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "user",

@@ -227,6 +227,7 @@ class TrailGap(models.Model):
     read_from = models.DateTimeField()
     why = models.TextField()
     tries = models.PositiveSmallIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True, blank=True)
     lost_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

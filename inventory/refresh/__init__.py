@@ -1,6 +1,7 @@
 """The verbs of knowing: values from AWS become rows, and rows become verdicts."""
 
 from inventory.refresh.correcting import clear_category, override_category
+from inventory.refresh.gaps import reaching_back
 from inventory.refresh.judging import judge
 from inventory.refresh.listening import hear, listen_user, listen_users, listened_to
 from inventory.refresh.listing import accept_listing
@@ -25,6 +26,7 @@ __all__ = [
     "look_at_user",
     "looked_for",
     "override_category",
+    "reaching_back",
     "read_last_used",
     "record_removed_from_code",
     "run_sync",

@@ -13,6 +13,7 @@ from inventory.aws.cloudtrail import TrailEvent, TrailLook, Wanted
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsFailure, AwsSession
 from inventory.models import Account, IamUser, TrailCoverage
+from inventory.refresh import gaps
 from inventory.refresh.activity import (
     Answer,
     alive_after,
@@ -47,7 +48,8 @@ def listen_users(
     Failed sign-ins and denied calls are among them, and what was done under earlier names and in
     GetFederationToken sessions. Coverage and activity are saved. A Region that could not be read
     for a user, or not without a gap, keeps its old coverage with AWS's words as `error`; the others
-    count. Where a user was read less than `fresh` ago it is not asked for again.
+    count. What could not be read between two looks is a gap, and tried again. Where a user was read
+    less than `fresh` ago it is not asked for again.
     """
     rows = list(users)
     found: dict[int, list[TrailEvent]] = {user.pk: [] for user in rows}
@@ -80,6 +82,8 @@ def hear(
         }
         yield from _save(round_, whole)
     yield from _save(round_, told)
+    if goes_on():
+        yield from gaps.try_again(account, round_.users, session, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class _Round:
     until: datetime
     users: Mapping[int, IamUser]
     wanted: Mapping[str, Mapping[int, Wanted]]
+    before: Mapping[tuple[int, str], TrailCoverage]
 
     def is_whole(self, pk: int, told: Mapping[str, Told]) -> bool:
         return all(region in told for region, users in self.wanted.items() if pk in users)
@@ -117,7 +122,7 @@ def _round(
             if row and read_to and not row.error and read_to > until - fresh:
                 continue
             wanted[region][user.pk] = _wanted(user, read_to, until)
-    return _Round(account, session, until, {user.pk: user for user in users}, wanted)
+    return _Round(account, session, until, {user.pk: user for user in users}, wanted, rows)
 
 
 def _wanted(user: IamUser, read_to: datetime | None, until: datetime) -> Wanted:
@@ -139,7 +144,7 @@ def _save(
 
 def _answers(round_: _Round, pk: int, told: Mapping[str, Told]) -> list[Answer]:
     user = round_.users[pk]
-    answers = {region: _answer(pk, region, one.look) for region, one in told.items()}
+    answers = {region: _heard(round_, user, region, one.look) for region, one in told.items()}
     began = _began(user, told)
     for region, more in _look(round_, _further(round_, user, told, began)).items():
         answers[region] = (
@@ -177,6 +182,17 @@ def _look(round_: _Round, wanted: Mapping[str, Wanted]) -> dict[str, TrailLook |
 
     with ThreadPoolExecutor(max(1, len(wanted))) as pool:
         return dict(zip(wanted, pool.map(look, wanted), strict=True))
+
+
+def _heard(round_: _Round, user: IamUser, region: str, told: TrailLook | AwsFailure) -> Answer:
+    """The answer of a Region; what lies between it and the last look is kept as a gap."""
+    before = round_.before.get((user.pk, region))
+    if isinstance(told, AwsFailure) or before is None or before.read_from is None:
+        return _answer(user.pk, region, told)
+    short = "" if told.complete or told.unreadable else _too_many(told)
+    why = told.unreadable or short or "AWS keeps event history for 90 days."
+    gaps.note(user, before, round_.wanted[region][user.pk], told, why)
+    return Answer(user.pk, region, (told,), told.unreadable or short)
 
 
 def _answer(pk: int, region: str, told: TrailLook | AwsFailure) -> Answer:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from inventory import clock, ledger
-from inventory.models import Person
+from inventory.models import Person, TrailGap
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import notices
@@ -117,9 +117,35 @@ def caller_fixed(hit: Hit, person: Person, note_text: str = "") -> Hit:
                 actor=person,
                 data={"from": starts.isoformat()},
                 clock_started_at=starts,
+                lengthened_by=timedelta(),
                 last_used_read_at=None,
             )
     return closed
+
+
+def lengthen(departure: Departure) -> None:
+    """Let the watch or soak last longer by what could not be heard in it and never will be.
+
+    Regions that were lost at the same time count once.
+    """
+    with transaction.atomic():
+        row = Departure.objects.select_for_update().get(pk=departure.pk)
+        if row.fenced_at is None or row.clock_started_at is None:
+            return
+        lost = TrailGap.objects.filter(
+            user=row.user_id, lost_at__gte=row.clock_started_at, until_at__gt=row.fenced_at
+        )
+        total, end = timedelta(), row.fenced_at
+        for gap in lost.order_by("from_at"):
+            total += max(gap.until_at - max(gap.from_at, end), timedelta())
+            end = max(end, gap.until_at)
+        if total != row.lengthened_by:
+            note(
+                row,
+                "clock.lengthened",
+                data={"by_seconds": int(total.total_seconds())},
+                lengthened_by=total,
+            )
 
 
 def extend(departure: Departure, person: Person, until: date, reason: str) -> Departure:

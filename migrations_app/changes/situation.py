@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import redis
 from django.conf import settings
 from django.db.models import Q
 
-from inventory import clock
+from inventory import clock, refresh
 from inventory.aws import identity
-from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage
+from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage, TrailGap
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from inventory.reads import last_seen
@@ -47,7 +48,7 @@ def situations(
         )
     )
     busy = _busy(ids, besides)
-    heard = _heard(rows)
+    listening = _heard(rows)
     plans = dict(
         Plan.objects.filter(departure__in=ids, status=Plan.Status.CONFIRMED).values_list(
             "departure_id", "confirmed_at"
@@ -62,7 +63,6 @@ def situations(
         key = (user.account_id, user.shown_category)
         if key not in policies:
             policies[key] = policy_for(organization, user.account, user.shown_category)
-        listened_from, listened_to = heard.get(user.pk, (None, None))
         policy = policies[key]
         made[row.pk] = Situation(
             user_name=user.user_name,
@@ -91,8 +91,9 @@ def situations(
             open_hit=row.pk in hit,
             fenced_at=row.fenced_at,
             due_at=row.due_at,
-            listened_from=listened_from,
-            listened_to=listened_to,
+            listened_from=listening[user.pk].since,
+            listened_to=listening[user.pk].until,
+            unheard=listening[user.pk].gaps,
             last_used_read_at=row.last_used_read_at,
             references_that_block=tuple(
                 StillNamed(sentence(one, user.user_name), str(one.get("fix", "")))
@@ -158,27 +159,53 @@ def _busy(ids: Sequence[int], besides: Iterable[Change]) -> dict[int, str]:
     }
 
 
-def _heard(rows: Sequence[Departure]) -> dict[int, tuple[datetime | None, datetime | None]]:
-    """By user id, from when and until when CloudTrail was read in every enabled Region."""
+def _heard(rows: Sequence[Departure]) -> dict[int, Heard]:
+    """By user id, how far CloudTrail was read in every enabled Region."""
     read: dict[int, dict[str, TrailCoverage]] = defaultdict(dict)
     users = {row.user_id: row.user for row in rows}
     for one in TrailCoverage.objects.filter(user__in=users):
         read[one.user_id][one.region] = one
-    return {pk: heard(user, read[pk]) for pk, user in users.items()}
+    gaps: dict[int, list[TrailGap]] = defaultdict(list)
+    for gap in TrailGap.objects.filter(user__in=users):
+        gaps[gap.user_id].append(gap)
+    return {row.user_id: heard(row, read[row.user_id], gaps[row.user_id]) for row in rows}
 
 
-def heard(user: IamUser, read: dict[str, TrailCoverage]) -> tuple[datetime | None, datetime | None]:
+@dataclass(frozen=True, slots=True)
+class Heard:
     """Whole listening: the latest start and the earliest end over every enabled Region.
 
-    (None, None) while a Region was never read, or AWS has not told yet which are enabled.
+    `gaps`: Regions in which something in between may still be read. What cannot be read any more
+    has lengthened the clock instead.
     """
-    regions = user.account.enabled_regions
+
+    since: datetime | None = None
+    until: datetime | None = None
+    gaps: tuple[str, ...] = ()
+
+
+def heard(
+    departure: Departure, read: Mapping[str, TrailCoverage], gaps: Iterable[TrailGap]
+) -> Heard:
+    """Nothing while a Region was never read, or AWS has not told yet which are enabled."""
+    regions = departure.user.account.enabled_regions
     spans = [read.get(region) for region in regions]
     if not regions or any(one is None or one.read_to is None for one in spans):
-        return None, None
-    return (
-        max(one.read_from for one in spans if one and one.read_from),
+        return Heard()
+    since = departure.fenced_at
+    of = {region: [gap for gap in gaps if gap.region == region] for region in regions}
+    return Heard(
+        max(
+            refresh.reaching_back(one.read_from, of[one.region])
+            for one in spans
+            if one and one.read_from
+        ),
         min(one.read_to for one in spans if one and one.read_to),
+        tuple(
+            region
+            for region, found in of.items()
+            if any(gap.lost_at is None and (not since or gap.until_at > since) for gap in found)
+        ),
     )
 
 
