@@ -54,6 +54,7 @@ def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: 
     changes.prove_missing(account, missing)
     changes.draft_plans(account)
     changes.came_back(account)
+    changes.still_alive(account, sync.changes.get("gone_but_listed", []))
 
 
 def after_look(sender: type[Sync], *, observations: list[Observation], **kwargs: Any) -> None:

@@ -73,6 +73,7 @@ HIT_FIELDS = (
     "closed_by",
     "closed_reason",
     "details",
+    "callers",
 )
 DELETION_FIELDS = (
     "user",
@@ -256,6 +257,7 @@ def deletion_rows() -> Iterator[dict[str, Any]]:
 def hit_rows(hits: QuerySet[Hit] | None = None) -> Iterator[dict[str, Any]]:
     """One row per hit and knock, oldest first."""
     rows = Hit.objects.order_by("first_at") if hits is None else hits
+    rows = rows.prefetch_related("callers")
     for hit in rows.select_related("departure__user__account", "closed_by").iterator(1000):
         user = hit.departure.user
         yield {
@@ -274,6 +276,17 @@ def hit_rows(hits: QuerySet[Hit] | None = None) -> Iterator[dict[str, Any]]:
             "closed_by": str(hit.closed_by or ""),
             "closed_reason": hit.closed_reason,
             "details": hit.details,
+            "callers": [
+                {
+                    "source": caller.source,
+                    "what": caller.what,
+                    "count": caller.count,
+                    "first_at": caller.first_at.isoformat(),
+                    "last_at": caller.last_at.isoformat(),
+                    "details": caller.details,
+                }
+                for caller in hit.callers.all()
+            ],
         }
 
 

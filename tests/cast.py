@@ -32,7 +32,7 @@ from inventory.models import (
     Team,
 )
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Departure, Hit, Notice, Plan
+from migrations_app.models import Batch, Change, Departure, Hit, HitCaller, Notice, Plan
 
 ACCOUNT_ID = "123456789012"
 FENCE = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -200,6 +200,19 @@ def hit(of: Departure, what: str = "s3:ListBuckets was denied", **columns: Any) 
     columns.setdefault("last_at", at)
     columns.setdefault("noticed_at", at)
     return Hit.objects.create(departure=of, what=what, **columns)
+
+
+def caller(of: Hit, name: str = "198.51.100.24", **columns: Any) -> HitCaller:
+    """One of those who call, from that address with a key of its own."""
+    columns.setdefault("source", "trail")
+    columns.setdefault("what", of.what)
+    columns.setdefault("first_at", of.first_at)
+    columns.setdefault("last_at", of.last_at)
+    columns.setdefault(
+        "details",
+        {"where": name, "region": "eu-west-1", "with": "aws-cli/2.31", "key": "AKIAIOSFODNN7OTHER"},
+    )
+    return HitCaller.objects.create(hit=of, caller=name, **columns)
 
 
 def batch(of: Account, by: Person, move: str = "disable", **columns: Any) -> Batch:

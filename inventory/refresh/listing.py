@@ -222,7 +222,9 @@ def _save(
         references = of_account(details.trusts, details.policies, directory, now)
         _note_dead(run.account, dead_in(details.trusts, directory))
     # Proven gone: the listing lags behind.
-    there = [one for one in listed if known.get(one.user_id, (0, "", None))[2] is None]
+    gone = {user_id: pk for user_id, (pk, _, gone_at) in known.items() if gone_at is not None}
+    there = [one for one in listed if one.user_id not in gone]
+    lagging = [gone[one.user_id] for one in listed if one.user_id in gone]
     new = [one for one in there if one.user_id not in known]
     renamed = [
         known[one.user_id][0]
@@ -244,6 +246,7 @@ def _save(
             "new_users": [pks[one.user_id] for one in new],
             "namesakes": [pks[user_id] for user_id in sorted(namesakes)],
             "renamed": renamed,
+            "gone_but_listed": lagging,
         }
         run.keep()
 

@@ -42,6 +42,7 @@ from migrations_app.changes.enrolling import (
     enroll,
     namesakes,
     prove_missing,
+    still_alive,
 )
 from migrations_app.changes.forward import vanish
 from migrations_app.changes.half_done import finish_deleting, stop_and_rebuild
@@ -145,6 +146,7 @@ __all__ = [
     "set_method",
     "shut_waits_for",
     "skip",
+    "still_alive",
     "stop_and_rebuild",
     "sweep",
     "take_over",

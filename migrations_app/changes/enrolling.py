@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models.functions import Lower
@@ -13,11 +14,17 @@ from inventory.aws.holdings import list_users
 from inventory.aws.session import open_session
 from inventory.models import Account, Activity, Alert, IamUser, Observation
 from inventory.observations import Kind
+from migrations_app import notices
 from migrations_app.aws import gone_by_get_user
 from migrations_app.changes.forward import vanish
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change, Departure, Plan
 from migrations_app.planning import suggest
+
+# What makes IAM users because somebody declared them, as user agents call it.
+DECLARING = ("Terraform", "OpenTofu", "cloudformation", "pulumi", "Pulumi", "aws-cdk")
+# A listing may show for a while who is gone already.
+LISTING_LAGS = timedelta(hours=1)
 
 
 def enroll(account: Account) -> int:
@@ -43,23 +50,94 @@ def enroll(account: Account) -> int:
 
 
 def came_back(account: Account) -> list[IamUser]:
-    """Present users that bear the name of one we deleted: something re-creates them (Terraform)."""
-    deleted = _deleted_here(account)
+    """Present users that bear the name of one we deleted: something re-creates them (Terraform).
+
+    The old one stays deleted; this one is a departure of its own. Who made it is told as soon as
+    event history does.
+    """
+    deleted = {row.user.user_name.lower(): row for row in _deleted_here(account)}
     back = []
     for user in account.users.present().annotate(name=Lower("user_name")).filter(name__in=deleted):
         back.append(user)
-        Alert.objects.get_or_create(
-            key=f"came-back:{user.pk}",
+        before, title = deleted[user.name], f"{user} is there again, as another user"[:200]
+        text = _who_made(user, before)
+        with transaction.atomic():
+            alert, new = Alert.objects.get_or_create(
+                key=f"came-back:{user.pk}",
+                defaults={
+                    "kind": "came-back",
+                    "title": title,
+                    "text": text,
+                    "account": account,
+                    "user": user,
+                    "raised_at": clock.now(),
+                },
+            )
+            if new:
+                notices.tell_owner(before, "came-back", f"came-back:{user.pk}", title, text)
+            elif alert.closed_at is None and alert.text != text:
+                Alert.objects.filter(pk=alert.pk).update(text=text)
+    return back
+
+
+def _who_made(user: IamUser, before: Departure) -> str:
+    made = f"This one, {user.user_id}, was made on {user.created_at:%d %b %Y at %H:%M} UTC"
+    if user.created_by:
+        made += f" by {user.created_by}" + (
+            f" with {user.created_with}" if user.created_with else ""
+        )
+    text = f"{before.user.user_id} was deleted here on {before.deleted_at:%d %b %Y}. {made}."
+    if user.created_with and any(tool in user.created_with for tool in DECLARING):
+        return f"{text} It is still declared in code: each apply makes it again. Take it out there."
+    return f"{text} Something may declare it still; look in Terraform and CloudFormation."
+
+
+def still_alive(account: Account, listed: Iterable[int]) -> list[IamUser]:
+    """Users of which we wrote that they are gone, and that AWS shows under the same id: an alarm.
+
+    `listed` are users whom a complete listing holds although they were proven gone. AWS's answers
+    may lag behind for a while, so that GetUser is asked, and not within an hour of the proof.
+    Raises nothing of AWS: the next sync asks again.
+    """
+    rows = Departure.objects.filter(
+        user__in=list(listed), state=State.DELETED, deleted_at__lt=clock.now() - LISTING_LAGS
+    ).select_related("user__account", "owner")
+    alive = []
+    for row in rows:
+        try:
+            session = open_session(account, "reader")
+            if gone_by_get_user(session, row.user.user_name, row.user.user_id):
+                continue
+        except AwsFailure:
+            continue
+        alive.append(row.user)
+        _alarm(row)
+    return alive
+
+
+def _alarm(row: Departure) -> None:
+    title = f"{row.user} is alive, though it was proven gone"[:200]
+    text = (
+        f"AWS shows {row.user.user_id} again, which was recorded as deleted on"
+        f" {row.deleted_at:%d %b %Y at %H:%M} UTC. AWS does not give an id twice: either its"
+        " answers then or those of today are wrong. Look at the journal and at CloudTrail."
+    )
+    with transaction.atomic():
+        _, new = Alert.objects.get_or_create(
+            key=f"alive:{row.user_id}",
+            closed_at=None,
             defaults={
-                "kind": "came-back",
-                "title": f"{user} is there again, as another user",
-                "text": "It was deleted here. Something declares it still; look in Terraform.",
-                "account": account,
-                "user": user,
+                "kind": "alive-after-deleted",
+                "title": title,
+                "text": text,
+                "account": row.user.account,
+                "user": row.user,
                 "raised_at": clock.now(),
             },
         )
-    return back
+        if new:
+            ledger.append("user.alive", user=row.user)
+            notices.tell_owner(row, "alive", f"alive:{row.user_id}", title, text)
 
 
 def namesakes(observations: Iterable[Observation]) -> None:
@@ -73,7 +151,8 @@ def namesakes(observations: Iterable[Observation]) -> None:
         if one.kind != Kind.NAMESAKE or user is None:
             continue
         name = user.user_name.lower()
-        if name in _deleted_here(one.account):
+        # IAM knows no other difference.
+        if name in {row.user.user_name.lower() for row in _deleted_here(one.account)}:
             continue
         if one.account.protected_entries.filter(user_name__iexact=name).exists():
             continue
@@ -94,12 +173,13 @@ def namesakes(observations: Iterable[Observation]) -> None:
         )
 
 
-def _deleted_here(account: Account) -> set[str]:
-    """Names of users that a batch of ours deleted, in lower case: IAM knows no other difference."""
-    names = Departure.objects.filter(
-        user__account=account, state=State.DELETED, deleted_outside=False
-    ).values_list(Lower("user__user_name"), flat=True)
-    return set(names)
+def _deleted_here(account: Account) -> list[Departure]:
+    """Those that a batch of ours deleted, the last of a name last."""
+    return list(
+        Departure.objects.filter(user__account=account, state=State.DELETED, deleted_outside=False)
+        .select_related("user__account", "owner")
+        .order_by("deleted_at")
+    )
 
 
 def prove_missing(account: Account, missing: Iterable[int]) -> int:

@@ -18,6 +18,7 @@ from migrations_app.views.answers import cleaned, done, person_of, rendered
 
 def _hit(pk: int) -> Hit:
     rows = Hit.objects.select_related("departure__user__account", "departure__owner", "closed_by")
+    rows = rows.prefetch_related("callers")
     return get_object_or_404(rows, pk=pk)
 
 

@@ -75,7 +75,15 @@ def _mark(board: Board) -> str:
     """Changes when a card, a day left or a hit does."""
     seen = [
         [
-            (c.departure.pk, c.departure.state, c.days_left, c.flag, c.ready, c.hit and c.hit.count)
+            (
+                c.departure.pk,
+                c.departure.state,
+                c.days_left,
+                c.flag,
+                c.ready,
+                c.unheard,
+                c.hit and c.hit.count,
+            )
             for c in column.cards
         ]
         for column in board.all_columns

@@ -21,6 +21,7 @@ from migrations_app import (
     changes,
     dates,
     exports,
+    hearing,
     listing,
     profile,
     profile_activity,
@@ -29,7 +30,7 @@ from migrations_app import (
 )
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
-from migrations_app.lifecycle import HAS_ACCESS, State
+from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Change, Departure, Hit
 from migrations_app.views.answers import person_of, rendered
 
@@ -83,6 +84,8 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "entries": entries,
         "whole_history": whole,
         "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
+        "unheard": hearing.unheard([row], now)[row.pk] if row.state in SWITCHED_OFF else [],
+        "lengthened": hearing.length(row.lengthened_by) if row.lengthened_by else "",
         "open_change": _open_change(row),
         "as_table": request.GET.get("as") == "table",
         "quarantined": any("AWSCompromisedKeyQuarantine" in arn for arn in one.attached_policies),

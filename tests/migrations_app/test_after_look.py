@@ -7,13 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from demo.aws.acts import act
 from inventory import clock, refresh
 from inventory.aws import last_accessed
 from inventory.models import Account, Alert, IamUser, Observation, ProtectedEntry, Sync
 from inventory.refresh import report
 from migrations_app import changes, profile
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure, Hit
+from migrations_app.models import Departure, Hit, Notice
 from tests.migrations_app.stage import Stage, everything, keys_of
 
 pytestmark = pytest.mark.django_db
@@ -196,6 +197,56 @@ def test_a_namesake_of_one_deleted_here_is_told_as_having_come_back(stage: Stage
         "Ci-One is there again, as another user"
     ]
     assert alerts("namesake") == []
+
+
+def test_a_deleted_user_that_terraform_makes_again_is_told_with_who_made_it(stage: Stage) -> None:
+    departure = stage.user("ci-one")
+    sync(stage)
+    stage.ready_to_delete(departure)
+    stage.ran("delete", [departure])
+    body = {"act": "api", "operation": "CreateUser", "params": {"UserName": "ci-one"}}
+    agent = "APN/1.0 HashiCorp/1.0 Terraform/1.9.8 aws-sdk-go-v2/1.32"
+    act(stage.simulator, {**body, "agent": agent})
+    sync(stage)
+    (alert,) = alerts("came-back")
+    assert agent in alert.text
+    assert "still declared in code" in alert.text
+    assert vanished(departure) == (State.DELETED, False)
+    (again,) = Departure.objects.filter(user__user_name="ci-one").exclude(pk=departure.pk)
+    assert (again.state, again.owner) == (State.DISCOVERED, None)
+    told = Notice.objects.filter(kind="came-back")
+    assert {(one.team, one.role) for one in told} == {
+        (stage.people.payments, ""),
+        (None, "engineer"),
+    }
+    sync(stage)
+    assert [one.pk for one in alerts("came-back")] == [alert.pk]
+
+
+def test_the_same_id_seen_alive_after_it_was_proven_gone_is_an_alarm(stage: Stage) -> None:
+    departure = stage.user("ci-one")
+    kept = stage.in_aws(departure)
+    stage.ready_to_delete(departure)
+    stage.ran("delete", [departure])
+    stage.simulator.account.add_user(kept)
+    sync(stage)
+    (alert,) = alerts("alive-after-deleted")
+    assert alert.user == departure.user
+    assert kept.id in alert.text
+    assert vanished(departure) == (State.DELETED, False)
+    assert Notice.objects.filter(kind="alive", role="engineer").exists()
+    sync(stage)
+    assert len(alerts("alive-after-deleted")) == 1
+
+
+def test_a_listing_alone_that_still_shows_a_deleted_user_is_no_alarm(stage: Stage) -> None:
+    departure = stage.user("ci-one")
+    sync(stage)
+    stage.simulator.account.users.pop("ci-one")
+    sync(stage)
+    assert vanished(departure) == (State.DELETED, True)
+    assert changes.still_alive(stage.people.account, [departure.user_id]) == []
+    assert alerts("alive-after-deleted") == []
 
 
 def test_a_namesake_of_a_protected_entry_holds_the_account_instead(stage: Stage) -> None:

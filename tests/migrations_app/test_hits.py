@@ -9,13 +9,15 @@ import pytest
 
 from demo.aws.events import Event
 from inventory import clock
-from inventory.models import Activity, TrailCoverage
+from inventory.aws.failure import AwsFailure
+from inventory.models import Activity, Alert, TrailCoverage
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes, tripwire
 from migrations_app.changes import hits
+from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Hit, Notice
 from tests import cast
-from tests.migrations_app.stage import Killed, Stage, everything
+from tests.migrations_app.stage import BOUNDARY, Killed, Stage, everything, ten_policies
 
 pytestmark = pytest.mark.django_db
 DENY = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -96,6 +98,61 @@ def test_a_detached_fence_is_a_hit(stage: Stage, watched: Departure) -> None:
     assert hit.source == "fence"
 
 
+def test_a_fence_whose_boundary_was_replaced_is_a_hit(stage: Stage) -> None:
+    departure = stage.user(give=ten_policies)
+    stage.fenced(departure)
+    departure.refresh_from_db()
+    assert departure.fence == "boundary"
+    stage.administrator(
+        "PutUserPermissionsBoundary",
+        UserName=departure.user.user_name,
+        PermissionsBoundary=BOUNDARY,
+    )
+    (hit,) = hear(stage, departure)
+    assert hit.what == "the fence was replaced in AWS by the boundary developer-boundary"
+
+
+def test_a_key_made_active_during_the_watch_is_a_hit(stage: Stage, watched: Departure) -> None:
+    keys = stage.in_aws(watched).keys.values()
+    asleep = next(key.id for key in keys if key.status == "Inactive")
+    stage.administrator(
+        "UpdateAccessKey", UserName="full.house", AccessKeyId=asleep, Status="Active"
+    )
+    (hit,) = hear(stage, watched)
+    assert hit.what == f"a credential is Active again: {asleep}"
+
+
+def test_what_ended_and_happens_again_is_told_again(stage: Stage, watched: Departure) -> None:
+    """While it stands it is told once."""
+    fence = {"UserName": "full.house", "PolicyArn": DENY}
+    stage.administrator("DetachUserPolicy", **fence)
+    (hit,) = hear(stage, watched)
+    changes.dismiss(hit, stage.people.jonas, "By mistake")
+    assert len(hear(stage, watched)) == 1
+    stage.administrator("AttachUserPolicy", **fence)
+    assert len(hear(stage, watched)) == 1
+    stage.administrator("DetachUserPolicy", **fence)
+    assert [one.closed for one in hear(stage, watched)] == ["dismissed", ""]
+
+
+@pytest.mark.parametrize("event", ["GetCallerIdentity", "GetSessionToken"])
+def test_calls_that_no_fence_denies_are_hits_too(
+    stage: Stage, watched: Departure, event: str
+) -> None:
+    stage.act("call", watched, service="sts", event=event)
+    (hit,) = hear(stage, watched)
+    assert (hit.kind, hit.what.partition(",")[0]) == (Hit.Kind.HIT, f"sts:{event}")
+
+
+def test_a_policy_or_group_given_behind_the_fence_is_no_attempt(
+    stage: Stage, watched: Departure
+) -> None:
+    """It gives nothing while the fence stands; what a sync saw change shows it."""
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    stage.administrator("AttachUserPolicy", UserName="full.house", PolicyArn=arn)
+    assert hear(stage, watched) == []
+
+
 def test_a_key_made_active_again_is_a_hit_in_the_soak(stage: Stage) -> None:
     departure = stage.user()
     stage.shut(departure)
@@ -168,6 +225,149 @@ def test_owner_and_security_are_told_at_once(stage: Stage, watched: Departure) -
         (stage.people.payments, ""),
         (None, "engineer"),
     }
+
+
+# ── Who calls ────────────────────────────────────────────────────────────────────────────────────
+
+
+def callers(hit: Hit) -> dict[str, int]:
+    """By source address, how often."""
+    return {row.details.get("where", ""): row.count for row in hit.callers.all()}
+
+
+def test_each_caller_is_told_with_its_own_times_and_the_user_is_closed_once(
+    stage: Stage, watched: Departure
+) -> None:
+    for ip in ("203.0.113.1", "203.0.113.2", "203.0.113.1"):
+        stage.act("call", watched, ip=ip)
+        stage.skip(minutes=5)
+    (hit,) = hear(stage, watched)
+    assert hit.count == 3
+    assert callers(hit) == {"203.0.113.1": 2, "203.0.113.2": 1}
+    often = hit.callers.get(count=2)
+    assert often.last_at - often.first_at >= timedelta(minutes=10)
+    changes.dismiss(hit, stage.people.jonas, "Two probes")
+    assert not watched.hits.filter(closed="").exists()
+
+
+def test_a_new_caller_of_an_open_hit_is_told_too(stage: Stage, watched: Departure) -> None:
+    stage.act("call", watched, ip="203.0.113.1")
+    (hit,) = hear(stage, watched)
+    stage.act("call", watched, ip="203.0.113.2")
+    hear(stage, watched)
+    titles = Notice.objects.filter(kind="hit", team=stage.people.payments).values_list("title")
+    assert sorted(title for (title,) in titles) == [
+        "full.house was called",
+        "full.house was called by another",
+    ]
+    assert callers(hit) == {"203.0.113.1": 1, "203.0.113.2": 1}
+
+
+def test_an_earlier_attempt_of_another_caller_that_shows_later_is_no_less_a_hit(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one who was heard first is dismissed; the other one is somebody else."""
+    late = timedelta(minutes=40)
+    slow = property(lambda event: event.at + (late if event.region == "eu-west-1" else timedelta()))
+    monkeypatch.setattr(Event, "visible_at", slow)
+    stage.act("call", watched, ip="203.0.113.2", region="eu-west-1")
+    stage.skip(minutes=2)
+    stage.act("call", watched, ip="203.0.113.1", region="us-east-1")
+    (hit,) = hear(stage, watched)
+    assert callers(hit) == {"203.0.113.1": 1}
+    changes.dismiss(hit, stage.people.jonas, "A probe of ours")
+    _, other = hear(stage, watched)
+    assert (other.closed, callers(other)) == ("", {"203.0.113.2": 1})
+
+
+def test_an_attempt_of_another_caller_that_a_sync_read_first_is_told(
+    stage: Stage, watched: Departure
+) -> None:
+    """Both are kept as activity; the later one was told and dismissed."""
+    now = clock.now()
+    for ip, at in (("203.0.113.2", now), ("203.0.113.1", now + timedelta(minutes=1))):
+        Activity.objects.create(
+            user=watched.user,
+            day=at.date(),
+            region="us-east-1",
+            service="s3",
+            action="ListBuckets",
+            access_key_id="AKIAX",
+            source_address=ip,
+            user_agent="boto3",
+            outcome="denied",
+            count=1,
+            first_at=at,
+            last_at=at,
+        )
+    (hit,) = hear(stage, watched)
+    assert callers(hit) == {"203.0.113.1": 1, "203.0.113.2": 1}
+    changes.dismiss(hit, stage.people.jonas, "Probes")
+    assert len(hear(stage, watched)) == 1
+
+
+def test_a_knock_that_a_sync_read_first_is_told_and_stays_a_knock(
+    stage: Stage, watched: Departure
+) -> None:
+    at = clock.now()
+    Activity.objects.create(
+        user=watched.user,
+        day=at.date(),
+        region="us-east-1",
+        service="signin",
+        action="ConsoleLogin",
+        source_address="203.0.113.9",
+        outcome="failed-sign-in",
+        count=1,
+        first_at=at,
+        last_at=at,
+    )
+    (knock,) = hear(stage, watched)
+    assert knock.kind == Hit.Kind.KNOCK
+    hits.tell_of_knocks()
+    hits.tell_of_knocks()
+    told = Notice.objects.filter(kind="knocks")
+    assert {(one.team, one.role) for one in told} == {
+        (stage.people.payments, ""),
+        (None, "engineer"),
+    }
+    assert "full.house: 1" in told[0].text
+
+
+def test_the_event_of_a_use_takes_the_place_of_its_last_used_date(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = timedelta(minutes=25)
+    monkeypatch.setattr(Event, "visible_at", property(lambda event: event.at + late))
+    stage.act("call", watched, ip="203.0.113.1")
+    (hit,) = hear(stage, watched)
+    assert hit.source == "last-used"
+    (hit,) = hear(stage, watched)
+    assert (hit.count, callers(hit)) == (1, {"203.0.113.1": 1})
+    assert hit.details["where"] == "203.0.113.1"
+    assert Notice.objects.filter(kind="hit", team=stage.people.payments).count() == 1
+
+
+def test_sessions_of_one_machine_are_one_caller(stage: Stage, watched: Departure) -> None:
+    def attempt(key: str, minutes: int) -> hits.Attempt:
+        at = clock.now() + timedelta(minutes=minutes)
+        seen = {"where": "203.0.113.1", "with": "boto3", "key": key}
+        return hits.Attempt(Hit.Kind.HIT, "trail", "s3:ListBuckets", at, seen)
+
+    hits.record(watched, [attempt("ASIA1", 1), attempt("ASIA2", 2), attempt("AKIA1", 3)])
+    assert sorted(row.count for row in watched.hits.get().callers.all()) == [1, 2]
+
+
+def test_callers_without_number_do_not_fill_the_page(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "MOST_CALLERS", 3)
+    for number in range(6):
+        seen = {"where": f"203.0.113.{number}"}
+        at = clock.now() + timedelta(minutes=number)
+        hits.record(watched, [hits.Attempt(Hit.Kind.HIT, "trail", "s3:ListBuckets", at, seen)])
+    hit = watched.hits.get()
+    assert (hit.count, hit.callers.count()) == (6, 3)
 
 
 # ── Nothing that was seen is lost ────────────────────────────────────────────────────────────────
@@ -426,6 +626,65 @@ def test_a_user_that_cannot_be_read_silences_no_other(stage: Stage, watched: Dep
     assert [hit.source for hit in hear(stage, watched)] == ["trail"]
     broken.refresh_from_db()
     assert broken.last_used_read_at is None
+
+
+def test_a_fault_of_ours_with_one_user_silences_no_other_and_is_told_in_the_end(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = stage.user("ci-broken")
+    stage.skip(days=2)
+    stage.fenced(broken)
+    stage.skip(minutes=6)
+    really = tripwire.read_user
+
+    def read_user(session: Any, name: str) -> Any:
+        if name == "ci-broken":
+            raise ZeroDivisionError("a shape nobody knew")
+        return really(session, name)
+
+    monkeypatch.setattr(tripwire, "read_user", read_user)
+    stage.act("data", watched)
+    assert len(hear(stage, watched)) == 1
+    account = stage.people.account
+    assert "ci-broken: a shape nobody knew" in account.listening_error
+    assert not Alert.objects.filter(kind="listening").exists()
+    for _ in range(2):
+        hear(stage, watched)
+    assert "ci-broken" in Alert.objects.get(kind="listening", closed_at=None).text
+    monkeypatch.undo()
+    hear(stage, watched)
+    assert not Alert.objects.filter(kind="listening", closed_at=None).exists()
+    assert (account.listening_failures, account.listening_error) == (0, "")
+
+
+def test_an_account_that_cannot_be_opened_keeps_why_and_its_coverage(
+    stage: Stage, watched: Departure
+) -> None:
+    before = set(TrailCoverage.objects.values_list("user", "region", "read_to"))
+    stage.fault("access-denied", "AssumeRole", count=None)
+    with pytest.raises(AwsFailure):
+        stage.listen()
+    assert "AccessDenied" in stage.people.account.listening_error
+    assert set(TrailCoverage.objects.values_list("user", "region", "read_to")) == before
+
+
+def test_a_round_goes_on_in_slices_until_everybody_was_heard_once(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [stage.user(f"other.{n}", State.DISABLED) for n in range(3)]
+    for row in others:
+        Departure.objects.filter(pk=row.pk).update(
+            owner=stage.people.payments, fence="", fenced_at=watched.fenced_at
+        )
+    stage.skip(minutes=20)
+    monkeypatch.setattr(tripwire, "SLICE", -1.0)
+    began = clock.now()
+    assert tripwire.listen(stage.people.account, began) == 4
+    monkeypatch.setattr(tripwire, "SLICE", 50.0)
+    stage.simulator.calls.clear()
+    assert tripwire.listen(stage.people.account, began) == 0
+    # Their events were read in the slice before.
+    assert "LookupEvents" not in {note["operation"] for note in stage.simulator.calls}
 
 
 def test_an_attempt_that_cloudtrail_delivers_late_is_a_hit(

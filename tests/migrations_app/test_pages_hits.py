@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from inventory import clock
-from inventory.models import Person
+from inventory.models import Person, TrailGap
 from migrations_app.models import Change, Departure, Hit
 from tests import cast
 from tests.migrations_app import batch_rows as rows
@@ -73,6 +73,44 @@ def test_who_called_from_where_and_with_what_is_for_the_owner_and_security(
         text = text_of(browser(person).get(f"/hits/{called.pk}/"))
         assert ("acme-laptop-17" in text, "198.51.100.24" in text) == (sees, sees)
         assert "AKIAIOSFODNN7EXAMPLE" not in text
+
+
+def test_each_caller_is_shown_to_whom_it_may_be(everybody: cast.Cast, called: Hit) -> None:
+    cast.caller(called)
+    cast.caller(called, "198.51.100.99", what="ec2:RunInstances", count=4)
+    for person, sees in ((everybody.sara, True), (everybody.vera, False)):
+        text = text_of(browser(person).get(f"/hits/{called.pk}/"))
+        assert "2 callers" in text
+        assert "ec2:RunInstances" in text
+        assert ("198.51.100.24" in text, "198.51.100.99" in text) == (sees, sees)
+        assert "AKIAIOSFODNN7OTHER" not in text
+
+
+def test_what_could_not_be_heard_is_said_on_the_board_and_on_the_users_page(
+    everybody: cast.Cast,
+) -> None:
+    row = cast.departure("quiet", "disabled", everybody.payments, lengthened_by=timedelta(hours=3))
+    now = clock.now()
+    gap = TrailGap.objects.create(
+        user=row.user,
+        region="eu-west-1",
+        from_at=now - timedelta(hours=5),
+        until_at=now - timedelta(hours=2),
+        read_from=now - timedelta(days=80),
+        why="<b>An event</b> cannot be read.",
+    )
+    client = browser(everybody.jonas)
+    page = f"/users/{cast.ACCOUNT_ID}/{row.user.user_id}/"
+    assert "not heard in eu-west-1" in text_of(client.get("/soak/"))
+    text = text_of(client.get(page))
+    assert "It is tried again and holds the user" in text
+    assert "&lt;b&gt;An event" in text
+    gap.lost_at = now
+    gap.save()
+    assert "3 h longer, not heard" in text_of(client.get("/soak/"))
+    text = text_of(client.get(page))
+    assert "cannot be read any more" in text
+    assert "Its clock runs 3 h longer" in text
 
 
 def test_a_lead_of_the_owner_may_restore_and_fix_but_not_dismiss(
