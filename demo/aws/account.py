@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ from . import (  # noqa: F401
 from .authentication import authenticate
 from .authorization import authorize
 from .calls import OPERATIONS, Call, Caller, Context
-from .errors import AwsError, ConnectionLost
+from .errors import AwsError, ConnectionLost, NoAnswer
 from .estate import trust_from
 from .faults import Fault, Faults
 from .happenings import Happenings, use_key
@@ -46,11 +47,12 @@ from .rhythm import Habit, Rhythm, once
 from .state import Account
 
 ACCOUNT_ID = "123456789012"
-_AFTER = {"error-after", "reset-after"}
+_AFTER = {"error-after", "reset-after", "time-out"}
 # These let the operation answer, only otherwise.
 _SHAPING = {"latency", "stale", "short-pages", "job-failed", "job-stuck"}
 _MOST_REMEMBERED = 4_000
 Truth = dict[str, Any]
+Kept = tuple[dict[str, Any], dict[str, dict[str, Any]]]
 
 
 def _real_now() -> datetime:
@@ -121,6 +123,21 @@ class Simulator:
             self._remembered.clear()
             self.page_limit = 1000
             self._draw()
+
+    def keep(self) -> Kept:
+        """A copy of the first account, and of what it answered last, for `put_back`."""
+        with self.lock:
+            return deepcopy(self.account.__dict__), dict(self._remembered)
+
+    def put_back(self, kept: Kept) -> None:
+        """The first account as it was when `kept` was made, without faults. Its trail goes on."""
+        state, remembered = kept
+        with self.lock:
+            # Everybody holds the account itself, so it is filled anew in place.
+            self.account.__dict__.clear()
+            self.account.__dict__.update(deepcopy(state))
+            self._remembered = dict(remembered)
+            self.faults.clear()
 
     def now(self) -> datetime:
         """The account's time, aware UTC in whole seconds; during replay the time of the line."""
@@ -312,6 +329,8 @@ def _strike_after(call: Call, hits: list[Fault]) -> None:
     for fault in hits:
         if fault.kind == "reset-after":
             raise ConnectionLost
+        if fault.kind == "time-out":
+            raise NoAnswer
         if fault.kind == "error-after":
             raise fault.error(call)
 

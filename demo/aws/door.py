@@ -6,14 +6,14 @@ import re
 import uuid
 
 from .account import Simulator
-from .errors import AwsError, ConnectionLost
+from .errors import AwsError, ConnectionLost, NoAnswer
 from .wire import HttpAnswer, HttpRequest, read_call, write_answer, write_error
 
 _SERVICE = re.compile(r"Credential=[A-Z0-9]+/\d+/[a-z0-9-]+/([a-z0-9-]+)/")
 
 
 def answer(simulator: Simulator, request: HttpRequest) -> HttpAnswer | None:
-    """The answer to one request; None when the connection is to break instead."""
+    """The answer to one request; None when the connection is to break instead. NoAnswer."""
     request_id = str(uuid.uuid4())
     scope = _SERVICE.search(request.headers.get("authorization", ""))
     service = scope.group(1) if scope else ""
@@ -22,5 +22,7 @@ def answer(simulator: Simulator, request: HttpRequest) -> HttpAnswer | None:
         return write_answer(call, simulator.perform(call))
     except AwsError as error:
         return write_error(service, error, request_id)
+    except NoAnswer:
+        raise
     except ConnectionLost:
         return None

@@ -17,6 +17,10 @@ class ConnectionLost(Exception):
     """The connection breaks instead of an answer. Whether the call was applied stays unknown."""
 
 
+class NoAnswer(ConnectionLost):
+    """The connection stands, and nothing comes until the client gives up."""
+
+
 def no_such_entity(message: str) -> AwsError:
     """404 NoSuchEntity, with IAM's wording given by the caller."""
     return AwsError("NoSuchEntity", message, 404)

@@ -18,6 +18,7 @@ KINDS = {
     "error-after": "500 ServiceFailure, applied",
     "reset": "connection reset, not applied",
     "reset-after": "connection reset, applied: the answer is lost",
+    "time-out": "no answer until the client gives up, applied",
     "access-denied": "403 AccessDenied, not applied",
     "region-disabled": "UnrecognizedClientException / InvalidClientTokenId, not applied",
     "not-permitted": "400 OperationNotPermittedException, not applied",

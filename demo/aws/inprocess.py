@@ -10,10 +10,11 @@ from typing import Any
 import botocore.handlers
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from .account import Simulator
 from .door import answer
+from .errors import NoAnswer
 from .wire import HttpRequest
 
 
@@ -38,9 +39,12 @@ def _before_send(request: Any, **_: Any) -> AWSResponse | None:
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
     body = body if isinstance(body, bytes) else body.read()
-    given = answer(
-        _inside[-1], HttpRequest(request.method, request.url, headers, body, "203.0.113.7")
-    )
+    asked = HttpRequest(request.method, request.url, headers, body, "203.0.113.7")
+    try:
+        given = answer(_inside[-1], asked)
+    except NoAnswer as silence:
+        # As if the client's patience were over already.
+        raise ReadTimeoutError(endpoint_url=request.url, error=silence) from silence
     if given is None:
         raise ConnectionClosedError(endpoint_url=request.url)
     return AWSResponse(request.url, given.status, _headers(given.headers), _Body(given.body))

@@ -13,6 +13,7 @@ from typing import cast
 from . import desk
 from .account import Simulator
 from .door import answer
+from .errors import NoAnswer
 from .wire import HttpAnswer, HttpRequest
 
 
@@ -52,7 +53,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         source_ip = str(self.client_address[0])
         request = HttpRequest(self.command, self.path, headers, body, source_ip)
-        given = answer(simulator, request)
+        try:
+            given = answer(simulator, request)
+        except NoAnswer:
+            # The client hangs up when its patience ends.
+            self.rfile.read(1)
+            given = None
         if given is None:
             self._reset()
         else:

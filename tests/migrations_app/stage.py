@@ -287,15 +287,11 @@ class Stage:
     @contextmanager
     def undone(self) -> Iterator[None]:
         """Try something: rows, account, faults and pace are afterwards as they were before."""
-        account = self.simulator.account
-        kept = deepcopy(account.__dict__)
+        kept = self.simulator.keep()
         with transaction.atomic():
             yield
             transaction.set_rollback(True)
-        # Everybody holds the account itself, so it is filled anew in place.
-        account.__dict__.clear()
-        account.__dict__.update(kept)
-        self.simulator.faults.clear()
+        self.simulator.put_back(kept)
         # What the listener remembers having seen must be forgotten with the rows.
         users = IamUser.objects.values_list("pk", flat=True)
         cache.delete_many([f"trail:{pk}:{region}" for pk in users for region in REGIONS])
