@@ -122,6 +122,10 @@ def _gone_or_renamed(change: Change, reader: AwsSession) -> None:
     user = change.departure.user
     listed = list_users(reader)
     renamed = [one.user_name for one in listed if one.user_id == user.user_id]
+    if user.user_name in renamed:
+        # Two answers that contradict each other prove nothing; IAM is eventually consistent.
+        message = f"GetUser shows nobody named {user}, and ListUsers still does."
+        raise AwsFailure("NotProven", message, operation="GetUser", retryable=True)
     if renamed:
         raise _not_this_user(change, f"{user} was renamed to {renamed[0]}. Sync the account.")
     if not listed:
