@@ -19,7 +19,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from inventory.aws.failure import AwsFailure, NoSuchUser, failure
-from inventory.aws.holdings import UserHoldings, get_user, list_users
+from inventory.aws.holdings import UserHoldings, get_user, list_users, virtual_mfa_devices
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession
 
@@ -466,9 +466,12 @@ class Writer:
                     raise
             line = self.journal.before(call, attempt)
             answer, refused = self._ask(call)
-            if refused is not None and self._already_gone(call, refused):
-                answer, refused = replace(answer, outcome="already-gone"), None
-            self.journal.after(line, answer)
+            try:
+                if refused is not None and self._already_gone(call, refused):
+                    answer, refused = replace(answer, outcome="already-gone"), None
+            finally:
+                # Also when looking whether it is gone fails: this line has its answer.
+                self.journal.after(line, answer)
             if refused is None:
                 return answer
             if answer.outcome == "refused" or time.monotonic() + pause > ends:
@@ -525,6 +528,10 @@ class Writer:
             return True
         if call.step == "fence" and call.operation.startswith(("Attach", "Put")):
             return False
+        if call.operation == "DeleteVirtualMFADevice":
+            # Nothing else would notice: DeleteUser does not need it gone, and it would stay behind
+            # under the name of a user that is deleted.
+            return call.params["SerialNumber"] not in virtual_mfa_devices(self.session)
         self.same_user()
         return True
 

@@ -50,6 +50,9 @@ def policy(
     steps = aws.DELETE if role == "deleter" else (*aws.FENCE, *aws.SHUT, *aws.RESTORE)
     wanted = sorted({action for step in steps for action in step.actions})
     statements = [*_look_again(role, prefix), *_writes(wanted, role, prefix, partition)]
+    if role == "deleter":
+        # "Not there" about a virtual device is believed only when the listing agrees.
+        statements.append(_allow("SeeDevicesGone", ["iam:ListVirtualMFADevices"], "*"))
     return _document([*statements, *_denies(prefix, tuple(protected))])
 
 

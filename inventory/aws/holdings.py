@@ -346,6 +346,13 @@ def mfa_devices(iam: IAMClient, user_name: str) -> tuple[MfaDevice, ...]:
     )
 
 
+def virtual_mfa_devices(session: AwsSession) -> frozenset[str]:
+    """Serials of all virtual MFA devices of the account, assigned or not. Raises AwsFailure."""
+    iam = session.client("iam")
+    devices = listing(iam.list_virtual_mfa_devices, "ListVirtualMFADevices", "VirtualMFADevices")
+    return frozenset(device["SerialNumber"] for device in devices)
+
+
 def mfa_kind(serial: str) -> str:
     """virtual, fido or hardware: told by the serial, and not by whether it is an ARN."""
     if ":mfa/" in serial:
