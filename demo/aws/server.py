@@ -65,7 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(given)
 
     def _write(self, given: HttpAnswer) -> None:
-        self.send_response(given.status)
+        # Not `send_response`: the answer bears the account's date already, and no second one.
+        self.send_response_only(given.status)
         for name, value in given.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(given.body)))

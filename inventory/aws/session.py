@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import botocore.session
@@ -96,6 +97,8 @@ class AwsSession:
         self._clients: dict[tuple[str, str], Any] = {}
         self._counts: Counter[str] = Counter()
         self._paces: dict[str, Callable[..., None]] = {}
+        # How far AWS's clock was ahead of ours when it last answered; None before the first answer.
+        self.ahead: timedelta | None = None
 
     @overload
     def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
@@ -122,6 +125,7 @@ class AwsSession:
                     **self._keys,  # type: ignore[arg-type]
                 )
                 made.meta.events.register("before-call", self._count)
+                made.meta.events.register("after-call", self._compare_clocks)
                 if service in self._paces:
                     made.meta.events.register("before-call", self._paces[service])
                 self._clients[key] = made
@@ -139,6 +143,11 @@ class AwsSession:
     def _count(self, **told: Any) -> None:
         model: OperationModel = told["model"]
         self._counts[model.name] += 1
+
+    def _compare_clocks(self, http_response: Any, **_: Any) -> None:
+        stamp = http_response.headers.get("Date")
+        if stamp:
+            self.ahead = parsedate_to_datetime(stamp) - clock.now()
 
     def identity(self) -> Identity:
         """Who AWS says this session is. Raises AwsFailure."""

@@ -42,6 +42,9 @@ from migrations_app.changes.state import move
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Holdings
 
+# AWS refuses requests signed with a clock that is further off (SigV4); no write gets so far.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
 
 class LeftOut(Exception):
     """This user is not touched; the message says why. Never raised after its first write."""
@@ -71,6 +74,7 @@ def _apply(change: Change, journal: RowJournal, wide: AccountWide | None) -> str
     live = _look(change, reader, journal, None if fresh else wide)
     if live is None:
         return _deleted_by_us(change, reader, journal)
+    _clock_is_right(change, reader)
     if not change.begun:
         _judge(change, reader, live, journal)
     saved = _save_holdings(change, live)
@@ -108,6 +112,22 @@ def _look(
         if change.calls.filter(operation="DeleteUser", kind=Call.Kind.WRITE).exists():
             return None
     raise _not_this_user(change, f"{user} is another user now, under the same name.")
+
+
+def _clock_is_right(change: Change, reader: AwsSession) -> None:
+    """Every answer of AWS is dated. Times of a clock that is off would prove nothing."""
+    if reader.ahead is not None and abs(reader.ahead) <= CLOCK_TOLERANCE:
+        return
+    off = f"{abs(reader.ahead)} off" if reader.ahead is not None else "not to be compared"
+    account = change.departure.user.account
+    raise_alert(
+        f"clock-off:{account.pk}",
+        "clock-off",
+        f"The clock here is {off} from that of AWS, so nothing is written",
+        f"Set the clock of every worker; changes in {account} go on by themselves after that.",
+        change.departure,
+    )
+    raise Halted(f"The clock here is {off} from that of AWS.")
 
 
 def _not_this_user(change: Change, why: str) -> Exception:
