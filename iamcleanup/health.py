@@ -71,7 +71,10 @@ def seconds_since_heard() -> dict[str, int | None]:
 def _database_fault() -> str | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            # Recovery and default_transaction_read_only both show here.
+            cursor.execute("SHOW transaction_read_only")
+            if cursor.fetchone() == ("on",):
+                return "read-only"
     except DatabaseError as fault:
         return type(fault).__name__
     return None

@@ -7,6 +7,7 @@ and then nothing is sent.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,10 +16,13 @@ from typing import Self
 from django.db import DatabaseError, transaction
 from django.db.models import Exists, Max, OuterRef
 
-from inventory import clock
+from inventory import clock, ledger
+from inventory.models import Alert
 from migrations_app import aws
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Call, Change, Departure, EmergencyStop
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 # Looking again waits for CloudTrail's two lookups per second, so it gets a longer one.
@@ -36,6 +40,41 @@ class Superseded(Exception):
 
 class LeaseLost(Exception):
     """Another worker has this change; nothing more may be done or recorded here."""
+
+
+def recordable() -> bool:
+    """Whether the ledger can be written now: tried for real, and undone. Where not, it is told.
+
+    No journal, no write: the journal itself is written before each call, but the ledger only when
+    a change has been made, which is too late to find out.
+    """
+    try:
+        with transaction.atomic():
+            ledger.append("probe")
+            transaction.set_rollback(True)
+    except DatabaseError as broken:
+        cannot_record(broken)
+        return False
+    return True
+
+
+def cannot_record(broken: DatabaseError) -> None:
+    """Say that nothing can be recorded, in an alert if at least that can be; in the log always."""
+    log.error("Nothing can be recorded, so nothing is written to AWS: %s", broken)
+    try:
+        with transaction.atomic():
+            Alert.objects.get_or_create(
+                key="not-recorded",
+                closed_at=None,
+                defaults={
+                    "kind": "not-recorded",
+                    "title": "Nothing can be recorded, so nothing is written to AWS",
+                    "text": str(broken),
+                    "raised_at": clock.now(),
+                },
+            )
+    except DatabaseError as also:
+        log.error("Nor can an alert be raised: %s", also)
 
 
 class RowJournal:

@@ -6,6 +6,7 @@ reason, failed with AWS's own words, or waiting to be tried again.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections import deque
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
@@ -28,10 +29,19 @@ from migrations_app import notices
 from migrations_app.changes import approval, database_home, nudge, outranking, restoring
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
-from migrations_app.changes.journal import LEASE, Halted, LeaseLost, Superseded
+from migrations_app.changes.journal import (
+    LEASE,
+    Halted,
+    LeaseLost,
+    Superseded,
+    cannot_record,
+    recordable,
+)
 from migrations_app.changes.situation import account_blockers
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
+
+log = logging.getLogger(__name__)
 
 # A task works a minute at most.
 SLICE = 45.0
@@ -44,13 +54,29 @@ GIVEN_BACK = timedelta(seconds=5)
 _SESSION_ENDED = frozenset({"InvalidClientTokenId", "ExpiredToken", "UnrecognizedClientException"})
 # Nothing else in the account will succeed either.
 _PAUSE_AT_ONCE = frozenset(
-    {"WrongAccount", "NoCredentials", "NoExternalId", "InvalidClientTokenId", "NamesakeFound"}
+    {
+        "WrongAccount",
+        "NoCredentials",
+        "NoExternalId",
+        "InvalidClientTokenId",
+        "NamesakeFound",
+        "NotRecorded",
+    }
 )
 
 
 def run_batch(batch_pk: int) -> bool:
     """Work on a running batch for a slice, on several users at a time; whether some are left."""
-    database_home.look()
+    try:
+        # A restored database lacks what was done since: nothing is claimed on its word.
+        database_home.look()
+        return _slice(batch_pk)
+    except DatabaseError as broken:
+        cannot_record(broken)
+        return False
+
+
+def _slice(batch_pk: int) -> bool:
     ends = time.monotonic() + SLICE
     wide: AccountWide | None = None
     while time.monotonic() < ends:
@@ -101,8 +127,12 @@ def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, en
 def run_change(change_pk: int) -> None:
     """Claim one forward change and bring it to its end, or give it back."""
     # A restored database lacks what was done since: nothing is claimed on its word.
-    database_home.look()
-    _run(change_pk)
+    try:
+        database_home.look()
+        if recordable():
+            _run(change_pk)
+    except DatabaseError as broken:
+        cannot_record(broken)
 
 
 def _run(change_pk: int, wide: AccountWide | None = None) -> None:
@@ -125,8 +155,8 @@ def _run(change_pk: int, wide: AccountWide | None = None) -> None:
         if refused.code in _SESSION_ENDED:
             forget_sessions()
         _failed(change, worker, refused)
-    except (Refused, IntegrityError) as broken:
-        _failed(change, worker, AwsFailure("NotRecorded", str(broken), operation=change.move))
+    except (Refused, DatabaseError) as broken:
+        _not_recorded(change, worker, broken)
     else:
         _end(change, worker, Change.Status.DONE, result)
     outranking.wake(change.departure)
@@ -137,6 +167,8 @@ def _run(change_pk: int, wide: AccountWide | None = None) -> None:
 def run_restore(change_pk: int) -> bool:
     """Claim one restore, or one of its later read-backs, and do it; whether it must wait."""
     worker = uuid.uuid4().hex
+    if not recordable():
+        return False
     if not _is_free(change_pk):
         return True
     change = _claim(change_pk, worker)
@@ -152,9 +184,9 @@ def run_restore(change_pk: int) -> bool:
     except AwsFailure as refused:
         if change is not None:
             _failed(change, worker, refused)
-    except (Refused, IntegrityError) as broken:
+    except (Refused, DatabaseError) as broken:
         if change is not None:
-            _failed(change, worker, AwsFailure("NotRecorded", str(broken), operation="restore"))
+            _not_recorded(change, worker, broken)
     return False
 
 
@@ -179,7 +211,7 @@ def finish_if_done(batch: Batch) -> bool:
 
 def _may_go_on(batch: Batch) -> bool:
     """Rule 12: the run holds by itself when its window closes or its approver lost the role."""
-    if EmergencyStop.objects.filter(lifted_at=None).exists():
+    if EmergencyStop.objects.filter(lifted_at=None).exists() or not recordable():
         return False
     if not approval.approver_still_may(batch):
         why = f"{batch.approved_by} is no approver any more."
@@ -351,6 +383,21 @@ def _failed(change: Change, worker: str, refused: AwsFailure) -> None:
         )
     if change.batch and change.forward:
         _pause_after(change.batch, change, refused)
+
+
+def _not_recorded(change: Change, worker: str, broken: Refused | DatabaseError) -> None:
+    """It failed here, not at AWS. Where not even that can be recorded, the lease runs out.
+
+    So it does where the database went away or was busy: the next worker finds out what it is.
+    """
+    if isinstance(broken, OperationalError):
+        log.error("Change %s was not recorded: %s", change.pk, broken)
+        return
+    try:
+        refused = AwsFailure("NotRecorded", str(broken), operation=change.move)
+        _failed(change, worker, refused)
+    except DatabaseError as also:
+        cannot_record(also)
 
 
 def _pause_after(batch: Batch, change: Change, refused: AwsFailure) -> None:
