@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from inventory.aws import session as sessions
 from inventory.aws.holdings import UserHoldings
-from inventory.aws.session import AwsSession
 from inventory.models import LedgerEntry
 from migrations_app import aws, changes
-from migrations_app.changes import forward, restoring, running
+from migrations_app.changes import running
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Call, Change
+from tests.migrations_app.cells.scenes import SCENES, scene
 from tests.migrations_app.conftest import Pace
-from tests.migrations_app.interruptions import DEATHS, FAULTS, SCENES, killed, scene, struck
 from tests.migrations_app.stage import (
     BOUNDARY,
     Stage,
@@ -29,24 +27,6 @@ from tests.migrations_app.stage import (
 
 pytestmark = pytest.mark.django_db
 DENY = "arn:aws:iam::aws:policy/AWSDenyAll"
-
-
-@pytest.fixture
-def _kept_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One session for each role and policy: what is disturbed here is not the signing in."""
-    kept: dict[Any, AwsSession] = {}
-    opened = sessions.open_session
-
-    def open_session(account: Any, role: Any, **how: Any) -> AwsSession:
-        key = (role, str(how))
-        if key not in kept:
-            kept[key] = opened(account, role, **how)
-        return kept[key]
-
-    monkeypatch.setattr(forward, "open_session", open_session)
-    monkeypatch.setattr(restoring, "open_session", open_session)
-    yield
-    kept.clear()
 
 
 # ── What a run does ──────────────────────────────────────────────────────────────────────────────
@@ -250,103 +230,6 @@ def test_the_narrowed_session_cannot_touch_another_user(stage: Stage) -> None:
     iam.attach_user_policy(UserName=departure.user.user_name, PolicyArn=DENY)
     with pytest.raises(iam.exceptions.ClientError, match="AccessDenied"):
         iam.attach_user_policy(UserName=other.user.user_name, PolicyArn=DENY)
-
-
-# ── Any disturbance ends in the same place ───────────────────────────────────────────────────────
-
-
-# Every call of every run; what runs with each commit is one call of each kind, in three of them.
-DISTURBED = [
-    pytest.param(
-        name,
-        thorough,
-        id=f"{name}, every call" if thorough else name,
-        marks=[pytest.mark.slow] if thorough or name in ("fence", "automatic shut") else [],
-    )
-    for name in SCENES
-    for thorough in (False, True)
-]
-
-
-def chosen(calls: list[Call], *, thorough: bool) -> list[tuple[int, Call]]:
-    """Which writes to disturb, with their numbers: all, or the first of each operation."""
-    seen: dict[str, tuple[int, Call]] = {}
-    for number, line in enumerate(calls):
-        seen.setdefault(
-            f"{line.operation} {number}" if thorough else line.operation, (number, line)
-        )
-    return list(seen.values())
-
-
-@pytest.mark.parametrize("kind", FAULTS)
-@pytest.mark.parametrize(("name", "thorough"), DISTURBED)
-@pytest.mark.usefixtures("_kept_sessions")
-def test_a_fault_at_any_write_ends_in_the_same_place(
-    stage: Stage, name: str, thorough: bool, kind: str
-) -> None:
-    disturbed = scene(stage, name)
-    expected, calls = disturbed.undisturbed()
-    for _, line in chosen(calls, thorough=thorough):
-        with stage.undone():
-            sent = len(stage.writes())
-            struck(stage, kind, line)
-            done = disturbed.finish()
-            told = written(done)
-            assert done.status == Change.Status.DONE, (line, done.result, done.error)
-            assert stage.left(disturbed.departure) == expected, line
-            # Nothing silent: every call that AWS saw is in the journal, with what came of it. A
-            # DeleteUser whose answer was lost is not sent again: nobody is there any more.
-            assert len(told) == len(stage.writes()) - sent >= len(calls), line
-            assert all(one.outcome for one in told), line
-            assert [one.seq for one in lines(done)] == list(range(1, len(lines(done)) + 1))
-            assert any(one.outcome not in ("ok", "already-gone") for one in told), line
-
-
-@pytest.mark.parametrize("moment", DEATHS)
-@pytest.mark.parametrize(("name", "thorough"), DISTURBED)
-@pytest.mark.usefixtures("_kept_sessions")
-def test_a_worker_killed_at_any_write_is_followed_by_one_that_ends_the_same(
-    stage: Stage, name: str, thorough: bool, moment: str
-) -> None:
-    disturbed = scene(stage, name)
-    expected, calls = disturbed.undisturbed()
-    for number, line in chosen(calls, thorough=thorough):
-        with stage.undone():
-            with killed(stage, number, moment):
-                disturbed.work()
-            kept = [(one.seq, one.operation, one.target) for one in lines(disturbed.change)]
-            done = disturbed.finish()
-            told = lines(done)
-            assert done.status == Change.Status.DONE, (line, done.result, done.error)
-            assert stage.left(disturbed.departure) == expected, line
-            assert [(one.seq, one.operation, one.target) for one in told][: len(kept)] == kept
-            assert [one.seq for one in told] == list(range(1, len(told) + 1))
-            silent = [one for one in written(done) if not one.outcome]
-            assert len(silent) == (moment in ("before the send", "before the answer")), line
-
-
-@pytest.mark.parametrize("kind", ["throttling", "error", "reset"])
-@pytest.mark.parametrize("name", SCENES)
-@pytest.mark.usefixtures("_kept_sessions")
-def test_a_read_that_fails_once_costs_time_only(stage: Stage, name: str, kind: str) -> None:
-    disturbed = scene(stage, name)
-    expected, _ = disturbed.undisturbed()
-    for operation in ("GetUser", "ListAccessKeys", "ListAttachedUserPolicies", "ListMFADevices"):
-        with stage.undone():
-            for skip in range(4):
-                stage.fault(kind, operation, skip=skip)
-            done = disturbed.finish()
-            assert done.status == Change.Status.DONE, (operation, done.result, done.error)
-            assert stage.left(disturbed.departure) == expected, operation
-
-
-@pytest.mark.parametrize("name", SCENES)
-def test_what_is_done_is_not_done_again(stage: Stage, name: str) -> None:
-    disturbed = scene(stage, name)
-    disturbed.finish()
-    sent = len(stage.writes())
-    disturbed.work()
-    assert len(stage.writes()) == sent
 
 
 # ── Failing loudly ───────────────────────────────────────────────────────────────────────────────

@@ -86,6 +86,52 @@ class Scene:
         return told == list(range(1, len(told) + 1)) and ledger.verify().intact
 
 
+@dataclass(frozen=True)
+class Usual:
+    """What an undisturbed run of a scene does: its calls to AWS in order, and where it ends."""
+
+    calls: list[dict[str, Any]]
+    writes: int
+    left: dict[str, Any]
+
+    @property
+    def looked(self) -> int:
+        """The call at which judging is over: the first by a session that may write."""
+        sessions = [str(note.get("session", "")) for note in self.calls]
+        return next(n for n, one in enumerate(sessions) if one.endswith(("actor", "deleter")))
+
+    @property
+    def gone(self) -> int:
+        """The call after which nobody is there any more."""
+        operations = [note["operation"] for note in self.calls]
+        return operations.index("DeleteUser") if "DeleteUser" in operations else len(operations)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Reads of single parts that are answered with "not there" anyhow."""
+        return frozenset(
+            note["operation"] for note in self.calls if note["outcome"] == "NoSuchEntity"
+        )
+
+    def ended_so(self, scene: Scene) -> bool:
+        """Whether this run ended in the same place, with every journal line in its place."""
+        return scene.stage.left(scene.departure) == self.left and scene.gapless()
+
+
+def usual(scene: Scene) -> Usual:
+    """Run the scene undisturbed, and undo it. The second run counts: it has signed in already."""
+    for _ in range(2):
+        with scene.stage.undone():
+            heard, sent = len(scene.stage.simulator.calls), len(scene.stage.writes())
+            assert scene.finish().status == Change.Status.DONE, scene.change.error
+            run = Usual(
+                list(scene.stage.simulator.calls)[heard:],
+                len(scene.stage.writes()) - sent,
+                scene.stage.left(scene.departure),
+            )
+    return run
+
+
 def settled(departure: Departure, goal: State) -> bool:
     """Whether the user is in this state, and neither a change nor a batch runs or waits."""
     departure.refresh_from_db()
