@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import redis
@@ -17,10 +18,14 @@ from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from iamcleanup.celery import QUEUES
+from inventory.aws import identity
+from inventory.aws.failure import AwsFailure
 from inventory.clock import real_now
 from inventory.models import LedgerEntry
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, EmergencyStop, Hit
+
+log = logging.getLogger(__name__)
 
 HEARD_FROM = "iamcleanup:heard"
 # Beat ticks every 15 s and a task works a minute at most.
@@ -37,9 +42,13 @@ def note(who: str) -> None:
     redis_client().hset(HEARD_FROM, who, int(real_now().timestamp()))
 
 
-@shared_task(name="iamcleanup.health.beat_tick")
-def beat_tick() -> None:
-    """Nothing to do: that it is started tells that beat and this queue's worker live."""
+@shared_task(name="iamcleanup.health.beat_tick", bind=True)
+def beat_tick(task: Task[..., Any]) -> None:
+    """That it is started tells that beat and this queue's worker live; and whose it still is."""
+    try:
+        identity.see_reported(task.request.hostname or "")
+    except AwsFailure as failed:
+        log.warning("This worker cannot tell whose credentials it runs on: %s", failed)
 
 
 @task_prerun.connect

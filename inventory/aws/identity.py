@@ -51,6 +51,15 @@ def report(worker: str = "") -> Identity:
     return identity
 
 
+def see_reported(worker: str) -> None:
+    """Report anew where it was forgotten: a Redis that came back empty holds every forward write.
+
+    Raises AwsFailure, RedisError.
+    """
+    if not _store().hexists(_KEY, worker):
+        report(worker)
+
+
 def reported(within: timedelta = _KEPT) -> frozenset[Reported]:
     """Who reported within that time; empty means that it cannot be told. Raises RedisError."""
     earliest = clock.real_now() - within

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from demo.aws.server import Server
 from demo.processes import Child
 from inventory.models import IamUser
 from migrations_app.changes import nudge
-from tests.migrations_app.cells.deaths import ARMED, PASSED, TOLD
+from tests.migrations_app.cells.points import ARMED, PASSED, TOLD
 from tests.migrations_app.cells.scenes import Scene, scene
 from tests.migrations_app.stage import REGIONS, Stage
 
@@ -43,7 +43,9 @@ PATIENCE = 60.0
 class Worker:
     """One Celery worker with one child, for all three queues, and the account it talks to."""
 
-    def __init__(self, home: Path, database_url: str) -> None:
+    def __init__(
+        self, home: Path, database_url: str, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.server = Server(Simulator(7, 1, regions=1))
         thread = threading.Thread(target=self.server.serve_forever, daemon=True)
@@ -54,6 +56,7 @@ class Worker:
             "DATABASE_URL": database_url,
             "PRODUCTION_EXTERNAL_ID": EXTERNAL_ID,
             "AWS_ENDPOINT_URL": self.server.endpoint,
+            **(environ or {}),
         }
         self.child: Child | None = None
 
@@ -155,14 +158,14 @@ class Arena:
     @contextmanager
     def again(self) -> Iterator[None]:
         """Afterwards everything is as it was: rows, account, faults, queues."""
-        kept, rows = self.stage.simulator.keep(), _rows()
+        kept, kept_rows = self.stage.simulator.keep(), rows()
         try:
             yield
         finally:
             if self.worker.child is not None and self.worker.child.running:
                 self.quiet()
             self.store.delete(ARMED, PASSED, TOLD, "unacked", "unacked_index")
-            _put_back(rows)
+            put_back(kept_rows)
             self.stage.simulator.put_back(kept)
             users = IamUser.objects.values_list("pk", flat=True)
             cache.delete_many([f"trail:{pk}:{region}" for pk in users for region in REGIONS])
@@ -181,24 +184,25 @@ def _tables() -> list[str]:
     )
 
 
-def _rows() -> dict[str, bytes]:
+def rows() -> dict[str, bytes]:
     """Every row of every table."""
-    rows = {}
+    kept = {}
     with connection.cursor() as cursor:
         for table in _tables():
             with cursor.copy(f'COPY "{table}" TO STDOUT') as copy:
-                rows[table] = b"".join(bytes(part) for part in copy)
-    return rows
+                kept[table] = b"".join(bytes(part) for part in copy)
+    return kept
 
 
-def _put_back(rows: dict[str, bytes]) -> None:
+def put_back(kept: dict[str, bytes]) -> None:
+    """Make the rows of these tables what they were."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN; SET LOCAL session_replication_role = replica;")
-        cursor.execute("".join(f'DELETE FROM "{table}";' for table in rows))
-        for table, kept in rows.items():
-            if kept:
+        cursor.execute("".join(f'DELETE FROM "{table}";' for table in kept))
+        for table, lines in kept.items():
+            if lines:
                 with cursor.copy(f'COPY "{table}" FROM STDIN') as copy:
-                    copy.write(kept)
+                    copy.write(lines)
         cursor.execute("COMMIT")
 
 

@@ -1,4 +1,4 @@
-"""Where a real worker may die. Loaded by the worker under test (`--include`), never by the product.
+"""Where a real worker may die. Loaded by the worker under test (`--include`), by nobody else.
 
 The worker passes points: around each journal line and each send, each commit that tells of a state,
 each message it enqueues. A one-shot key in Redis makes the next task either tell every point it
@@ -28,19 +28,9 @@ from migrations_app import aws, changes
 from migrations_app.changes import nudge, running
 from migrations_app.changes.journal import RowJournal
 from migrations_app.models import Batch, Change, Departure
+from tests.migrations_app.cells.points import ARMED, PASSED, TOLD
 
 SLICE = running.SLICE
-ARMED, PASSED, TOLD = "cells:armed", "cells:passed", "cells:told"
-WRITES = (
-    "before the journal line",
-    "journalled, not sent",
-    "applied, answer lost",
-    "answered, not journalled",
-    "journalled, not closed",
-)
-COMMITS = ("before a commit", "after a commit")
-ENQUEUES = ("committed, not enqueued", "enqueued")
-POINTS = (*WRITES, *COMMITS, *ENQUEUES)
 # What the queue tells of a change or of its user. Journal lines alone have points of their own, and
 # a lease renewed is no news.
 _TELLING = re.compile(
@@ -162,7 +152,8 @@ def _around_commits() -> None:
         return result
 
     def connected(connection: DatabaseWrapper, **_: object) -> None:
-        connection.execute_wrappers.append(watch)
+        if watch not in connection.execute_wrappers:
+            connection.execute_wrappers.append(watch)
 
     DatabaseWrapper.commit = commit  # type: ignore[method-assign]
     connection_created.connect(connected, weak=False)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.migrations_app.cells.arena import Arena
 from tests.migrations_app.cells.counting import counted
-from tests.migrations_app.cells.deaths import COMMITS, WRITES
+from tests.migrations_app.cells.points import COMMITS, WRITES
 from tests.migrations_app.cells.scenes import SCENES, Scene, ending
 from tests.migrations_app.stage import lines, written
 

@@ -18,7 +18,7 @@ from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure
 from tests.migrations_app.cells.arena import Arena
 from tests.migrations_app.cells.counting import counted
-from tests.migrations_app.cells.deaths import COMMITS, ENQUEUES
+from tests.migrations_app.cells.points import COMMITS, ENQUEUES
 from tests.migrations_app.cells.scenes import ending, settled
 from tests.migrations_app.stage import Stage, everything, of_user
 

@@ -32,18 +32,26 @@ CREATE TRIGGER refuse_rows BEFORE INSERT ON {table}
 """
 MEND = "DROP TRIGGER refuse_rows ON {table}; DROP FUNCTION refuse_rows();"
 WAYS = {
-    "journal not writable": (RAISE.format(table="migrations_app_call"),
-                             MEND.format(table="migrations_app_call")),
-    "ledger not writable": (RAISE.format(table="inventory_ledgerentry"),
-                            MEND.format(table="inventory_ledgerentry")),
+    "journal not writable": (
+        RAISE.format(table="migrations_app_call"),
+        [MEND.format(table="migrations_app_call")],
+    ),
+    "ledger not writable": (
+        RAISE.format(table="inventory_ledgerentry"),
+        [MEND.format(table="inventory_ledgerentry")],
+    ),
     "protection list not readable": (
         "ALTER TABLE migrations_app_departure RENAME COLUMN protection TO unreadable",
-        "ALTER TABLE migrations_app_departure RENAME COLUMN unreadable TO protection"),
+        ["ALTER TABLE migrations_app_departure RENAME COLUMN unreadable TO protection"],
+    ),
     "database read-only": (
         "ALTER DATABASE {name} SET default_transaction_read_only = on",
-        "SET default_transaction_read_only = off;"
-        "ALTER DATABASE {name} RESET default_transaction_read_only"),
-}  # fmt: skip
+        [
+            "SET default_transaction_read_only = off",
+            "ALTER DATABASE {name} RESET default_transaction_read_only",
+        ],
+    ),
+}
 
 
 @pytest.fixture
@@ -52,9 +60,11 @@ def committed(simulator: Simulator, pace: Pace, transactional_db: None) -> Stage
     return set_stage(simulator)
 
 
-def execute(statements: str) -> None:
+def execute(*statements: str) -> None:
+    name = f'"{connection.settings_dict["NAME"]}"'
     with connection.cursor() as cursor:
-        cursor.execute(statements.replace("{name}", f'"{connection.settings_dict["NAME"]}"'))
+        for statement in statements:
+            cursor.execute(statement.replace("{name}", name))
     # The next task opens a connection of its own.
     connection.close()
 
@@ -77,7 +87,7 @@ def broken(way: str) -> Iterator[None]:
     try:
         yield
     finally:
-        execute(mends)
+        execute(*mends)
 
 
 def attempt(scene: Scene) -> None:
