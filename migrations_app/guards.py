@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from migrations_app.lifecycle import MOVES, MoveName, Protection, State
+from migrations_app.lifecycle import MOVES, MoveName, State
 
 RESTORED_REST = timedelta(days=30)
 TRAIL_LAG = timedelta(hours=1)
@@ -406,8 +406,3 @@ def lock_out(
             )
         )
     return found
-
-
-def protects(protection: str) -> bool:
-    """Whether a protection forbids every forward write."""
-    return protection != Protection.NONE
