@@ -1,0 +1,103 @@
+"""The proof page says what was measured, its reasons are about code that is there, and rules apply."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.proof import page
+from tests.proof.operators import mutants
+from tests.proof.removing import without
+from tests.proof.rules import NAMES, REMOVALS, Removal
+from tests.proof.swap import Module
+from tests.proof.targets import TARGETS
+
+
+def test_the_page_is_what_the_kept_results_say() -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(), "Run: python -m tests.proof page"
+
+
+def test_what_was_not_measured_is_said_to_be_not_run(tmp_path: Path) -> None:
+    told = page.page(tmp_path)
+    assert told.count("not run") >= len(TARGETS) + len(REMOVALS)
+    assert "100.0%" not in told
+
+
+def test_a_module_that_was_measured_by_half_is_not_counted(tmp_path: Path) -> None:
+    result = {
+        "source": "0", "measured_at": "", "commit": "", "seconds": 1, "seed": 1, "sample": 0,
+        "total": 2, "mutants": {"a": {"outcome": "killed"}},
+    }  # fmt: skip
+    (tmp_path / "mutation").mkdir()
+    (tmp_path / "mutation" / "guards.json").write_text(json.dumps(result))
+    assert page.measured("guards", tmp_path) is None
+    result["mutants"] = {"a": {"outcome": "killed"}, "b": {"outcome": "survived"}}
+    (tmp_path / "mutation" / "guards.json").write_text(json.dumps(result))
+    found = page.measured("guards", tmp_path)
+    assert found
+    assert found.share == 0.5
+
+
+def test_every_reason_is_about_a_mutant_that_there_is() -> None:
+    for module, key in page.reasons():
+        known = {mutant.key for mutant in mutants(ast.parse(TARGETS[module].source))}
+        assert key in known, f"{module}: {key} is gone; take its reason out of survivors.toml."
+
+
+def test_each_of_the_twenty_rules_is_taken_out_somewhere() -> None:
+    assert {removal.rule for removal in REMOVALS} == set(NAMES) == set(range(1, 21))
+    assert len({removal.key for removal in REMOVALS}) == len(REMOVALS)
+
+
+@pytest.mark.parametrize("removal", REMOVALS, ids=lambda removal: removal.key)
+def test_a_removal_takes_out_what_is_there(removal: Removal) -> None:
+    assert removal.tests
+    assert removal.sql or without(removal)
+
+
+SOURCE = """
+LIMIT = 3
+
+
+def small(number, others):
+    if number < LIMIT and others:
+        return number
+    return 0
+"""
+
+
+def test_mutants_are_wrong_in_one_place_each_and_leave_the_tree_as_it_was() -> None:
+    tree = ast.parse(SOURCE)
+    whole = ast.unparse(tree)
+    seen = set()
+    for mutant in mutants(tree):
+        mutant.put()
+        seen.add(ast.unparse(tree))
+        mutant.undo()
+        assert ast.unparse(tree) == whole
+    assert whole not in seen
+    assert any("number <= LIMIT" in text for text in seen)
+    assert any("LIMIT = 4" in text for text in seen)
+    assert any("number < LIMIT or others" in text for text in seen)
+
+
+def test_a_mutant_lives_in_the_functions_that_others_hold_already(tmp_path: Path) -> None:
+    import importlib.util
+
+    file = tmp_path / "mutated_here.py"
+    file.write_text(SOURCE)
+    spec = importlib.util.spec_from_file_location("mutated_here", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    held = module.small
+    tree = ast.parse(SOURCE)
+    there = Module(module, tree)
+    (wider,) = [one for one in mutants(tree) if "number <= LIMIT" in one.key]
+    assert held(3, True) == 0
+    there.become(wider)
+    assert held(3, True) == 3

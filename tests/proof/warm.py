@@ -1,0 +1,135 @@
+"""One warm process with Django, the database and all tests collected, and a fork for each trial.
+
+A pytest plugin: it takes over after the collection. Session fixtures are set up once, before the
+first fork, so a trial starts at the first test. Trials run one at a time on one database; whoever
+was killed in the middle leaves it to be copied anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.proof.swap import NotSwapped
+
+# What a test may take before the mutant counts as one that never ends.
+TEST_LIMIT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one fork: the first test that failed ("" for none), how many ran, seconds."""
+
+    outcome: str  # killed | time-out | crashed | survived
+    by: str
+    ran: int
+    seconds: float
+
+
+class Warm:
+    """The plugin. `work(self)` is called once everything is collected and warm."""
+
+    def __init__(self, work: Callable[[Warm], None]) -> None:
+        self._work = work
+        self.items: dict[str, pytest.Item] = {}
+        self._reports: list[pytest.TestReport] = []
+        self._session: pytest.Session | None = None
+        self.fault: BaseException | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._reports.append(report)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._session = session
+        self.items = {item.nodeid: item for item in session.items}
+        database = [item for item in session.items if "db" in getattr(item, "fixturenames", ())]
+        for item in database[:1] or session.items[:1]:
+            if not self.passes(item):
+                raise pytest.UsageError(f"{item.nodeid} fails without any mutant.")
+        gc.collect()
+        gc.freeze()  # Else every fork copies the memory that its collector touches.
+        try:
+            self._work(self)
+        except BaseException as fault:
+            self.fault = fault
+        return True
+
+    def passes(self, item: pytest.Item) -> bool:
+        """Run one test here; session fixtures stay."""
+        self._reports.clear()
+        after: Any = SimpleNamespace(listchain=lambda: [self._session])
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        return not any(report.failed for report in self._reports)
+
+    def try_out(self, change: Callable[[], None], tests: Iterable[str]) -> Trial:
+        """Fork, make the change there, run the tests until one fails."""
+        from django.db import connections
+
+        connections.close_all()
+        began = time.monotonic()
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reads)
+            self._child(change, tests, writes)
+        os.close(writes)
+        with os.fdopen(reads, encoding="utf-8") as told:
+            lines = told.read().splitlines()
+        _, status = os.waitpid(child, 0)
+        took = time.monotonic() - began
+        last = lines[-1] if lines else ""
+        if os.WIFSIGNALED(status):
+            self.renew()
+            timed_out = os.WTERMSIG(status) == signal.SIGALRM
+            return Trial("time-out" if timed_out else "crashed", last, len(lines), took)
+        if os.WEXITSTATUS(status) == 2:
+            raise RuntimeError("\n".join(lines))
+        failed = os.WEXITSTATUS(status) == 1
+        return Trial("killed" if failed else "survived", last if failed else "", len(lines), took)
+
+    def _child(self, change: Callable[[], None], tests: Iterable[str], told: int) -> None:
+        silence = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(silence, stream)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        try:
+            signal.alarm(TEST_LIMIT)
+            try:
+                change()
+            except NotSwapped:
+                raise
+            except Exception as broken:
+                # It cannot even be imported: every test would see that.
+                os.write(told, f"import: {broken!r}\n".encode())
+                os._exit(1)
+            for name in tests:
+                os.write(told, f"{name}\n".encode())
+                signal.alarm(TEST_LIMIT)
+                if not self.passes(self.items[name]):
+                    os._exit(1)
+            os._exit(0)
+        except BaseException as fault:
+            os.write(told, f"{fault!r}\n".encode())
+            os._exit(2)
+
+    def renew(self) -> None:
+        """Copy the test database anew."""
+        database = next(iter(self._fixture("test_database")), None)
+        if database is not None:
+            database.renew()
+
+    def _fixture(self, name: str) -> list[Any]:
+        manager = self._session._fixturemanager  # type: ignore[union-attr]
+        return [
+            found.cached_result[0]
+            for found in manager._arg2fixturedefs.get(name, ())
+            if found.cached_result
+        ]
