@@ -313,7 +313,9 @@ def _unread(facts: Evidence, coverage: Coverage) -> str:
         starts = [one.read_from for one in facts.looks if one.read_from and not one.error]
         ends = [one.read_to for one in facts.looks if one.read_to and not one.error]
         if len(starts) == coverage.regions:
-            span = min(EVENT_HISTORY, max(ends) - max(starts)).days
-            return f"CloudTrail covers only {span} of {EVENT_HISTORY.days} days."
+            span = (max(ends) - max(starts)).days
+            if span < EVENT_HISTORY.days:
+                return f"CloudTrail covers only {span} of {EVENT_HISTORY.days} days."
+            return coverage.missing[0]
         return f"CloudTrail covers only {coverage.regions_read} of {coverage.regions} Regions."
     return coverage.missing[0] if coverage.missing else "It is too young to judge."

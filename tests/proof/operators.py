@@ -95,7 +95,9 @@ class Mutant:
 
     @property
     def line(self) -> int:
-        return int(getattr(self.site.node, "lineno", 0))
+        # A comprehension's condition has no line of its own.
+        lines = (getattr(node, "lineno", 0) for node in ast.walk(self.site.node))
+        return next((line for line in lines if line), 0)
 
     @property
     def key(self) -> str:

@@ -21,7 +21,10 @@ _MIRRORS = {
         "tests/migrations_app/test_guards.py",
         "tests/migrations_app/test_guards_words.py",
     ),
-    "verdict": ("tests/inventory/test_verdict.py",),
+    "verdict": (
+        "tests/inventory/test_verdict.py",
+        "tests/inventory/test_verdict_edges.py",
+    ),
 }
 
 
