@@ -7,10 +7,13 @@ import re
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProxyConnectionError,
     ResponseStreamingError,
 )
 
@@ -42,6 +45,15 @@ _PASSING = frozenset(
         "RequestTimeout",
         "RequestTimeoutException",
     }
+)
+# botocore calls a connection that never came about by other names than one that broke.
+_CONNECTION = (
+    HTTPClientError,
+    EndpointConnectionError,
+    ConnectTimeoutError,
+    ProxyConnectionError,
+    ResponseStreamingError,
+    IncompleteReadError,
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
@@ -115,7 +127,7 @@ def failure(error: ClientError | BotoCoreError, operation: str) -> AwsFailure:
     error.args = (without_secrets(str(error)),)
     if isinstance(error, ClientError):
         return _refused(error, operation)
-    if isinstance(error, (HTTPClientError, ResponseStreamingError, IncompleteReadError)):
+    if isinstance(error, _CONNECTION):
         return AwsFailure("Connection", str(error), operation=operation, retryable=True)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return AwsFailure("NoCredentials", str(error), operation=operation)
