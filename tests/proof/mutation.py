@@ -89,7 +89,7 @@ def chosen(target: Target, all_of_it: list[Mutant], sample: int) -> list[Mutant]
     dice = random.Random(f"{SEED} {target.name}")
     kinds: dict[str, list[Mutant]] = {}
     for mutant in all_of_it:
-        kinds.setdefault(mutant.operator, []).append(mutant)
+        kinds.setdefault(mutant.kind, []).append(mutant)
     picked: list[Mutant] = []
     for kind in sorted(kinds):
         share = math.ceil(sample * len(kinds[kind]) / len(all_of_it))

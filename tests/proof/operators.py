@@ -94,6 +94,10 @@ class Mutant:
         self.site.put(self.site.node)
 
     @property
+    def kind(self) -> str:
+        return self.operator.partition(" (")[0]
+
+    @property
     def line(self) -> int:
         # A comprehension's condition has no line of its own.
         lines = (getattr(node, "lineno", 0) for node in ast.walk(self.site.node))
@@ -194,6 +198,12 @@ def _left_alone(parent: ast.AST, name: str, child: ast.AST) -> bool:
     return isinstance(child, ast.Call) and _called(child) in ("cast", "TypeVar", "_")
 
 
+def _without(kind: str, node: ast.AST) -> str:
+    """The kind of change with what was left out: the long expression around it is cut short."""
+    text = " ".join(ast.unparse(node).split())
+    return f"{kind} ({text if len(text) <= 80 else f'{text[:70]} …'})"
+
+
 def _called(node: ast.AST) -> str:
     function = node.func if isinstance(node, ast.Call) else node
     if isinstance(function, ast.Attribute):
@@ -232,7 +242,10 @@ def _boolean(node: ast.BoolOp, _: Site) -> Iterator[tuple[str, ast.AST]]:
     yield "and-or", ast.BoolOp(other, node.values)
     for index in range(len(node.values)):
         left = [*node.values[:index], *node.values[index + 1 :]]
-        yield "operand", left[0] if len(left) == 1 else ast.BoolOp(node.op, left)
+        yield (
+            _without("operand", node.values[index]),
+            left[0] if len(left) == 1 else ast.BoolOp(node.op, left),
+        )
 
 
 def _unary(node: ast.UnaryOp, _: Site) -> Iterator[tuple[str, ast.AST]]:
@@ -334,7 +347,7 @@ def _element(node: ast.Set | ast.Tuple | ast.List, site: Site) -> Iterator[tuple
     for index in range(len(node.elts) if len(node.elts) > 1 else 0):
         left = [*node.elts[:index], *node.elts[index + 1 :]]
         made = ast.Set(left) if isinstance(node, ast.Set) else type(node)(left, ast.Load())
-        yield "element", made
+        yield _without("element", node.elts[index]), made
 
 
 def _member(node: ast.Attribute, _: Site) -> Iterator[tuple[str, ast.AST]]:

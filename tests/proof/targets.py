@@ -21,6 +21,13 @@ _MIRRORS = {
         "tests/migrations_app/test_guards.py",
         "tests/migrations_app/test_guards_words.py",
     ),
+    "aws": (
+        "tests/migrations_app/test_aws_calls.py",
+        "tests/migrations_app/test_aws_plan.py",
+        "tests/migrations_app/test_aws_proof.py",
+        "tests/migrations_app/test_aws_sessions.py",
+        "tests/migrations_app/test_aws_writer.py",
+    ),
     "verdict": (
         "tests/inventory/test_verdict.py",
         "tests/inventory/test_verdict_edges.py",
