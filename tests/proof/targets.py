@@ -16,7 +16,10 @@ CHANGES = tuple(
 
 
 _MIRRORS = {
-    "lifecycle": ("tests/migrations_app/test_lifecycle.py",),
+    "lifecycle": (
+        "tests/migrations_app/test_lifecycle.py",
+        "tests/migrations_app/test_lifecycle_words.py",
+    ),
     "guards": (
         "tests/migrations_app/test_guards.py",
         "tests/migrations_app/test_guards_words.py",
