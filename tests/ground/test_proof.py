@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,22 @@ def test_each_of_the_twenty_rules_is_taken_out_somewhere() -> None:
 def test_a_removal_takes_out_what_is_there(removal: Removal) -> None:
     assert removal.tests
     assert removal.sql or without(removal)
+
+
+def in_a_process(*words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m tests.proof`, on a database that no other test process has."""
+    base, _, name = os.environ["DATABASE_URL"].rpartition("/")
+    return subprocess.run(
+        [sys.executable, "-m", "tests.proof", *words],
+        env={**os.environ, "DATABASE_URL": f"{base}/proof_{name}"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_rules_that_need_no_database_are_missed_when_they_are_taken_out() -> None:
+    told = in_a_process("rules", "--quick")
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 SOURCE = """

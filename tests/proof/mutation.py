@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-import math
 import random
 import time
 from collections import Counter
@@ -83,19 +82,21 @@ class Results:
 
 
 def chosen(target: Target, all_of_it: list[Mutant], sample: int) -> list[Mutant]:
-    """The mutants to try: all, or a seeded sample in which each kind has its share."""
+    """The mutants to try: all, or a seeded sample in which each kind has its share.
+
+    A larger sample holds the smaller one, so that it can be widened.
+    """
     if not sample or sample >= len(all_of_it):
         return all_of_it
     dice = random.Random(f"{SEED} {target.name}")
     kinds: dict[str, list[Mutant]] = {}
     for mutant in all_of_it:
         kinds.setdefault(mutant.kind, []).append(mutant)
-    picked: list[Mutant] = []
-    for kind in sorted(kinds):
-        share = math.ceil(sample * len(kinds[kind]) / len(all_of_it))
-        picked += dice.sample(kinds[kind], min(share, len(kinds[kind])))
-    dice.shuffle(picked)
-    keys = {mutant.key for mutant in picked[:sample]}
+    ranked: list[tuple[float, str, str]] = []
+    for kind, same in sorted(kinds.items()):
+        dice.shuffle(same)
+        ranked += [((n + dice.random()) / len(same), kind, one.key) for n, one in enumerate(same)]
+    keys = {key for _, _, key in sorted(ranked)[:sample]}
     return [mutant for mutant in all_of_it if mutant.key in keys]
 
 
@@ -125,7 +126,7 @@ class Mutating:
         everything = mutants(tree)
         results = Results.of(target)
         results.total = len(everything)
-        picked = chosen(target, everything, self.sample)
+        picked = chosen(target, everything, self.sample if target.part == "changes" else 0)
         results.sample = len(picked) if len(picked) < len(everything) else 0
         known = {mutant.key for mutant in picked}
         results.outcomes = {k: v for k, v in results.outcomes.items() if k in known}

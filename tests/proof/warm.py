@@ -37,8 +37,8 @@ class Trial:
 class Warm:
     """The plugin. `work(self)` is called once everything is collected and warm."""
 
-    def __init__(self, work: Callable[[Warm], None]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[Warm], None], *, database: bool = True) -> None:
+        self._work, self._database = work, database
         self.items: dict[str, pytest.Item] = {}
         self._reports: list[pytest.TestReport] = []
         self._session: pytest.Session | None = None
@@ -50,8 +50,9 @@ class Warm:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._session = session
         self.items = {item.nodeid: item for item in session.items}
-        database = [item for item in session.items if "db" in getattr(item, "fixturenames", ())]
-        for item in database[:1] or session.items[:1]:
+        marked = [item for item in session.items if item.get_closest_marker("django_db")]
+        # The first test with a database makes it, for all that follow.
+        for item in marked[:1] if self._database else []:
             if not self.passes(item):
                 raise pytest.UsageError(f"{item.nodeid} fails without any mutant.")
         gc.collect()
