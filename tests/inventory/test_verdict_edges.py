@@ -231,12 +231,15 @@ def test_an_archive_is_read_back_as_far_as_its_latest_region() -> None:
     assert "read back to 01 Jun 2024" in told
 
 
+ALONE = "before that, last-used dates speak alone."
+
+
 def test_an_archive_that_refused_is_told_in_its_own_words_and_once() -> None:
     first, second = archive()
     broken = replace(second, read_from=None, read_to=None, error="AccessDenied: no")
     told = verdict(replace(QUIET, archive=(first, broken)), HALF_A_YEAR, NOW).coverage.blind
     assert [text for text in told if text.startswith("CloudTrail logs in S3")] == [
-        "CloudTrail logs in S3: read back to 01 Feb 2024; before that, last-used dates speak alone.",
+        f"CloudTrail logs in S3: read back to 01 Feb 2024; {ALONE}",
         "CloudTrail logs in S3, us-east-1: AccessDenied: no",
     ]
 

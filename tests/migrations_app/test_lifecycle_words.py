@@ -1,4 +1,4 @@
-"""The words that rows, pages and exports hold, and the whole table of moves, written out by hand."""
+"""The words that rows, pages and exports hold, and the table of moves, written out by hand."""
 
 from __future__ import annotations
 

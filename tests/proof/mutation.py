@@ -26,8 +26,8 @@ from tests.proof.swap import Module
 from tests.proof.targets import TARGETS, Target
 from tests.proof.warm import Warm
 
-# At most so many tests, and seconds of tests, are tried on one mutant; one that survives them counts
-# as surviving, so the share of killed ones is a lower bound.
+# At most so many tests, and seconds of tests, are tried on one mutant; one that survives them
+# counts as surviving, so the share of killed ones is a lower bound.
 MOST_TESTS = 150
 BUDGET = 40.0
 SEED = 20261125
@@ -119,7 +119,8 @@ class Mutating:
             return
         if self.coverage.red:
             print("Red without any mutant, and left out:", *sorted(self.coverage.red), sep="\n  ")
-        self.finished = all([self._module(warm, target) for target in self.targets])
+        done = [self._module(warm, target) for target in self.targets]
+        self.finished = all(done)
 
     def _module(self, warm: Warm, target: Target) -> bool:
         tree = ast.parse(target.source)

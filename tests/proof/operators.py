@@ -80,7 +80,7 @@ class Site:
 
 @dataclass(slots=True)
 class Mutant:
-    """One change to a tree: what kind, the code before and after; made by `put`, ended by `undo`."""
+    """One change of one kind to a tree; made by `put`, ended by `undo`."""
 
     site: Site = field(repr=False)
     operator: str
@@ -161,7 +161,7 @@ def _sites(node: ast.AST, within: str, *, inside: bool) -> Iterator[Site]:
     # An enumeration makes its members when the class is made, and never again.
     enters = isinstance(node, FUNCTIONS) and not inside and node.name != "__new__"  # type: ignore[attr-defined]
     for name, index, child in _children(node):
-        if _left_alone(node, name, child):
+        if _left_alone(name, child):
             continue
         runs = inside or (enters and name == "body")
         yield Site(child, node, name, index, within, runs)
@@ -180,22 +180,25 @@ def _children(node: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
                     yield name, index, child
 
 
-def _left_alone(parent: ast.AST, name: str, child: ast.AST) -> bool:
+def _left_alone(name: str, child: ast.AST) -> bool:  # noqa: PLR0911
     if name in ("annotation", "returns", "ctx", "type_comment", "op", "ops"):
-        return True
-    if isinstance(child, (ast.Import, ast.ImportFrom, ast.JoinedStr, ast.Assert)):
         return True
     if name == "decorator_list":
         return _called(child) in QUIET_DECORATORS
-    if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
-        return True
-    if isinstance(child, ast.Expr) and _logs(child.value):
-        return True
-    if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-        return True
-    if isinstance(child, ast.Assign):
-        return ast.unparse(child.targets[0]) in ("__all__", "__slots__")
-    return isinstance(child, ast.Call) and _called(child) in ("cast", "TypeVar", "_")
+    match child:
+        case ast.Import() | ast.ImportFrom() | ast.JoinedStr() | ast.Assert():
+            return True
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=logger)))):
+            return logger in LOGGERS
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+        case ast.Assign(targets=[ast.Name(id=target)]):
+            return target in ("__all__", "__slots__")
+        case ast.Call():
+            return _called(child) in ("cast", "TypeVar")
+    return False
 
 
 def _without(kind: str, node: ast.AST) -> str:
@@ -209,15 +212,6 @@ def _called(node: ast.AST) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
-
-
-def _logs(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in LOGGERS
-    )
 
 
 def _changes(site: Site) -> Iterator[tuple[str, ast.AST]]:
@@ -265,15 +259,14 @@ def _arithmetic(node: ast.BinOp, _: Site) -> Iterator[tuple[str, ast.AST]]:
         yield "arithmetic", ast.BinOp(node.left, ARITHMETIC[type(node.op)](), node.right)
 
 
-def _constant(node: ast.Constant, site: Site) -> Iterator[tuple[str, ast.AST]]:
+def _constant(node: ast.Constant, _: Site) -> Iterator[tuple[str, ast.AST]]:
     value = node.value
     if isinstance(value, bool):
         yield "constant", ast.Constant(not value)
     elif isinstance(value, int | float):
         yield "constant", ast.Constant(value + 1)
     elif isinstance(value, str) and WORD.fullmatch(value):
-        if not isinstance(site.parent, ast.JoinedStr | ast.FormattedValue):
-            yield "word", ast.Constant(f"{value}-X")
+        yield "word", ast.Constant(f"{value}-X")
 
 
 def _condition(node: ast.If | ast.While | ast.IfExp, _: Site) -> Iterator[tuple[str, ast.AST]]:
