@@ -93,9 +93,11 @@ def user(user_id: str = USER_ID) -> dict[str, Any]:
     return {"User": {"UserId": user_id, "Arn": ADA.arn, "UserName": NAME}}
 
 
-def writing(first: bool = False, **answers: Any) -> tuple[Writer, Scripted]:
+def writing(
+    first: bool = False, answers: dict[str, Any] | None = None, **more: Any
+) -> tuple[Writer, Scripted]:
     """A writer for ada, and the script of what AWS answers to each method."""
-    script = {"get_user": [user()], **answers}
+    script = {"get_user": [user()], **(answers or {}), **more}
     scripted = Scripted(
         {name: list(told) if isinstance(told, list) else [told] for name, told in script.items()}
     )

@@ -254,7 +254,7 @@ def test_a_user_that_is_gone_at_its_own_delete_is_success(still: Still) -> None:
 def test_a_fence_that_finds_nobody_is_a_failure(
     still: Still, call: PlannedCall, method: str
 ) -> None:
-    writer, scripted = writing(**{method: GONE})
+    writer, scripted = writing(answers={method: GONE})
     with pytest.raises(AwsFailure, match="NoSuchEntity"):
         writer.send(call)
     assert [one.outcome for one in scripted.told] == ["refused"]
@@ -334,7 +334,7 @@ def test_a_quota_that_was_reached_meanwhile_makes_the_fence_a_boundary(still: St
 def test_no_other_refusal_leads_to_a_boundary(
     still: Still, steps: tuple[aws.Step, ...], method: str, fault: ClientError
 ) -> None:
-    writer, scripted = writing(**{method: fault})
+    writer, scripted = writing(answers={method: fault})
     with pytest.raises(AwsFailure, match=fault.response["Error"]["Code"]):
         writer.run(steps, ADA)
     assert scripted.sent[-1][0] == method

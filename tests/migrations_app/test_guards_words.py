@@ -37,7 +37,9 @@ def bare(state: State = State.OWNER_ASSIGNED, **facts: Any) -> Situation:
 
 
 def test_a_user_of_whom_nothing_is_known_is_not_disabled() -> None:
-    assert codes(bare(), MoveName.DISABLE) == ["ownerless", "evidence-age", "unknown"]
+    found = guards.blockers(bare(), MoveName.DISABLE, NOW)
+    assert [one.code for one in found] == ["ownerless", "evidence-age", "unknown"]
+    assert found[-1].text == "It cannot be told whether ci-pay-old is used."
 
 
 def test_an_owner_of_whom_nothing_is_known_cannot_be_reached() -> None:

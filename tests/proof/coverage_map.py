@@ -94,3 +94,10 @@ class Coverage:
     def all_tests(self, module: str) -> list[str]:
         """The tests that run any line of a module."""
         return list(dict.fromkeys(one for names in self._lines[module].values() for one in names))
+
+    def lineless(self) -> set[str]:
+        """The tests that run no line at all: they look at what was made on import."""
+        running = {
+            one for lines in self._lines.values() for names in lines.values() for one in names
+        }
+        return set(self.seconds) - running - self.red

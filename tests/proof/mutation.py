@@ -179,7 +179,8 @@ class Mutating:
         """
         lines = [mutant.line] if mutant.site.inside else mutant.site.used_at
         tests = {name for line in lines for name in self.coverage.tests(target.name, line)}
-        tests = tests or set(self.coverage.all_tests(target.name))
+        lineless = set() if mutant.site.inside else self.coverage.lineless()
+        tests = (tests or set(self.coverage.all_tests(target.name))) | lineless
         turns: Counter[str] = Counter()
         ranked = []
         seconds = self.coverage.seconds
@@ -188,8 +189,10 @@ class Mutating:
                 function = name.partition("[")[0]
                 turns[function] += 1
                 known = self._killers[name] > 0 and seconds[name] < 1.0
-                ranked.append((not known, turns[function], seconds[name], name))
-        budget, taken = BUDGET, []
+                turn = 0 if name in lineless else turns[function]
+                ranked.append((not known, turn, seconds[name], name))
+        budget = BUDGET
+        taken: list[str] = []
         for *_, took, name in sorted(ranked):
             budget -= took
             if taken and (budget < 0 or len(taken) == MOST_TESTS):

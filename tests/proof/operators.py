@@ -159,7 +159,7 @@ def _all_sites(tree: ast.Module) -> Iterator[Site]:
 
 def _sites(node: ast.AST, within: str, *, inside: bool) -> Iterator[Site]:
     # An enumeration makes its members when the class is made, and never again.
-    enters = isinstance(node, FUNCTIONS) and not inside and node.name != "__new__"  # type: ignore[attr-defined]
+    enters = isinstance(node, FUNCTIONS) and not inside and node.name != "__new__"
     for name, index, child in _children(node):
         if _left_alone(name, child):
             continue
@@ -248,12 +248,9 @@ def _unary(node: ast.UnaryOp, _: Site) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _arithmetic(node: ast.BinOp, _: Site) -> Iterator[tuple[str, ast.AST]]:
-    texts = (ast.JoinedStr, ast.Constant)
     of_text = any(
-        isinstance(side, ast.JoinedStr)
-        or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+        isinstance(side, ast.JoinedStr) or isinstance(getattr(side, "value", None), str)
         for side in (node.left, node.right)
-        if isinstance(side, texts)
     )
     if type(node.op) in ARITHMETIC and not of_text:
         yield "arithmetic", ast.BinOp(node.left, ARITHMETIC[type(node.op)](), node.right)

@@ -53,7 +53,7 @@ def remove(removal: Removal) -> None:
         # Tests that read the source see it without the rule too.
         return sources.get(path.resolve()) or really(path, *how, **more)
 
-    Path.read_text = read_text  # type: ignore[method-assign]
+    setattr(Path, "read_text", read_text)  # noqa: B010
     for path, source in sources.items():
         become_source(".".join(path.relative_to(ROOT).with_suffix("").parts), source)
     if removal.sql:

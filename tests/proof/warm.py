@@ -131,7 +131,7 @@ class Warm:
             database.renew()
 
     def _fixture(self, name: str) -> list[Any]:
-        manager = self._session._fixturemanager  # type: ignore[union-attr]
+        manager: Any = self._session._fixturemanager if self._session else None
         return [
             found.cached_result[0]
             for found in manager._arg2fixturedefs.get(name, ())

@@ -42,7 +42,7 @@ def test_a_connection_that_broke_or_never_came_about_may_be_tried_again(
     [
         (NoCredentialsError(), "NoCredentials"),
         (ParamValidationError(report="no"), "ParamValidationError"),
-        (SSLError(endpoint_url=URL, error="certificate"), "SSLError"),
+        (SSLError(endpoint_url=URL, error=ValueError("certificate")), "SSLError"),
     ],
 )
 def test_what_no_second_try_helps_is_not_tried_again(error: BotoCoreError, code: str) -> None:
