@@ -16,6 +16,16 @@ from tests.proof.warm import Warm
 HOME = ROOT / ".proof"
 
 
+def _holds(kept: Path) -> bool:
+    """Whether a recording is there, and the modules that it ran are as they were."""
+    if not kept.exists():
+        return False
+    modules: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))["modules"]
+    return all(
+        name in TARGETS and TARGETS[name].digest == digest for name, digest in modules.items()
+    )
+
+
 class Coverage:
     """Tests by line, with how long each takes; `record` fills in what is not known yet."""
 
@@ -31,19 +41,14 @@ class Coverage:
         for name in warm.items:
             by_file.setdefault(name.partition("::")[0], []).append(name)
         for file, names in by_file.items():
-            kept = HOME / f"{Path(file).stem}.{self._digest(file)}.json"
-            if not kept.exists():
+            digest = hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:12]
+            kept = HOME / f"{Path(file).stem}.{digest}.json"
+            if not _holds(kept):
                 if time.monotonic() > until:
                     return False
                 self._record_file(warm, names, kept)
-            self._take(json.loads(kept.read_text(encoding="utf-8")), set(names))
+            self._take(json.loads(kept.read_text(encoding="utf-8"))["tests"], set(names))
         return True
-
-    def _digest(self, file: str) -> str:
-        digest = hashlib.sha256((ROOT / file).read_bytes())
-        for target in TARGETS.values():
-            digest.update(target.digest.encode())
-        return digest.hexdigest()[:12]
 
     def _record_file(self, warm: Warm, names: list[str], kept: Path) -> None:
         tracer = coverage.Coverage(data_file=None, include=list(self._files), config_file=False)
@@ -67,12 +72,10 @@ class Coverage:
         HOME.mkdir(exist_ok=True)
         for old in HOME.glob(f"{kept.name.partition('.')[0]}.*.json"):
             old.unlink()
-        kept.write_text(
-            json.dumps(
-                {name: {**facts, "lines": lines.get(name, {})} for name, facts in told.items()}
-            ),
-            encoding="utf-8",
-        )
+        run = {module for covered in lines.values() for module in covered}
+        tests = {name: {**facts, "lines": lines.get(name, {})} for name, facts in told.items()}
+        modules = {module: TARGETS[module].digest for module in sorted(run)}
+        kept.write_text(json.dumps({"modules": modules, "tests": tests}), encoding="utf-8")
 
     def _take(self, recorded: dict[str, dict[str, object]], names: set[str]) -> None:
         for name, facts in recorded.items():
