@@ -347,3 +347,21 @@ def test_the_widest_gap_is_the_one_that_is_told() -> None:
 def test_history_that_was_read_whole_but_long_ago_is_not_called_short() -> None:
     old = tuple(RegionLook(one, ago(92), ago(2)) for one in QUIET.regions)
     assert why_unknown(*old) == "CloudTrail in eu-west-1: not looked at since 04 Mar 14:22."
+
+
+# ── As it is shown ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_a_verdict_looks_like() -> None:
+    assert [(str(one), one.label, one.colour, one.icon) for one in VerdictValue] == [
+        ("active", "In use", "ink", "activity"),
+        ("dormant", "Dormant", "ink", "zzz"),
+        ("never-used", "Never used", "ink", "circle-off"),
+        ("unknown", "Cannot tell", "attention", "help-circle"),
+    ]
+
+
+def test_a_user_that_was_never_used_has_no_last_activity_and_no_rhythm() -> None:
+    found = judged(QUIET)
+    assert (found.last_activity_at, found.last_activity_source) == (None, "")
+    assert (found.rhythm, found.rhythm_proven, found.next_expected_at) == ("", False, None)
