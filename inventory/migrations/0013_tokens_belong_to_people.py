@@ -14,7 +14,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("inventory", "0011_reads_of_accounts"),
+        ("inventory", "0012_trail_gaps"),
     ]
 
     operations: ClassVar = [

@@ -15,7 +15,7 @@ from migrations_app import changes
 from migrations_app.iam_policies import RoleName, policy
 from migrations_app.lifecycle import State
 from tests import cast
-from tests.migrations_app.interruptions import SCENES, scene
+from tests.migrations_app.cells.scenes import SCENES, scene
 from tests.migrations_app.stage import Stage, everything, ten_policies
 
 pytestmark = pytest.mark.django_db

@@ -120,6 +120,7 @@ class Usual:
 
 def usual(scene: Scene) -> Usual:
     """Run the scene undisturbed, and undo it. The second run counts: it has signed in already."""
+    run = Usual([], 0, {})
     for _ in range(2):
         with scene.stage.undone():
             heard, sent = len(scene.stage.simulator.calls), len(scene.stage.writes())

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("migrations_app", "0002_state_moves_only_along_the_table"),
+        ("migrations_app", "0003_callers_of_hits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

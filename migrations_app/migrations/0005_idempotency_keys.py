@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("migrations_app", "0002_state_moves_only_along_the_table"),
+        ("migrations_app", "0004_reconcile_before_lifting"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
