@@ -54,9 +54,9 @@ class Approval(Asked):
     """What was looked at, and what the approver says to it."""
 
     digest: Digest = Field(description="Of the batch; counts as having viewed everything in it.")
-    words: _Words = Field("", description="For a delete: `words` of the batch.")
+    words: _Words = Field("", description="For a delete: the words that the batch tells.")
     acknowledged: Annotated[list[_Code], Field(max_length=50)] = Field(
-        [], description="The codes of `to_acknowledge` of the batch."
+        [], description="The codes in to_acknowledge of the batch."
     )
     overrides: dict[_Code, Reason] = Field(
         {}, description="A reason for each failed check that may be overridden."
@@ -86,7 +86,7 @@ def batch(request: HttpRequest, number: BatchNumber) -> Batch:
 def compose(request: HttpRequest, asked: Composed) -> Batch:
     """Compose a batch
 
-    A draft; a dry run looks at its users in AWS at once. Look at the batch until `dry_run.at` is
+    A draft; a dry run looks at its users in AWS at once. Look at the batch until dry_run.at is
     set, then ask.
     """
     account = get_object_or_404(Account, account_id=asked.account, active=True)

@@ -14,7 +14,7 @@ from migrations_app.api.problems import CONTENT_TYPE
 from migrations_app.api.routes import PREFIX, api
 
 _HEADERS = {
-    "401": ("WWW-Authenticate", "Always `Bearer`."),
+    "401": ("WWW-Authenticate", "Always Bearer."),
     "429": ("Retry-After", "Seconds to wait."),
 }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from inventory.models import Person
@@ -61,7 +62,7 @@ class Operation:
     summary: str
     text: str
     scopes: tuple[str, ...]
-    parameters: tuple[Field, ...]
+    fields: tuple[Field, ...]
     body: Shape | None
     status: str
     answer: Kind
@@ -88,9 +89,9 @@ def documentation(request: HttpRequest) -> HttpResponse:
     groups = [
         Group(
             name,
-            name.lower().replace(" ", "-"),
+            f"about-{slugify(name)}",
             text,
-            tuple(op for t, op in operations if t == name),
+            tuple(one for tag, one in operations if tag == name),
         )
         for name, text in TAGS.items()
     ]
@@ -132,7 +133,7 @@ def _operations(document: dict[str, Any], request: HttpRequest) -> Iterator[tupl
                     summary=one["summary"],
                     text=one.get("description", ""),
                     scopes=tuple(one[SCOPES]),
-                    parameters=tuple(map(_parameter, one["parameters"])),
+                    fields=(*map(_parameter, one["parameters"]), *_sent(taken)),
                     body=taken,
                     status=statuses[0],
                     answer=_kind(answer),
@@ -155,6 +156,12 @@ def _fields(schema: dict[str, Any]) -> tuple[Field, ...]:
         Field(name, _kind(one), name in required, one.get("description", ""))
         for name, one in schema.get("properties", {}).items()
     )
+
+
+def _sent(body: Shape | None) -> Iterator[Field]:
+    """The fields of a body, beside the parameters."""
+    for field in body.fields if body else ():
+        yield replace(field, place="body")
 
 
 def _parameter(one: dict[str, Any]) -> Field:

@@ -29,7 +29,7 @@ RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Cursor = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,60}$"),
-    Field(description="Where to go on: from `next` of the page before."),
+    Field(description="Where to go on: from next of the page before."),
 ]
 Limit = Annotated[int, Field(ge=1, le=200, description="How many at most.")]
 

@@ -21,7 +21,7 @@ class LedgerFilters(Schema):
     """The filters of the log; anything left out does not narrow."""
 
     kind: Text = ""
-    actor: Text = Field("", description="The hash of a person, or `product`.")
+    actor: Text = Field("", description="The hash of a person, or product.")
     user: Text = Field("", description="The name or id of an IAM user.")
     batch: int | None = Field(None, ge=1, le=2_000_000_000)
     day: date | None = None

@@ -50,7 +50,7 @@ class BlockedItem(Schema):
 
 
 class WrongField(Schema):
-    """One input to mend; `where` is its place, as in `body.user_ids.0`."""
+    """One input to mend; `where` is its place, as in body.user_ids.0."""
 
     where: str
     text: str

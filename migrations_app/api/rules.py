@@ -26,7 +26,7 @@ RULES: Mapping[str, Rule] = {
     "team": Rule(None, "The IAM user belongs to another team."),
     "rate": Rule(None, "The token asked too often; Retry-After says how long to wait."),
     # What is asked.
-    "input": Rule(None, "An input is missing or wrong; `fields` or the reasons say which."),
+    "input": Rule(None, "An input is missing or wrong; fields or the reasons say which."),
     "not-found": Rule(None, "There is no such thing."),
     "method": Rule(None, "The address does not take this method."),
     "idempotency-key": Rule(None, "The Idempotency-Key is missing, in use, or of another request."),

@@ -56,7 +56,7 @@ class UserFilters(Schema):
     account: Text = ""
     state: _Values = []
     category: _Values = []
-    owner: _Values = Field([], description="Keys of teams; `nobody` for none.")
+    owner: _Values = Field([], description="Keys of teams; nobody for none.")
     verdict: _Values = []
     privilege: _Values = []
     mfa: _Values = []
@@ -180,7 +180,7 @@ class User(UserRow):
 def users(request: HttpRequest, filters: Query[UserFilters]) -> UserPage:
     """List IAM users
 
-    Every IAM user ever seen, the deleted ones too, unless `view` says otherwise.
+    Every IAM user ever seen, the deleted ones too, unless view says otherwise.
     """
     person = person_of(request)
     sees = listing.sees_addresses(person)

@@ -118,8 +118,9 @@ def test_the_page_tells_every_address_and_every_code(page: str) -> None:
 
 @pytest.mark.django_db
 def test_every_link_inside_the_page_leads_somewhere(page: str) -> None:
-    targets = set(re.findall(r'\sid="([^"]+)"', page))
-    assert set(re.findall(r'href="#([^"]+)"', page)) - targets == set()
+    targets = re.findall(r'\sid="([^"]+)"', page)
+    assert len(targets) == len(set(targets))
+    assert set(re.findall(r'href="#([^"]+)"', page)) - set(targets) == set()
 
 
 @pytest.mark.django_db
