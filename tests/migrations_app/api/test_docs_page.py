@@ -1,4 +1,4 @@
-"""docs/api.md is true: its commands are run one after the other, its tables are held to the code."""
+"""docs/api.md is true: its commands are run in turn, its tables are held to the code."""
 
 from __future__ import annotations
 
