@@ -5,6 +5,8 @@ What an example did is undone after it, so that the scene stays as it is.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import requests
 import schemathesis
@@ -44,7 +46,7 @@ SCHEMA = schemathesis.openapi.from_dict(described())
 
 
 @pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def home(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """One of each thing, the parameters that name them, and a token for everything."""
     monkeypatch.setattr(door, "PER_MINUTE", 10**9)
     people = cast.cast()
@@ -73,7 +75,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 
 def fuzzed(
-    method: str, path: str, home: dict[str, object], mode: GenerationMode, examples: int
+    method: str, path: str, home: dict[str, Any], mode: GenerationMode, examples: int
 ) -> None:
     operation = SCHEMA[path][method]
 
@@ -86,7 +88,7 @@ def fuzzed(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def one(case: Case, at_home: bool) -> None:
+    def one(case: Case[Any], at_home: bool) -> None:
         if at_home:
             settle(case, home)
         assert sent(case).status_code == 401
@@ -98,10 +100,10 @@ def fuzzed(
     one()
 
 
-def sent(case: Case, authorization: str = "") -> Response:
+def sent(case: Case[Any], authorization: str = "") -> Response:
     """The answer of this process to a case, as the checks want it."""
     asked = requests.Request(**case.as_transport_kwargs(base_url="http://testserver")).prepare()
-    headers = {name: value for name, value in asked.headers.items() if name != "Authorization"}
+    headers = {name: str(value) for name, value in asked.headers.items() if name != "Authorization"}
     if authorization:
         headers["Authorization"] = authorization
     told = Client(raise_request_exception=False).generic(
@@ -115,7 +117,7 @@ def sent(case: Case, authorization: str = "") -> Response:
     return Response(told.status_code, headers_back, told.content, asked, 0.0, verify=False)
 
 
-def settle(case: Case, home: dict[str, object]) -> None:
+def settle(case: Case[Any], home: dict[str, Any]) -> None:
     """Let the case be about things that are there."""
     for given_values in (case.path_parameters, case.body):
         if isinstance(given_values, dict):
@@ -126,7 +128,7 @@ def settle(case: Case, home: dict[str, object]) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_what_is_as_described_is_answered_as_described(
-    home: dict[str, object], method: str, path: str
+    home: dict[str, Any], method: str, path: str
 ) -> None:
     fuzzed(method, path, home, GenerationMode.POSITIVE, 4)
 
@@ -134,7 +136,7 @@ def test_what_is_as_described_is_answered_as_described(
 @pytest.mark.django_db
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_what_is_not_as_described_is_refused_as_described(
-    home: dict[str, object], method: str, path: str
+    home: dict[str, Any], method: str, path: str
 ) -> None:
     fuzzed(method, path, home, GenerationMode.NEGATIVE, 4)
 
@@ -144,6 +146,6 @@ def test_what_is_not_as_described_is_refused_as_described(
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_far_more_of_both(
-    home: dict[str, object], method: str, path: str, mode: GenerationMode
+    home: dict[str, Any], method: str, path: str, mode: GenerationMode
 ) -> None:
     fuzzed(method, path, home, mode, 100)

@@ -12,6 +12,7 @@ from django.test import Client
 from inventory import clock
 from inventory.models import LedgerEntry
 from migrations_app.api import once
+from migrations_app.api.writing import text_of
 from migrations_app.changes.sweep import forget_answers
 from migrations_app.models import EmergencyStop, KeptAnswer
 from tests import cast
@@ -124,7 +125,7 @@ def test_of_two_at_once_one_does_it_and_both_are_told(monkeypatch: pytest.Monkey
     one = program(cast.cast().jonas, "operate")
     answers: list[Answered] = []
     inside, go_on = threading.Event(), threading.Event()
-    really = once.text_of
+    really = text_of
 
     def slowly(answer: object) -> str:
         inside.set()
