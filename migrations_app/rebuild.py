@@ -32,7 +32,7 @@ def lost(holdings: UserHoldings) -> list[str]:
         found.append("The console password.")
     virtual = sum(device.kind == "virtual" for device in holdings.mfa)
     if virtual:
-        found.append(f"The seeds of {virtual} virtual MFA devices: they are set up anew.")
+        found.append("The seeds of its virtual MFA devices: they are set up anew.")
     if len(holdings.mfa) > virtual:
         found.append("The registration of its MFA hardware: the devices are registered anew.")
     services = sorted({one.service for one in holdings.service_credentials})

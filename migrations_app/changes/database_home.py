@@ -36,8 +36,8 @@ _HEAD = "iamcleanup:ledger-head"
 _OID = "SELECT oid FROM pg_database WHERE datname = current_database()"
 _SYSTEM = "SELECT system_identifier FROM pg_control_system()"
 _TIMELINE = "SELECT timeline_id FROM pg_control_checkpoint()"
-_MOVED = "The rows came from another database, or from an earlier time."
-_CUT = "The ledger ends before entry {} that was written already."
+_MOVED = "the rows came from another database, or from an earlier time"
+_CUT = "the ledger ends before entry {} that was written already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _restored(here: Here, why: str) -> bool:
         home = DatabaseHome.objects.select_for_update().first()
         if why is _MOVED and home is not None and not _differs(home, here):
             return False
-        begin(f"The database was restored. {why}")
+        begin(f"The database was restored: {why}")
         transaction.on_commit(functools.partial(_forget, here))
     return True
 

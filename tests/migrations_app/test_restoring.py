@@ -15,7 +15,15 @@ from migrations_app import aws, changes
 from migrations_app.changes import restoring, running
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure
-from tests.migrations_app.stage import Stage, everything, is_write, lines, of_user, written
+from tests.migrations_app.stage import (
+    Stage,
+    everything,
+    is_write,
+    lines,
+    of_user,
+    ten_policies,
+    written,
+)
 
 pytestmark = pytest.mark.django_db
 DENY = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -236,6 +244,90 @@ def test_what_drifted_is_repaired_and_loud(stage: Stage) -> None:
     check(stage, change)
     assert DENY not in stage.in_aws(departure).attached
     assert Alert.objects.filter(key__startswith="restore-repaired").exists()
+
+
+@pytest.mark.parametrize("checks", [1, 2])
+def test_a_repair_is_only_of_what_is_ours(stage: Stage, checks: int) -> None:
+    """Somebody works on the user between two read-backs: only what we had done is undone again."""
+    departure = stage.user("full.house", give=everything)
+    name = departure.user.user_name
+    stage.shut(departure)
+    change = stage.restored(departure)
+    for _ in range(checks - 1):
+        check(stage, change)
+    held = stage.holdings(departure)
+    ours = next(key.id for key in held.access_keys if key.status == "Active")
+    theirs = next(key.id for key in held.access_keys if key.status == "Inactive")
+    other = "arn:aws:iam::aws:policy/SecurityAudit"
+    stage.administrator("AttachUserPolicy", UserName=name, PolicyArn=DENY)
+    stage.administrator("UpdateAccessKey", UserName=name, AccessKeyId=ours, Status="Inactive")
+    stage.administrator("UpdateAccessKey", UserName=name, AccessKeyId=theirs, Status="Active")
+    stage.administrator("AttachUserPolicy", UserName=name, PolicyArn=other)
+    stage.administrator("RemoveUserFromGroup", UserName=name, GroupName="ops")
+    stage.administrator("TagUser", UserName=name, Tags=[{"Key": "by", "Value": "hand"}])
+    foreign = stage.holdings(departure)
+    check(stage, change)
+    after = stage.holdings(departure)
+    assert DENY not in after.attached_policies
+    assert {key.id: key.status for key in after.access_keys}[ours] == "Active"
+    # Everything else is as the other hand left it.
+    assert {key.id: key.status for key in after.access_keys}[theirs] == "Active"
+    assert other in after.attached_policies
+    assert (after.groups, after.tags) == (foreign.groups, foreign.tags)
+    alert = Alert.objects.get(key__startswith="restore-repaired")
+    assert "2 calls" in alert.text
+
+
+def test_a_boundary_that_somebody_put_on_meanwhile_is_not_overwritten(stage: Stage) -> None:
+    departure = stage.user(give=ten_policies)
+    name = departure.user.user_name
+    stage.fenced(departure)
+    other = "arn:aws:iam::aws:policy/SecurityAudit"
+    stage.administrator("PutUserPermissionsBoundary", UserName=name, PermissionsBoundary=other)
+    assert stage.restored(departure).status == Change.Status.DONE
+    assert stage.holdings(departure).boundary == other
+
+
+def test_a_boundary_fence_that_comes_back_is_taken_off_again(stage: Stage) -> None:
+    departure = stage.user(give=ten_policies)
+    before = stage.holdings(departure)
+    stage.fenced(departure)
+    change = stage.restored(departure)
+    assert stage.holdings(departure) == before
+    stage.administrator(
+        "PutUserPermissionsBoundary",
+        UserName=departure.user.user_name,
+        PermissionsBoundary=DENY,
+    )
+    check(stage, change)
+    assert stage.holdings(departure) == before
+
+
+def test_a_read_back_that_cannot_look_is_tried_again_and_then_loud(stage: Stage) -> None:
+    departure = stage.user()
+    stage.fenced(departure)
+    change = stage.restored(departure)
+    stage.fault("access-denied", "GetUser", count=None)
+    check(stage, change)
+    assert change.status == Change.Status.FAILED
+    assert Alert.objects.filter(kind="failed", user=departure.user).exists()
+    stage.simulator.faults.clear()
+    changes.retry(change, stage.people.jonas)
+    stage.work_restore(change)
+    assert (change.status, change.checks) == (Change.Status.DONE, 1)
+
+
+def test_a_user_that_is_gone_at_a_read_back_is_loud(stage: Stage) -> None:
+    departure = stage.user()
+    stage.fenced(departure)
+    change = stage.restored(departure)
+    user = stage.in_aws(departure)
+    user.keys.clear()
+    user.attached.clear()
+    stage.administrator("DeleteUser", UserName=user.name)
+    check(stage, change)
+    assert change.status == Change.Status.FAILED
+    assert Alert.objects.filter(kind="failed", user=departure.user).exists()
 
 
 def test_a_read_back_never_undoes_what_was_approved_after_the_restore(stage: Stage) -> None:

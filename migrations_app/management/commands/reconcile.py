@@ -117,7 +117,7 @@ def _begin(person: Person | None) -> None:
     except Refused as refused:
         raise CommandError(str(refused)) from refused
     with transaction.atomic():
-        database_home.begin(f"{person} said that the database was restored.", person)
+        database_home.begin(f"{person} said that the database was restored", person)
 
 
 def _since(told: str | None) -> datetime:

@@ -38,6 +38,8 @@ class Command(BaseCommand):
         reason = options["reason"] or "Asked for on the command line."
         failed = 0
         for departure in _departures(options):
+            # Before it is asked for: afterwards nothing of it is ours any more.
+            preview = changes.restore_preview(departure)
             try:
                 change = changes.restore(departure, person, reason)
             except Refused as refused:
@@ -47,6 +49,8 @@ class Command(BaseCommand):
             self._work(change)
             if change.status == Change.Status.DONE:
                 self.stdout.write(f"{departure.user}: {change.result}")
+                for line in filter(None, (*preview.lines, preview.password_command)):
+                    self.stdout.write(f"  {line}")
             else:
                 failed += 1
                 why = change.error or "it waits for a forward change that still holds it"
