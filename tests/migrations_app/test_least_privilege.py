@@ -53,6 +53,12 @@ def test_every_allowed_action_is_used_by_some_scene_and_none_is_refused(stage: S
         assert stage.restored(departure).status == "done"
         departure.refresh_from_db()
         assert departure.state == State.OWNER_ASSIGNED
+    late = stage.user("late.one")
+    stage.skip(days=2)
+    stage.ready_to_delete(late)
+    # Somebody gave it a password again while it soaked.
+    stage.administrator("CreateLoginProfile", UserName="late.one", Password="Un-guessable-1")
+    stage.ran("delete", [late])
     found = used(stage)
     assert found["actor"] == allowed("actor")
     assert found["deleter"] == allowed("deleter")
