@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import Min
 
 from demo.aws.managed_policies import QUARANTINE
 from demo.aws.state import User
@@ -72,7 +73,7 @@ def test_a_quarantine_put_on_after_the_approval_leaves_the_user_out(stage: Stage
 def test_the_dry_run_of_a_deletion_says_until_when_it_was_listened_to(stage: Stage) -> None:
     departure = stage.user()
     stage.ready_to_delete(departure)
-    heard = min(TrailCoverage.objects.filter(user=departure.user).values_list("read_to", flat=True))
+    heard = TrailCoverage.objects.filter(user=departure.user).aggregate(to=Min("read_to"))["to"]
     stage.skip(minutes=40)
     judged = stage.draft("delete", [departure]).changes.get().judged
     departure.refresh_from_db()
