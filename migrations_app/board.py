@@ -8,15 +8,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from inventory.models import Person, Team
-from inventory.permissions import Action, may
-from migrations_app.batch_plan import cut_keys
+from migrations_app import hearing
+from migrations_app.hit_panels import HitPanel, Reach, open_hits
 from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Departure, Hit, Notice
+from migrations_app.models import Batch, Change, Departure, Hit
 
 DAY = timedelta(days=1)
 SHOWN = 5
@@ -35,6 +35,8 @@ class Card:
     flag: str = ""
     batch: Batch | None = None
     may_restore: bool = False
+    # What could not be heard of it, in a few words; all of them on its page.
+    unheard: str = ""
 
     @property
     def tone(self) -> str:
@@ -64,53 +66,6 @@ class Column:
     @property
     def more(self) -> int:
         return max(len(self.cards) - SHOWN, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class HitPanel:
-    """An open hit (or a closed one, on its own page) with what a person may do about it."""
-
-    hit: Hit
-    told_at: datetime | None
-    sensitive: bool
-    may_restore: bool
-    may_dismiss: bool
-
-    @property
-    def departure(self) -> Departure:
-        return self.hit.departure
-
-    @property
-    def who(self) -> str:
-        return cut_keys(self._told("who"))
-
-    @property
-    def where(self) -> str:
-        return self._told("where")
-
-    @property
-    def region(self) -> str:
-        return self._told("region")
-
-    @property
-    def called(self) -> bool:
-        """Whether CloudTrail told of a call, and not only a last-used time that moved."""
-        return self.hit.source == "trail" or bool(self.region)
-
-    @property
-    def client(self) -> str:
-        return self._told("with")
-
-    @property
-    def key(self) -> str:
-        return cut_keys(self._told("key"))
-
-    @property
-    def error(self) -> str:
-        return self._told("error")
-
-    def _told(self, name: str) -> str:
-        return str(self.hit.details.get(name) or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +112,12 @@ def board_for(person: Person, teams: Sequence[Team], now: datetime, account_id: 
     panels = open_hits(departures, reach)
     hits = {panel.hit.departure_id: panel.hit for panel in panels}
     restoring, batches = _open_changes(departures)
+    unheard = hearing.unheard(departures, now)
     cards = [
-        _card(departure, now, hits.get(departure.pk), restoring, batches, reach)
+        replace(
+            _card(departure, now, hits.get(departure.pk), restoring, batches, reach),
+            unheard=hearing.in_short(unheard[departure.pk], departure.lengthened_by),
+        )
         for departure in departures
     ]
     partly = tuple(card for card in cards if card.flag == "partly-deleted")
@@ -174,59 +133,6 @@ def board_for(person: Person, teams: Sequence[Team], now: datetime, account_id: 
         knocks=_knocks(departures),
         next_batch=_next_batch() if not departures else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What one person may do, asked once and not once per user."""
-
-    operates: bool
-    restores_any: bool
-    sees_any: bool
-    led: frozenset[int]
-
-    @classmethod
-    def of(cls, person: Person) -> Reach:
-        led = frozenset(person.led_teams().values_list("pk", flat=True))
-        anywhere = may(person, Action.OPERATE) or person.has_role("approver")
-        sees = anywhere or person.has_role("admin")
-        return cls(may(person, Action.OPERATE), anywhere, sees, led)
-
-    def may_restore(self, departure: Departure) -> bool:
-        return self.restores_any or departure.owner_id in self.led
-
-    def may_see_sensitive(self, departure: Departure) -> bool:
-        return self.sees_any or departure.owner_id in self.led
-
-
-def open_hits(departures: Iterable[Departure], reach: Reach) -> list[HitPanel]:
-    """The open hits of these users, newest first, with when their owners were told."""
-    known = {departure.pk: departure for departure in departures}
-    hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="", departure_id__in=known)
-    found = list(hits.order_by("-last_at"))
-    for hit in found:
-        hit.departure = known[hit.departure_id]
-    told = told_at(found)
-    return [panel_of(hit, reach, told.get(hit.departure_id)) for hit in found]
-
-
-def panel_of(hit: Hit, reach: Reach, told: datetime | None) -> HitPanel:
-    """One hit with what the person may see of it and do about it."""
-    return HitPanel(
-        hit=hit,
-        told_at=told,
-        sensitive=reach.may_see_sensitive(hit.departure),
-        may_restore=reach.may_restore(hit.departure),
-        may_dismiss=reach.operates,
-    )
-
-
-def told_at(hits: Sequence[Hit]) -> dict[int, datetime]:
-    """Per departure, when its team was last told of a hit."""
-    rows = Notice.objects.filter(
-        kind="hit", team__isnull=False, departures__in=[hit.departure_id for hit in hits]
-    )
-    return dict(rows.order_by("at").values_list("departures", "at"))
 
 
 def _open_changes(departures: Iterable[Departure]) -> tuple[set[int], dict[int, Batch]]:

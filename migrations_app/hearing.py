@@ -78,9 +78,7 @@ def _of_gap(gap: TrailGap, departure: Departure) -> Unheard:
         text = f"{gap.region} was not read whole {when}. It is tried again and holds the user."
     else:
         phase = "watch" if departure.state == State.DISABLED else "soak"
-        text = (
-            f"{gap.region} cannot be read any more {when}. The {phase} lasts longer by that time."
-        )
+        text = f"{gap.region} cannot be read any more {when}. The {phase} lasts that much longer."
     return Unheard(gap.region, text, gap.why, holds=gap.lost_at is None)
 
 

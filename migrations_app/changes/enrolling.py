@@ -59,7 +59,10 @@ def came_back(account: Account) -> list[IamUser]:
     back = []
     for user in account.users.present().annotate(name=Lower("user_name")).filter(name__in=deleted):
         back.append(user)
-        before, title = deleted[user.user_name.lower()], f"{user} is there again, as another user"[:200]
+        before, title = (
+            deleted[user.user_name.lower()],
+            f"{user} is there again, as another user"[:200],
+        )
         text = _who_made(user, before)
         with transaction.atomic():
             alert, new = Alert.objects.get_or_create(

@@ -76,15 +76,15 @@ def _mark(board: Board) -> str:
     seen = [
         [
             (
-                c.departure.pk,
-                c.departure.state,
-                c.days_left,
-                c.flag,
-                c.ready,
-                c.unheard,
-                c.hit and c.hit.count,
+                card.departure.pk,
+                card.departure.state,
+                card.days_left,
+                card.flag,
+                card.ready,
+                card.unheard,
+                card.hit and card.hit.count,
             )
-            for c in column.cards
+            for card in column.cards
         ]
         for column in board.all_columns
     ]

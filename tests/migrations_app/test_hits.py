@@ -9,6 +9,7 @@ import pytest
 
 from demo.aws.events import Event
 from inventory import clock
+from inventory.aws import holdings
 from inventory.aws.failure import AwsFailure
 from inventory.models import Activity, Alert, TrailCoverage
 from inventory.refusals import NotAllowed, Refused, Stale
@@ -635,7 +636,7 @@ def test_a_fault_of_ours_with_one_user_silences_no_other_and_is_told_in_the_end(
     stage.skip(days=2)
     stage.fenced(broken)
     stage.skip(minutes=6)
-    really = tripwire.read_user
+    really = holdings.read_user
 
     def read_user(session: Any, name: str) -> Any:
         if name == "ci-broken":
@@ -651,7 +652,7 @@ def test_a_fault_of_ours_with_one_user_silences_no_other_and_is_told_in_the_end(
     for _ in range(2):
         hear(stage, watched)
     assert "ci-broken" in Alert.objects.get(kind="listening", closed_at=None).text
-    monkeypatch.undo()
+    monkeypatch.setattr(tripwire, "read_user", really)
     hear(stage, watched)
     assert not Alert.objects.filter(kind="listening", closed_at=None).exists()
     assert (account.listening_failures, account.listening_error) == (0, "")
