@@ -90,7 +90,7 @@ def test_what_is_approved_bears_the_name_as_aws_writes_it(stage: Stage) -> None:
     stage.administrator("UpdateUser", UserName=NAME, NewUserName=NAME.upper())
     batch = stage.draft("disable", [departure])
     change = batch.changes.get()
-    assert change.blockers or change.facts["user_name"] == NAME.upper()
+    assert (change.blockers, change.facts["user_name"]) == ([], NAME.upper())
 
 
 # ── Between approval and run ─────────────────────────────────────────────────────────────────────
