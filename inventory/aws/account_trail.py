@@ -17,6 +17,9 @@ from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession
 from inventory.aws.trail_events import TrailEvent, acting_user, as_event
 
+# After so many pages it shows how busy a Region is.
+_SAMPLE = 3
+
 
 @dataclass(frozen=True, slots=True)
 class AccountLook:
@@ -41,9 +44,9 @@ def look_at_all(
     """The events of many users in `region` at once: everybody's, newest first, without attribute.
 
     `wanted` by any key, all with the same `until`. Whose they are is told as `look` tells it; what
-    cannot be read is laid to whoever bears the name that it is found under. Ends once that took
-    more pages than a lookup for each name of those who are left, or `most_pages`: who was not
-    reached by then was not read at all. Raises AwsFailure.
+    cannot be read is laid to whoever bears the name that it is found under. Ends once that took, or
+    is likely to take, more pages than a lookup for each name of those who are left, and after
+    `most_pages`: who was not reached by then was not read at all. Raises AwsFailure.
     """
     until = max(one.until for one in wanted.values())
     start = min(one.since for one in wanted.values())
@@ -62,8 +65,14 @@ def look_at_all(
         while waiting and (page.last or wanted[waiting[-1]].since > oldest):
             key = waiting.pop()
             looks[key] = found.look(key)
-        if number >= most_pages or number > sum(len(wanted[key].names) for key in waiting):
+        lookups = sum(len(wanted[key].names) for key in waiting)
+        if number >= most_pages or number > lookups:
             break
+        if number >= _SAMPLE:
+            # As busy as so far: would half of those who are left be reached in time?
+            half = wanted[waiting[len(waiting) // 2]].since
+            if number * (until - half) > lookups * (until - oldest):
+                break
     return AccountLook(looks, seen, oldest)
 
 
