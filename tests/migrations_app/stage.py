@@ -288,13 +288,15 @@ class Stage:
     def undone(self) -> Iterator[None]:
         """Try something: rows, account, faults and pace are afterwards as they were before."""
         kept = self.simulator.keep()
-        with transaction.atomic():
-            yield
-            transaction.set_rollback(True)
-        self.simulator.put_back(kept)
-        # What the listener remembers having seen must be forgotten with the rows.
-        users = IamUser.objects.values_list("pk", flat=True)
-        cache.delete_many([f"trail:{pk}:{region}" for pk in users for region in REGIONS])
+        try:
+            with transaction.atomic():
+                yield
+                transaction.set_rollback(True)
+        finally:
+            self.simulator.put_back(kept)
+            # What the listener remembers having seen must be forgotten with the rows.
+            users = IamUser.objects.values_list("pk", flat=True)
+            cache.delete_many([f"trail:{pk}:{region}" for pk in users for region in REGIONS])
 
     def left(self, departure: Departure) -> dict[str, Any]:
         """Everything by which two ends can be compared: the user in AWS, its devices, its row."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from demo.aws.calls import OPERATIONS
 from inventory import ledger
 from inventory.models import Alert, LedgerEntry
 from migrations_app import changes
@@ -93,6 +94,19 @@ class Usual:
     calls: list[dict[str, Any]]
     writes: int
     left: dict[str, Any]
+
+    def call(self, number: int) -> str:
+        """A call in words, for the name of a cell."""
+        return f"call {number} {self.calls[number]['operation']}"
+
+    @property
+    def last_write(self) -> int:
+        """The last call that changes anything."""
+        return max(
+            number
+            for number, note in enumerate(self.calls)
+            if OPERATIONS[note["service"], note["operation"]].writes
+        )
 
     @property
     def looked(self) -> int:

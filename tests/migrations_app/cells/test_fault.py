@@ -143,8 +143,7 @@ def see_loud(disturbed: Scene, fault: Fault) -> None:
 def see_cells(disturbed: Scene, run: Usual, numbers: list[int], kind: str, name: str) -> None:
     with counted(f"{name} {disturbed.name} {kind} {len(numbers)}") as count:
         for number in numbers:
-            note = run.calls[number]
-            cell = f"{disturbed.name}, call {number} {note['operation']}, {kind}"
+            cell = f"{disturbed.name}, {run.call(number)}, {kind}"
             with count.cell(cell), disturbed.stage.undone():
                 end = disturb(disturbed, run, number, kind)
                 wanted = expected(run, number, kind)

@@ -114,7 +114,7 @@ ALL = [
     pytest.param(
         request,
         id=request.__name__.replace("_", " "),
-        marks=[] if request in (a_batch_is_started, a_restore_is_asked) else [pytest.mark.slow],
+        marks=[] if request is a_restore_is_asked else [pytest.mark.slow],
     )
     for request in REQUESTS
 ]

@@ -17,9 +17,10 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from celery import Celery
+from celery import current_app
 from django.core.management import call_command
 from django.db import connection, connections
+from kombu import Connection
 from pytest_django import DjangoDbBlocker
 
 from demo.aws.account import Simulator
@@ -39,16 +40,16 @@ NAME = "iamcleanup"
 
 @dataclass
 class Services:
-    """PostgreSQL and Redis of our own, a worker on them, and a broker connection to it."""
+    """PostgreSQL and Redis of our own, and a worker on them."""
 
     postgres: EmbeddedPostgres
     redis: EmbeddedRedis
     worker: Worker
-    broker: Celery
     empty: dict[str, bytes]
 
     def send(self, task: str, *arguments: Any, queue: str) -> None:
-        self.broker.send_task(task, args=arguments, queue=queue, retry=True)
+        with Connection(self.redis.broker_url(0)) as broker:
+            current_app.send_task(task, args=arguments, queue=queue, connection=broker)
 
     def beat(self) -> None:
         """What beat sends in a minute, as far as it matters to a batch."""
@@ -98,7 +99,7 @@ def services(
         call_command("migrate", verbosity=0, interactive=False)
         url = store.broker_url(0)
         worker = Worker(home, postgres.url(NAME), {"CELERY_BROKER_URL": url, "REDIS_URL": ""})
-        yield Services(postgres, store, worker, Celery(broker=url), rows())
+        yield Services(postgres, store, worker, rows())
         worker.stop()
         connections.close_all()
     connection.settings_dict.update(kept)
