@@ -144,8 +144,8 @@ class AwsSession:
         model: OperationModel = told["model"]
         self._counts[model.name] += 1
 
-    def _compare_clocks(self, http_response: Any, **_: Any) -> None:
-        stamp = http_response.headers.get("Date")
+    def _compare_clocks(self, **told: Any) -> None:
+        stamp = told["http_response"].headers.get("Date")
         if stamp:
             self.ahead = parsedate_to_datetime(stamp) - clock.now()
 

@@ -14,6 +14,7 @@ import signal
 from collections import Counter
 from typing import Any
 
+import pytest
 import redis
 from botocore.httpsession import URLLib3Session
 from celery import Task, shared_task
@@ -99,6 +100,10 @@ def verb(name: str, pk: int, username: str) -> None:
         getattr(changes, name)(Batch.objects.get(pk=pk), person)
 
 
+# Nothing of it is undone: the worker is there for this alone.
+_for_good = pytest.MonkeyPatch()
+
+
 def _around_writes() -> None:
     really_before, really_after = RowJournal.before, RowJournal.after
     really_send = URLLib3Session.send
@@ -123,9 +128,9 @@ def _around_writes() -> None:
         really_after(journal, line, answer)
         points.passes("journalled, not closed", label)
 
-    RowJournal.before = before  # type: ignore[method-assign]
-    RowJournal.after = after  # type: ignore[method-assign]
-    URLLib3Session.send = send
+    _for_good.setattr(RowJournal, "before", before)
+    _for_good.setattr(RowJournal, "after", after)
+    _for_good.setattr(URLLib3Session, "send", send)
 
 
 def _around_commits() -> None:
@@ -155,7 +160,7 @@ def _around_commits() -> None:
         if watch not in connection.execute_wrappers:
             connection.execute_wrappers.append(watch)
 
-    DatabaseWrapper.commit = commit  # type: ignore[method-assign]
+    _for_good.setattr(DatabaseWrapper, "commit", commit)
     connection_created.connect(connected, weak=False)
 
 
@@ -167,7 +172,7 @@ def _around_enqueues() -> None:
         really_send(task, queue, pk, countdown)
         points.passes("enqueued", task)
 
-    nudge._send = send
+    _for_good.setattr(nudge, "_send", send)
 
 
 def _hurry() -> None:

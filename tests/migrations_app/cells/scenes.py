@@ -134,17 +134,20 @@ class Usual:
 
 def usual(scene: Scene) -> Usual:
     """Run the scene undisturbed, and undo it. The second run counts: it has signed in already."""
-    run = Usual([], 0, {})
-    for _ in range(2):
-        with scene.stage.undone():
-            heard, sent = len(scene.stage.simulator.calls), len(scene.stage.writes())
-            assert scene.finish().status == Change.Status.DONE, scene.change.error
-            run = Usual(
-                list(scene.stage.simulator.calls)[heard:],
-                len(scene.stage.writes()) - sent,
-                scene.stage.left(scene.departure),
-            )
-    return run
+    _run(scene)
+    return _run(scene)
+
+
+def _run(scene: Scene) -> Usual:
+    stage = scene.stage
+    with stage.undone():
+        heard, sent = len(stage.simulator.calls), len(stage.writes())
+        assert scene.finish().status == Change.Status.DONE, scene.change.error
+        return Usual(
+            list(stage.simulator.calls)[heard:],
+            len(stage.writes()) - sent,
+            stage.left(scene.departure),
+        )
 
 
 def settled(departure: Departure, goal: State) -> bool:

@@ -182,7 +182,7 @@ def test_a_killed_service_costs_time_only(arena: Arena, services: Services, vict
 
     def answered() -> bool:
         last = stage.simulator.calls[-1]
-        return last["operation"] == slow.operation and last["applied"]
+        return bool(last["operation"] == slow.operation and last["applied"])
 
     with counted(f"outage {victim}") as count:
         child = the_child(services, victim)
