@@ -218,11 +218,10 @@ def _may_go_on(batch: Batch) -> bool:
         approval.pause_by_itself(batch, why, "its approver lost the role")
         return False
     held = account_blockers(batch.account, batch.move, urgent=True)
-    if held and all(one.code == "self-unknown" for one in held):
-        # Redis is away, or came back empty: the workers report again at their next tick.
-        return False
     if held:
-        approval.pause_by_itself(batch, held[0].text)
+        # Without Redis nobody reports; the workers do again at their next tick once it is back.
+        if any(one.code != "self-unknown" for one in held):
+            approval.pause_by_itself(batch, held[0].text)
         return False
     if batch.urgent:
         return True
