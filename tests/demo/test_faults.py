@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    HTTPClientError,
+    ReadTimeoutError,
+)
 
 from demo.aws.account import Simulator
+from demo.aws.authentication import ADMIN_CREDENTIALS
 from demo.aws.control import Control
+from demo.aws.inprocess import simulated
 from demo.aws.server import served
 from tests.demo.cast import Clock, client, code
 
@@ -79,6 +89,35 @@ def test_a_reset_loses_the_answer_and_perhaps_the_call(
                if c["params"]["UserName"] == f"lost-{kind}"]  # fmt: skip
     assert call["outcome"] == "ConnectionLost"
     assert call["applied"] is applied
+
+
+def test_a_client_that_gave_up_cannot_tell_that_it_was_applied(
+    endpoint: str, control: Control
+) -> None:
+    impatient = Config(retries={"total_max_attempts": 1}, read_timeout=0.3)
+    session = boto3.session.Session(*ADMIN_CREDENTIALS.values(), region_name="us-east-1")
+    iam = session.client("iam", endpoint_url=endpoint, config=impatient)
+    control.set_fault("time-out", "CreateUser")
+    with pytest.raises(ReadTimeoutError):
+        iam.create_user(UserName="never-told")
+    assert iam.get_user(UserName="never-told")["User"]["UserName"] == "never-told"
+
+
+def test_every_answer_bears_the_date_of_the_account(endpoint: str) -> None:
+    told = client("iam", endpoint=endpoint).get_account_summary()
+    stamp = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
+    assert stamp == Clock()().replace(microsecond=0)
+
+
+def test_the_account_is_put_back_as_it_was_kept() -> None:
+    simulator = Simulator(1, 5, Clock(), lookup_rate=0)
+    kept = simulator.keep()
+    with simulated(simulator):
+        client("iam").create_user(UserName="for-now")
+        simulator.put_back(kept)
+        with pytest.raises(ClientError) as refusal:
+            client("iam").get_user(UserName="for-now")
+    assert code(refusal.value) == "NoSuchEntity"
 
 
 def test_latency_delays_the_answer(endpoint: str, control: Control) -> None:

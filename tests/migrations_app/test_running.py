@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from iamcleanup.health import redis_client
+from inventory.aws import identity
 from inventory.aws import session as sessions
 from inventory.aws.holdings import UserHoldings
 from inventory.models import LedgerEntry
@@ -265,6 +267,16 @@ def test_a_refusal_is_told_in_aws_s_own_words(stage: Stage) -> None:
     assert line.request_id
     assert "is not authorized to perform: iam:AttachUserPolicy" in disturbed.change.error
     assert LedgerEntry.objects.get(kind="change.failed").data["code"] == "AccessDenied"
+
+
+def test_a_batch_waits_while_redis_has_forgotten_whose_the_workers_are(stage: Stage) -> None:
+    disturbed = scene(stage, "fence")
+    redis_client().flushdb()
+    disturbed.work()
+    assert stage.writes() == []
+    assert Batch.objects.get().status == Batch.Status.RUNNING
+    identity.see_reported("a worker")
+    assert disturbed.finish().status == Change.Status.DONE
 
 
 def test_a_failure_neither_undoes_nor_hides_another_users_result(stage: Stage) -> None:
