@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from botocore.exceptions import ClientError, ConnectTimeoutError
@@ -101,7 +101,5 @@ def writing(
     scripted = Scripted(
         {name: list(told) if isinstance(told, list) else [told] for name, told in script.items()}
     )
-    writer = Writer(
-        cast(AwsSession, scripted), scripted, NAME, USER_ID, cast(Limiter, scripted), first=first
-    )
-    return writer, scripted
+    writer = Writer(cast(AwsSession, scripted), scripted, NAME, USER_ID, cast(Limiter, scripted))
+    return replace(writer, first=True) if first else writer, scripted

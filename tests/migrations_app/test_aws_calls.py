@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -174,6 +174,7 @@ def test_a_boundary_of_ours_makes_room_for_the_one_before(
 
 
 def test_nothing_made_is_nothing_to_undo() -> None:
+    assert not any(astuple(Made()))
     assert plan(RESTORE, OFF) == []
     assert plan(RESTORE, replace(OFF, boundary=DENY)) == []
 
@@ -215,7 +216,7 @@ def test_a_deletion_whole() -> None:
 
 
 def test_the_fence_goes_last_also_among_policies_that_sort_behind_it() -> None:
-    held = replace(ADA, attached_policies=(DENY, "arn:aws:iam::aws:policy/Zebra", "arn:zzz"))
+    held = replace(ADA, attached_policies=("arn:zzz", DENY, "arn:aws:iam::aws:policy/Zebra"))
     detached = [one.target for one in plan(DELETE, held) if one.operation == "DetachUserPolicy"]
     assert detached == ["arn:aws:iam::aws:policy/Zebra", "arn:zzz", DENY]
 
@@ -356,3 +357,8 @@ def test_a_call_is_taken_back_by_one_line(
 @pytest.mark.parametrize("operation", ["DeleteUser", "DetachUserPolicy", "DeleteVirtualMFADevice"])
 def test_what_nothing_takes_back_has_no_line(operation: str) -> None:
     assert aws.undo_lines(operation, {"SerialNumber": "x"}, boundary="") == []
+
+
+def test_the_policies_by_which_aws_marks_leaked_keys_are_known_by_their_beginning() -> None:
+    for version in ("", "V2", "V3"):
+        assert f"AWSCompromisedKeyQuarantine{version}".startswith(aws.QUARANTINE)

@@ -50,6 +50,39 @@ def test_patience_ends_and_the_failure_may_be_tried_again(still: Still) -> None:
     assert 16 < still.now - began <= 20
 
 
+@pytest.mark.parametrize(("took", "looks"), [(19.8, 2), (19.801, 1)])
+def test_nobody_looks_past_the_end_of_patience(still: Still, took: float, looks: int) -> None:
+    still.now = 0.0
+    seen = []
+
+    def look() -> UserHoldings:
+        still.now += took if not seen else 0.0
+        seen.append(still.now)
+        return ADA
+
+    with pytest.raises(AwsFailure, match="NotProven"):
+        aws.read_back(look, is_fenced, "ada is fenced")
+    assert len(seen) == looks
+
+
+@pytest.mark.parametrize(("took", "looks"), [(19.8, 2), (19.801, 1)])
+def test_nobody_asks_for_a_deleted_user_past_the_end_of_patience(
+    still: Still, took: float, looks: int
+) -> None:
+    still.now = 0.0
+    _, scripted = writing()
+    really = scripted.client
+
+    def client(service: str) -> Any:
+        still.now += took if "get_user" not in scripted.said else 0.0
+        return really(service)
+
+    scripted.client = client  # type: ignore[method-assign]
+    with pytest.raises(AwsFailure, match="still shows"):
+        aws.prove_deleted(cast(AwsSession, scripted), NAME, USER_ID, answered=True)
+    assert scripted.said.count("get_user") == looks
+
+
 def listed(*ids: str) -> dict[str, Any]:
     users = [
         {"UserId": one, "UserName": one.lower(), "Arn": ADA.arn, "Path": "/", "CreateDate": None}

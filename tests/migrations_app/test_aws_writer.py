@@ -5,7 +5,7 @@ AWS is a script of answers here; the same engine runs against the simulated acco
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 from botocore import xform_name
@@ -54,6 +54,10 @@ def test_a_restore_is_first_at_the_limiter(still: Still) -> None:
     writer, scripted = writing(first=True)
     writer.send(KEY)
     assert scripted.said[0] == "first"
+
+
+def test_an_answer_of_which_nothing_else_is_known_is_an_outcome_alone() -> None:
+    assert astuple(Answer("unknown")) == ("unknown", "", "", "", 0)
 
 
 def test_an_answer_without_a_request_id_is_one_all_the_same(still: Still) -> None:

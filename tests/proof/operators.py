@@ -194,6 +194,8 @@ def _left_alone(name: str, child: ast.AST) -> bool:  # noqa: PLR0911
             return logger in LOGGERS
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
+        case ast.Assign(value=ast.Subscript(value=ast.Name(id="Callable"))):
+            return True
         case ast.Assign(targets=[ast.Name(id=target)]):
             return target in ("__all__", "__slots__")
         case ast.Call():

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests import services
 from tests.proof.swap import NotSwapped
 
 # What a test may take before the mutant counts as one that never ends: seconds of processor time,
@@ -53,6 +54,7 @@ class Warm:
         self._session = session
         self.items = {item.nodeid: item for item in session.items}
         marked = [item for item in session.items if item.get_closest_marker("django_db")]
+        self._database = self._database and bool(marked)
         # The first test with a database makes it, for all that follow.
         for item in marked[:1] if self._database else []:
             if not self.passes(item):
@@ -125,18 +127,10 @@ class Warm:
             os._exit(2)
 
     def renew(self) -> None:
-        """Copy the test database anew."""
-        database = next(iter(self._fixture("test_database")), None)
-        if database is not None:
-            database.renew()
-
-    def _fixture(self, name: str) -> list[Any]:
-        manager: Any = self._session._fixturemanager if self._session else None
-        return [
-            found.cached_result[0]
-            for found in manager._arg2fixturedefs.get(name, ())
-            if found.cached_result
-        ]
+        """Copy the test database anew, if any test here has one."""
+        if self._database:
+            process = os.environ.get("PYTEST_XDIST_WORKER", "")
+            services.TestDatabase(os.environ["DATABASE_URL"], process).renew()
 
 
 def _limit() -> None:
