@@ -72,12 +72,9 @@ class Scripted:
     def wait(self, *, first: bool) -> None:
         self.said.append("first" if first else "wait")
 
-    def gate(self) -> None:
-        self.said.append("gate")
+    def before(self, call: PlannedCall, attempt: int) -> int:
         if self.closed:
             raise RuntimeError("The emergency stop is pulled.")
-
-    def before(self, call: PlannedCall, attempt: int) -> int:
         self.said.append(f"before {attempt}")
         return 70 + attempt
 

@@ -10,7 +10,7 @@ import pytest
 
 from inventory.aws.holdings import MfaDevice
 from migrations_app import aws
-from migrations_app.aws import DELETE, FENCE, SHUT
+from migrations_app.aws import DELETE, FENCE, RESTORE, SHUT
 from tests.migrations_app.test_aws_plan import ACCOUNT, ADA, AT, BARE, DENY, VIRTUAL
 
 LOOKS = {"Effect": "Allow", "Action": ["iam:Get*", "iam:List*"], "Resource": "*"}
@@ -20,15 +20,18 @@ def allowed(action: object, resource: object, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def only_the_fence(*boundaries: str) -> dict[str, Any]:
-    return {
-        "ArnEqualsIfExists": {"iam:PolicyARN": DENY},
-        "StringEqualsIfExists": {"iam:PermissionsBoundary": list(boundaries)},
-    }
+def only(action: str, key: str, value: str, test: str = "StringEquals") -> dict[str, Any]:
+    return allowed(f"iam:{action}", ADA.arn, Condition={test: {f"iam:{key}": value}})
 
 
-def test_the_session_of_a_fence_whole() -> None:
-    assert aws.session_policy((*FENCE, *SHUT), replace(ADA, boundary="arn:aaa")) == {
+ATTACH = only("AttachUserPolicy", "PolicyARN", DENY, "ArnEquals")
+DETACH = only("DetachUserPolicy", "PolicyARN", DENY, "ArnEquals")
+BOUNDARY = "PermissionsBoundary"
+
+
+@pytest.mark.parametrize("boundary", ["", "arn:aaa"])
+def test_the_session_of_a_fence_whole(boundary: str) -> None:
+    assert aws.session_policy((*FENCE, *SHUT), replace(ADA, boundary=boundary)) == {
         "Version": "2012-10-17",
         "Statement": [
             LOOKS,
@@ -42,19 +45,35 @@ def test_the_session_of_a_fence_whole() -> None:
                 ],
                 ADA.arn,
             ),
-            allowed(
-                ["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
-                ADA.arn,
-                Condition=only_the_fence("arn:aaa", DENY),
-            ),
+            ATTACH,
+            only("PutUserPermissionsBoundary", BOUNDARY, DENY),
         ],
     }
 
 
 def test_the_session_of_a_fence_alone_changes_nothing_else() -> None:
-    assert [one["Action"] for one in aws.session_policy(FENCE, ADA)["Statement"]] == [
-        ["iam:Get*", "iam:List*"],
-        ["iam:AttachUserPolicy", "iam:PutUserPermissionsBoundary"],
+    put = only("PutUserPermissionsBoundary", BOUNDARY, DENY)
+    assert aws.session_policy(FENCE, ADA)["Statement"] == [LOOKS, ATTACH, put]
+
+
+@pytest.mark.parametrize("boundary", ["", "arn:old"])
+def test_the_session_of_a_restore_whole(boundary: str) -> None:
+    put = only("PutUserPermissionsBoundary", BOUNDARY, boundary)
+    assert aws.session_policy(RESTORE, replace(ADA, boundary=boundary))["Statement"] == [
+        LOOKS,
+        allowed(
+            [
+                "iam:UpdateAccessKey",
+                "iam:UpdateSSHPublicKey",
+                "iam:UpdateServiceSpecificCredential",
+                "iam:UpdateSigningCertificate",
+            ],
+            ADA.arn,
+        ),
+        only("DeleteUserPermissionsBoundary", BOUNDARY, DENY),
+        DETACH,
+        # Without an old boundary there is none that could be put.
+        *([put] if boundary else []),
     ]
 
 

@@ -33,7 +33,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> Still:
 # ── The order of one send ────────────────────────────────────────────────────────────────────────
 
 
-def test_identity_then_the_gate_then_the_journal_then_aws(still: Still) -> None:
+def test_identity_then_the_journal_then_aws(still: Still) -> None:
     writer, scripted = writing()
     answer = writer.send(KEY)
     assert answer == Answer("ok", "", "", "r-1", 200)
@@ -41,7 +41,6 @@ def test_identity_then_the_gate_then_the_journal_then_aws(still: Still) -> None:
         "wait",
         "get_user",
         "looked GetUser ada: same AIDAADA",
-        "gate",
         "before 1",
         "delete_access_key",
         "after 71 ok",
@@ -70,7 +69,7 @@ def test_a_closed_gate_lets_nothing_be_written_down_or_sent(still: Still) -> Non
     scripted.closed = True
     with pytest.raises(RuntimeError, match="emergency stop"):
         writer.send(KEY)
-    assert scripted.said[-1] == "gate"
+    assert scripted.said == ["wait", "get_user", "looked GetUser ada: same AIDAADA"]
 
 
 # ── Identity ─────────────────────────────────────────────────────────────────────────────────────
@@ -142,12 +141,10 @@ def test_what_may_pass_is_sent_again_and_journalled_again(
     assert writer.send(KEY).outcome == "ok"
     assert [(one.outcome, one.code) for one in scripted.told] == [(outcome, code), ("ok", "")]
     assert scripted.said[3:] == [
-        "gate",
         "before 1",
         "delete_access_key",
         f"after 71 {outcome}",
         "wait",
-        "gate",
         "before 2",
         "delete_access_key",
         "after 72 ok",
@@ -294,6 +291,41 @@ def test_nobody_there_at_a_second_send_of_something_else_is_no_success(still: St
     writer, _ = writing(get_user=[user(), GONE], delete_access_key=throttled)
     with pytest.raises(NotTheSameUser, match="not there any more"):
         writer.send(KEY)
+
+
+DEVICE = "arn:aws:iam::123456789012:mfa/ada"
+DELETE_MFA = PlannedCall("MFA devices", "DeleteVirtualMFADevice", {"SerialNumber": DEVICE}, DEVICE)
+
+
+def devices(*serials: str) -> dict[str, object]:
+    return {"VirtualMFADevices": [{"SerialNumber": one} for one in serials], "IsTruncated": False}
+
+
+@pytest.mark.parametrize("left", [(), ("arn:aws:iam::123456789012:mfa/bob",)])
+def test_a_virtual_device_is_gone_when_no_listing_shows_it(
+    still: Still, left: tuple[str, ...]
+) -> None:
+    writer, scripted = writing(
+        delete_virtual_mfa_device=GONE, list_virtual_mfa_devices=devices(*left)
+    )
+    assert writer.send(DELETE_MFA).outcome == "already-gone"
+    assert scripted.said.count("get_user") == 1
+
+
+def test_a_virtual_device_that_is_still_listed_is_not_gone(still: Still) -> None:
+    writer, scripted = writing(
+        delete_virtual_mfa_device=GONE, list_virtual_mfa_devices=devices(DEVICE)
+    )
+    with pytest.raises(AwsFailure, match="NoSuchEntity"):
+        writer.send(DELETE_MFA)
+    assert [one.outcome for one in scripted.told] == ["refused"]
+
+
+def test_the_line_has_its_answer_also_where_looking_again_failed(still: Still) -> None:
+    writer, scripted = writing(get_user=[user(), GONE], delete_access_key=GONE)
+    with pytest.raises(NotTheSameUser):
+        writer.send(KEY)
+    assert [(one.outcome, one.code) for one in scripted.told] == [("refused", "NoSuchEntity")]
 
 
 # ── A table of steps ─────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,13 @@ LAST: tuple[Removal, ...] = (
         11,
         "A claim does not believe its row count",
         (f"{RULES}11_a_second_worker_finds_nothing_to_do",),
-        (never(f"{CHANGES}/running.py", "if taken != 1:"),),
+        (
+            Cut(
+                f"{CHANGES}/running.py",
+                "clock.now()),\n    )\n    return _loaded(change_pk) if taken == 1 else None",
+                "clock.now()),\n    )\n    return _loaded(change_pk)",
+            ),
+        ),
     ),
     Removal(
         11,
@@ -31,11 +37,7 @@ LAST: tuple[Removal, ...] = (
         11,
         "The gate does not ask for the emergency stop",
         (f"{RULES}11_the_emergency_stop_halts_between_two_calls",),
-        (
-            never(
-                f"{CHANGES}/journal.py", "if EmergencyStop.objects.filter(lifted_at=None).exists():"
-            ),
-        ),
+        (never(f"{CHANGES}/journal.py", "if stopped:"),),
     ),
     # ── 12
     Removal(
@@ -210,12 +212,13 @@ LAST: tuple[Removal, ...] = (
         16,
         "Sessions are logged with their token",
         f"{CHANGES}/forward.py",
-        '    reader = open_session(departure.user.account, "reader")',
-        """    reader = open_session(departure.user.account, "reader")
+        "    reader = shared_reader(change.departure.user.account)\n",
+        """    reader = shared_reader(change.departure.user.account)
     import logging
 
     token = reader.client("iam")._request_signer._credentials.token
-    logging.getLogger("migrations_app").info("The token is %s", token)""",
+    logging.getLogger("migrations_app").info("The token is %s", token)
+""",
         f"{RULES}16_no_secret_of_aws_is_stored_or_logged",
     ),
     # ── 17
@@ -232,9 +235,9 @@ LAST: tuple[Removal, ...] = (
     one(
         17,
         "A line break in a name stays",
-        f"{CHANGES}/batches.py",
-        'name = " ".join(facts["user_name"].split())',
-        'name = facts["user_name"]',
+        f"{CHANGES}/undo.py",
+        'name = rebuild.one_line(change.facts["user_name"])',
+        'name = change.facts["user_name"]',
         f"{RULES}17_a_line_break_in_a_name_begins_no_new_line",
     ),
     Removal(

@@ -76,6 +76,11 @@ _MIRRORS = {
         "migrations_app/test_batches migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_situation"
     ),
+    "changes/half_done": "migrations_app/test_half_done migrations_app/test_rules",
+    "changes/outranking": "migrations_app/test_outranking migrations_app/test_restoring",
+    "changes/reconciling": "migrations_app/test_reconcile",
+    "changes/database_home": "migrations_app/test_reconcile",
+    "changes/undo": "migrations_app/test_rules migrations_app/test_rebuild",
     "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
     "changes/stop": "migrations_app/test_stop migrations_app/test_rules",
     "changes/sweep": (
