@@ -104,6 +104,12 @@ def test_listening_that_began_at_an_unknown_time_is_not_whole() -> None:
     assert codes(watched(listened_from=None), MoveName.SOAK) == ["listening"]
 
 
+def test_what_could_not_be_heard_yet_holds_the_user_and_is_named() -> None:
+    found = only(watched(unheard=("eu-west-1", "us-east-1")), MoveName.SOAK)
+    assert found.code == "listening"
+    assert "did in eu-west-1, us-east-1 could not be read yet" in found.text
+
+
 # ── Numbers and names that others rely on ────────────────────────────────────────────────────────
 
 
