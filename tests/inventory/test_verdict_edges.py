@@ -10,10 +10,12 @@ import pytest
 from inventory.rhythm import GRACE
 from inventory.verdict import (
     ArchiveLook,
+    Coverage,
     CredentialFact,
     Evidence,
     RegionLook,
     ServiceUse,
+    Verdict,
     VerdictValue,
     verdict,
 )
@@ -359,6 +361,21 @@ def test_what_a_verdict_looks_like() -> None:
         ("never-used", "Never used", "ink", "circle-off"),
         ("unknown", "Cannot tell", "attention", "help-circle"),
     ]
+
+
+def test_what_is_known_of_coverage_and_verdict_is_nothing_until_it_is_said() -> None:
+    bare = Coverage(True, (), ())
+    assert (bare.regions_read, bare.regions, bare.days, bare.sources) == (0, 0, 0, ())
+    told = Verdict(NEVER_USED, (), "low", bare, (), None, "", "", None)
+    assert (told.confidence_reason, told.rhythm_proven) == ("", False)
+
+
+def test_a_young_key_blocks_silence_and_says_nothing_of_a_user_in_use() -> None:
+    young = key(made=7, id="AKIA2")
+    used = judged(replace(QUIET, credentials=(key(ago(1)), young)))
+    assert used.value is ACTIVE
+    assert used.blockers != ()
+    assert not [reason for reason in used.reasons if reason.blocks]
 
 
 def test_a_user_that_was_never_used_has_no_last_activity_and_no_rhythm() -> None:

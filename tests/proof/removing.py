@@ -67,11 +67,18 @@ def remove(removal: Removal) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a removal came to: for each of its tests the case that failed, "" where none did."""
+    """What a removal came to: for each of its tests the case that failed, "" where none did.
+
+    `whole` says what failed without any removal: nothing may.
+    """
 
     removal: Removal
     red: dict[str, str]
-    green: bool
+    whole: str
+
+    @property
+    def green(self) -> bool:
+        return not self.whole
 
     @property
     def bites(self) -> bool:
@@ -89,16 +96,17 @@ def cases(warm: Warm, test: str) -> list[str]:
 def see(warm: Warm, removal: Removal) -> Seen:
     """Run the tests of a removal whole and without the rule, each in a fork."""
     red: dict[str, str] = {}
-    green = True
+    told: list[str] = []
     for test in removal.tests:
         named = cases(warm, test)
         whole = warm.try_out(lambda: None, named)
-        green = green and whole.outcome == "survived"
+        if whole.outcome != "survived":
+            told.append(f"whole: {whole.outcome} {whole.by}")
         trial = warm.try_out(lambda: remove(removal), named)
         red[test] = trial.by if trial.outcome == "killed" else ""
         if removal.sql:
             warm.renew()
-    return Seen(removal, red, green)
+    return Seen(removal, red, "; ".join(told))
 
 
 class Removing:
@@ -120,7 +128,7 @@ class Removing:
             if not self.quick:
                 _keep(seen)
             if not seen.bites:
-                print(f"Rule {removal.key}: {seen.red} {'' if seen.green else 'not green whole'}")
+                print(f"Rule {removal.key}: {seen.red} {seen.whole}")
 
 
 def kept() -> dict[str, Any]:
