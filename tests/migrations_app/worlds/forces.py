@@ -1,0 +1,470 @@
+"""What happens without a click: workers and their deaths, clocks, faults, foreign hands, callers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from demo.aws.acts import act
+from demo.aws.errors import AwsError, ConnectionLost
+from inventory import refresh
+from inventory.aws.failure import AwsFailure
+from inventory.models import Sync
+from migrations_app import changes
+from migrations_app.changes import running
+from migrations_app.changes.sweep import PARTS
+from migrations_app.models import Batch, Change, Departure
+from tests.migrations_app.stage import REGIONS
+from tests.migrations_app.worlds import model, people
+from tests.migrations_app.worlds.world import Plot, World, chance
+
+# What a slow lane of a sync may be spared: here it reads users, their credentials, and judges.
+_SPARED = ("report", "trail", "archive", "services", "references", "posture", "describe")
+_MEANWHILE = (people.pull, people.restore, people.protect, people.pause, people.abort, people.own)
+STRIKES = (
+    "throttling", "error", "error-after", "reset", "reset-after", "temporarily-unmodifiable",
+    "concurrent-modification", "limit-exceeded", "access-denied", "no-such-entity", "stale",
+    "delete-conflict",
+)  # fmt: skip
+LASTING = ("throttling", "error", "reset", "reset-after", "access-denied", "stale", "short-pages")
+_STRUCK = (
+    "AttachUserPolicy", "DetachUserPolicy", "UpdateAccessKey", "DeleteLoginProfile",
+    "DeleteAccessKey", "DeactivateMFADevice", "DeleteVirtualMFADevice", "DeleteUser", "GetUser",
+    "ListAccessKeys", "ListUsers", "LookupEvents", "AssumeRole", "UpdateSSHPublicKey",
+    "PutUserPermissionsBoundary", "GetAccessKeyLastUsed", "ListAttachedUserPolicies",
+)  # fmt: skip
+_READS = ("GetUser", "ListAccessKeys", "ListUsers", "ListAttachedUserPolicies", "GetLoginProfile")
+FOREIGN_DENY = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+
+
+# ── Workers ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def plot(world: World, rng: random.Random) -> Plot:
+    """How the next worker is disturbed, as often as the emphasis of this world says."""
+    dies, acted = world.shares["deaths"], world.shares["meanwhile"]
+    if chance(rng, dies):
+        if chance(rng, 0.6):
+            return Plot(call=rng.randint(1, 24), after=chance(rng, 0.5))
+        return Plot(statement=rng.randint(1, 90))
+    if chance(rng, acted):
+        deed, dice = rng.choice((*_MEANWHILE, by_hand, recreate)), random.Random(rng.random())
+
+        def meanwhile() -> None:
+            # Whoever wrote to AWS looks at the identity again after ten seconds (rule 2).
+            world.pace.slept += 11
+            deed(world, dice)
+
+        return Plot(write=rng.randint(1, 5), meanwhile=meanwhile)
+    return Plot()
+
+
+def write_worker(world: World, rng: random.Random) -> object:
+    """The queue `write`: a running batch, a shut, or a deletion to be finished; perhaps twice."""
+    world.stage.no_waiting()
+    batch = people.batch_in(rng, Batch.Status.RUNNING)
+    alone = [
+        change
+        for change in Change.objects.filter(
+            status__in=("queued", "running"), move__in=model.SOURCE
+        ).select_related("departure__user", "batch")
+        if change.follows_id or change.irreversible_at
+    ]
+    if batch is None and not alone:
+        return None
+    if batch is not None and (not alone or chance(rng, 0.6)):
+        mine = list(batch.changes.filter(follows=None).select_related("departure__user", "batch"))
+        _work(world, rng, f"works on {batch}", lambda: running.run_batch(batch.pk), mine)
+    else:
+        change = rng.choice(alone)
+        _work(world, rng, f"works on {change}", lambda: running.run_change(change.pk), [change])
+    return True
+
+
+def _work(world: World, rng: random.Random, what: str, job: object, mine: list[Change]) -> None:
+    may = {
+        (one.departure.user.user_id, state)
+        for one in mine
+        for state in {"disable": ("disabled", "soaking"), "soak": ("soaking",)}.get(
+            one.move, ("deleted",)
+        )
+    } | {(one.departure.user.user_id, "deleted") for one in mine}
+    world.work(what, job, may=may, must=lambda: fate(world, mine), plot=plot(world, rng))
+    people.follow_restores(world)
+    if chance(rng, 0.2):
+        # A redelivered message: the second worker finds nothing left to do.
+        before = world.writes
+        still = Change.objects.filter(pk__in=[one.pk for one in mine], status__in=Change.OPEN)
+        if not still.exists():
+            world.work(f"{what} again", job)
+            world.model.must(world.writes == before, f"{what} twice, and wrote twice.")
+
+
+def fate(world: World, mine: list[Change]) -> Iterable[tuple[str, str]]:
+    """Who must move if nothing disturbs: whatever is approved, ripe, and as it was."""
+    now = world.now()
+    for change in mine:
+        change.refresh_from_db()
+        batch = change.batch
+        if batch is None or change.status not in ("queued", "running"):
+            continue
+        theirs = world.model.batches[batch.number]
+        user = world.user(change.departure)
+        item = theirs.approved.get(user.id)
+        off = theirs.status != "running" and not change.follows_id and not change.irreversible_at
+        if item is None or off or world.account_is_held() or user.gone:
+            continue
+        stays = user.protection or world.model.stop or user.restoring or item.name != user.name
+        if stays or theirs.approver not in world.model.approvers:
+            continue
+        if not theirs.urgent and not world.model.open(now):
+            continue
+        if change.begun:
+            if not change.departure.changes.filter(move="restore", status="done", pk__gt=change.pk):
+                yield user.id, world.leads_to(change)
+            continue
+        if not world.model.as_approved(user, item, change.move):
+            continue
+        if not change.follows_id and (item.owner != user.owner or now > theirs.lapses()):
+            continue
+        if user.used_at and user.used_at > item.looked_at - model.DAY and not theirs.urgent:
+            continue
+        due, heard = user.due(), user.heard_at
+        ripe = due and now >= due and heard and heard >= due and now - heard <= model.HOUR
+        contested = user.disputed and now.date() <= user.disputed
+        if change.move != "disable" and (not ripe or user.hit or user.attempts or contested):
+            continue
+        yield user.id, world.leads_to(change)
+
+
+def late_worker(world: World, rng: random.Random) -> object:
+    """A message that comes late, or twice, about any change there ever was."""
+    change = people.change_in(rng, *Change.ENDED, "draft", "asked", "failed")
+    if change is None:
+        return None
+    before = world.writes
+    world.stage.no_waiting()
+    if change.move == "restore":
+        due = change.check_at is not None
+        world.work(f"late: {change}", lambda: running.run_restore(change.pk))
+        world.model.must(due or world.writes == before, f"A late message made {change} write.")
+    else:
+        world.work(f"late: {change}", lambda: running.run_change(change.pk))
+        world.model.must(world.writes == before, f"A late message made {change} write.")
+    return True
+
+
+def restore_worker(world: World, rng: random.Random) -> object:
+    world.stage.no_waiting()
+    waiting = list(running.waiting_restores())
+    if not waiting:
+        return None
+    pk = rng.choice(waiting)
+    change = Change.objects.select_related("departure__user").get(pk=pk)
+    user = world.user(change.departure)
+    may = {(user.id, "owner-assigned")}
+
+    def must() -> Iterable[tuple[str, str]]:
+        change.refresh_from_db()
+        busy = running._forward_still_runs(pk)
+        if change.status == "queued" and change.departure.state in model.OFF and not busy:
+            if not user.gone and world.bears_its_name(user):
+                yield user.id, "owner-assigned"
+
+    world.work(f"works on {change}", lambda: running.run_restore(pk), may=may, must=must,
+               plot=plot(world, rng))  # fmt: skip
+    people.follow_restores(world)
+    return True
+
+
+def listen(world: World, rng: random.Random) -> object:
+    rows = world.departures(*model.OFF)
+    if not rows:
+        return None
+
+    def job() -> None:
+        try:
+            world.stage.listen()
+        except AwsFailure as failed:
+            world.says(f"listening: {failed}")
+
+    alone = world.work("listens", job, plot=plot(world, rng))
+    users = [world.user(row) for row in rows]
+    for user in users:
+        user.heard_at = world.now()
+    if alone:
+        for row, user in zip(rows, users, strict=True):
+            user.hit = row.hits.filter(kind="hit", closed="").exists()
+        whole = [one for one in users if not one.gone and world.bears_its_name(one)]
+        busy = Change.objects.filter(status="running").values_list(
+            "departure__user__user_id", flat=True
+        )
+        world.model.heard([one for one in whole if one.id not in set(busy)], world.now())
+    return True
+
+
+def sweep(world: World, rng: random.Random) -> object:
+    """The sweep, or one part of it that comes late or alone."""
+    return _sweep(world, rng, rng.choice([*PARTS, *4 * ["start"], *3 * ["shut"], "all"]))
+
+
+def _sweep(world: World, rng: random.Random, part: str) -> bool:
+    job = changes.sweep if part == "all" else PARTS[part]
+    world.work(f"sweeps: {part}", job, plot=plot(world, rng) if part != "all" else None)
+    today = world.now().date()
+    for row in world.departures():
+        user = world.user(row)
+        if user.protection and not row.protection:
+            over = row.protection_until is None and part in ("all", "exemptions")
+            world.model.must(over, f"The exemption of {user.name} ended by {part} on {today}.")
+            user.protection = ""
+    return True
+
+
+def sync(world: World, rng: random.Random) -> object:
+    """A short sync: who is there, what they hold. Who is gone is proven gone; who is new, found."""
+    account = world.people.account
+
+    def job() -> None:
+        asked = refresh.ask_sync(account, None)
+        for step in asked.steps:
+            step["status"] = "done" if step["key"] in _SPARED else step["status"]
+        Sync.objects.filter(pk=asked.pk).update(steps=asked.steps)
+        while refresh.run_sync(asked.pk):
+            pass
+
+    known = {row.user.user_id: world.user(row) for row in world.departures()}
+    gone = {user.id for user in known.values() if user.gone and user.state != "deleted"}
+    world.work("syncs", job, may={(uid, "deleted") for uid in gone})
+    account.refresh_from_db()
+    return True
+
+
+# ── Good days: several things in their order ─────────────────────────────────────────────────────
+
+
+def good_batch(world: World, rng: random.Random) -> object:
+    """A batch on a good day: asked for, approved, settled, started, and worked on."""
+    if people.whole_batch(world, rng) is None:
+        return None
+    if chance(rng, 0.7):
+        _skip(world, hours=25)
+        listen(world, rng)
+    _sweep(world, rng, "start")
+    write_worker(world, rng)
+    return True
+
+
+def ripen(world: World, rng: random.Random) -> object:
+    """Somebody's watch or soak is over and was listened to; the sweep shuts, a worker works."""
+    if to_the_due_day(world, rng, 3600) is None:
+        return None
+    listen(world, rng)
+    _sweep(world, rng, "shut")
+    write_worker(world, rng)
+    return True
+
+
+def undo(world: World, rng: random.Random) -> object:
+    """A restore that its worker does at once, and perhaps reads back again later."""
+    if people.restore(world, rng) is None:
+        return None
+    restore_worker(world, rng)
+    if chance(rng, 0.3):
+        _skip(world, minutes=rng.choice((6, 61)))
+        restore_worker(world, rng)
+    return True
+
+
+# ── Clocks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def minutes(world: World, rng: random.Random) -> object:
+    return _skip(world, minutes=rng.choice((1, 6, 16, 31, 59)))
+
+
+def hours(world: World, rng: random.Random) -> object:
+    return _skip(world, hours=rng.choice((1, 2, 5, 9, 25)))
+
+
+def days(world: World, rng: random.Random) -> object:
+    return _skip(world, days=rng.choice((1, 3, 7.1, 8, 14.2, 15, 29)))
+
+
+def to_the_due_day(world: World, rng: random.Random, around: int | None = None) -> object:
+    """To an hour around which somebody's watch or soak is over."""
+    dues = [user.due() for user in world.model.users.values() if user.state in model.OFF]
+    ahead = [due for due in dues if due and due > world.now()]
+    if not ahead:
+        return None
+    around = around or rng.choice((-3600, -1, 1, 3600, 40000))
+    seconds = (min(ahead) - world.now()).total_seconds() + around
+    return _skip(world, seconds=max(seconds, 1))
+
+
+def to_the_night_of_the_clocks(world: World, rng: random.Random) -> object:
+    """To the day around a change of daylight saving in the account's own time."""
+    zone, at = ZoneInfo(world.model.zone), world.now()
+    for ahead in range(1, 60):
+        day = at + timedelta(days=ahead)
+        if _offset(zone, day) != _offset(zone, day + timedelta(days=1)):
+            return _skip(world, days=ahead, hours=rng.choice((-2, 8, 10, 20, 26)))
+    return None
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> timedelta | None:
+    return at.astimezone(zone).utcoffset()
+
+
+def _skip(world: World, **by: float) -> bool:
+    world.stage.skip(**by)
+    account = world.people.account
+    type(account).objects.filter(pk=account.pk).update(
+        admin_seen_at=world.now(), federated_sign_in_at=world.now()
+    )
+    world.says(f"time passes: {by}")
+    return True
+
+
+def freeze(world: World, rng: random.Random) -> object:
+    """The file is applied anew: a freeze from today on, or none."""
+    account, today = world.people.account, world.now().date()
+    account.refresh_from_db()
+    if world.model.freeze:
+        world.model.freeze = None
+        account.policy.pop("freezes")
+    else:
+        span: tuple[date, date] = (today, today + timedelta(days=rng.choice((0, 2))))
+        world.model.freeze = span
+        account.policy["freezes"] = [{"from": str(span[0]), "to": str(span[1])}]
+    account.save()
+    world.says(f"freeze: {world.model.freeze}")
+    return True
+
+
+# ── Faults ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def strike(world: World, rng: random.Random) -> object:
+    """One call fails once, some calls from now."""
+    kind = rng.choice(STRIKES)
+    operation = rng.choice(_READS if kind == "stale" else (*_STRUCK, "*"))
+    if kind in ("no-such-entity", "delete-conflict", "limit-exceeded") and operation == "*":
+        return None
+    world.stage.fault(kind, operation, skip=rng.choice((0, 0, 1, 3)))
+    world.says(f"fault: {kind} strikes {operation}")
+    return True
+
+
+def lasting(world: World, rng: random.Random) -> object:
+    kind = rng.choice(LASTING)
+    operation = rng.choice(_READS if kind in ("stale", "short-pages") else _STRUCK)
+    world.stage.fault(kind, operation, count=rng.choice((3, 8, None)), probability=0.6)
+    world.says(f"fault: {kind} on {operation} for a while")
+    return True
+
+
+def no_fault(world: World, rng: random.Random) -> object:
+    if not world.stage.simulator.faults.shown():
+        return None
+    world.stage.simulator.faults.clear()
+    world.says("faults are over")
+    return True
+
+
+# ── Foreign hands, and the users themselves ──────────────────────────────────────────────────────
+
+
+def _there(world: World, rng: random.Random) -> Departure | None:
+    rows = [row for row in world.departures() if not world.user(row).gone]
+    return rng.choice(rows) if rows else None
+
+
+def by_hand(world: World, rng: random.Random) -> object:
+    """An administrator changes something of a user in the console."""
+    row = _there(world, rng)
+    if row is None:
+        return None
+    user = world.user(row)
+    keys = [one for one in user.now.status if one.startswith("AKIA")]
+    kind = rng.choice(("make", "switch", "policy", "deny", "fence", "boundary", "password", "rename"))
+    if kind == "make":
+        return world.administrator("CreateAccessKey", user.name)
+    if kind == "switch" and keys:
+        key = rng.choice(keys)
+        to = "Inactive" if user.now.status[key] == "Active" else "Active"
+        return world.administrator("UpdateAccessKey", user.name, AccessKeyId=key, Status=to)
+    if kind == "policy":
+        arn = "arn:aws:iam::aws:policy/SecurityAudit"
+        there = "Detach" if arn in user.now.policies else "Attach"
+        return world.administrator(f"{there}UserPolicy", user.name, PolicyArn=arn)
+    if kind == "deny" and not (user.ours or user.undone):
+        # Somebody else's deny: never ours to take off.
+        return world.administrator("AttachUserPolicy", user.name, PolicyArn=model.FENCE)
+    if kind == "fence" and user.ours and model.FENCE in user.now.policies:
+        return world.administrator("DetachUserPolicy", user.name, PolicyArn=model.FENCE)
+    if kind == "boundary" and user.now.boundary != model.FENCE:
+        arn = f"arn:aws:iam::{world.account.id}:policy/developer-boundary"
+        return world.administrator("PutUserPermissionsBoundary", user.name, PermissionsBoundary=arn)
+    if kind == "password":
+        if user.now.password:
+            return world.administrator("DeleteLoginProfile", user.name)
+        return world.administrator("CreateLoginProfile", user.name, Password="Xk!3".ljust(20, "q"))
+    if kind == "rename":
+        return world.administrator("UpdateUser", user.name, NewUserName=f"{user.name}-x"[:40])
+    return None
+
+
+def delete_by_hand(world: World, rng: random.Random) -> object:
+    row = _there(world, rng)
+    if row is None:
+        return None
+    _gone(world, world.user(row).name)
+    return True
+
+
+def recreate(world: World, rng: random.Random) -> object:
+    """Somebody deletes a user and makes another one under its name; or only makes one again."""
+    rows = world.departures()
+    if not rows:
+        return None
+    name = world.user(rng.choice(rows)).name
+    if name.lower() in world.account.users:
+        _gone(world, name)
+    if name.lower() not in world.account.users:
+        world.administrator("CreateUser", name.upper() if chance(rng, 0.2) else name)
+    return True
+
+
+def _gone(world: World, name: str) -> None:
+    try:
+        act(world.stage.simulator, {"act": "delete-in-console", "user": name})
+    except (AwsError, ConnectionLost) as no:
+        world.says(f"by hand: {name} is not deleted, {no}")
+    else:
+        world.says(f"by hand: {name} is deleted")
+
+
+def call(world: World, rng: random.Random) -> object:
+    """The user itself calls, signs in, or somebody tries its name at the door."""
+    row = _there(world, rng)
+    if row is None:
+        return None
+    user = world.user(row)
+    kind = rng.choice(("call", "call", "call", "sign-in", "failed-sign-in"))
+    active = [one for one, status in user.now.status.items() if status == "Active"]
+    if kind == "call" and not [one for one in active if one.startswith("AKIA")]:
+        return None
+    if kind == "sign-in" and not user.now.password:
+        return None
+    done = act(
+        world.stage.simulator,
+        {"act": kind, "user": user.name, "region": rng.choice(REGIONS)},
+    )["happened"]
+    if done and kind != "failed-sign-in":
+        world.model.used(user, world.now())
+    world.says(f"{user.name}: {kind}, {done}")
+    return True
+
