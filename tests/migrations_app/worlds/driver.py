@@ -36,6 +36,8 @@ _FOREIGN = (
     "arn:aws:iam::aws:policy/SecurityAudit", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 )  # fmt: skip
 LENGTH = (14, 24)
+# How often a failing world is lived again, to shorten it.
+TRIES = 30
 
 # How often each is tried where nothing is emphasized.
 ALWAYS: dict[str, float] = {
@@ -47,7 +49,7 @@ ALWAYS: dict[str, float] = {
     "write_worker": 12, "late_worker": 1, "restore_worker": 6, "listen": 3, "sweep": 4, "sync": 0.15,
     "minutes": 2, "hours": 3, "days": 2, "to_the_due_day": 4, "to_the_night_of_the_clocks": 0.4,
     "freeze": 0.3, "strike": 1, "lasting": 0.3, "no_fault": 3, "by_hand": 1, "delete_by_hand": 0.2,
-    "recreate": 0.3, "call": 1.5,
+    "recreate": 0.3, "call": 1.5, "foreign_deny": 0.3,
 }  # fmt: skip
 ACTIONS: dict[str, Action] = {
     name: getattr(people, name, None) or getattr(forces, name) for name in ALWAYS
@@ -61,6 +63,8 @@ class Emphasis:
     more: dict[str, float] = field(default_factory=dict)
     deaths: float = 0.06
     meanwhile: float = 0.06
+    deeds: tuple[Action, ...] = ()
+    strikes: tuple[str, str] | None = None
 
 
 EMPHASES: dict[str, Emphasis] = {
@@ -85,8 +89,9 @@ EMPHASES: dict[str, Emphasis] = {
 class Tally:
     """What all worlds of a run did, to be shown and asserted."""
 
-    steps: int = 0
-    seeds: int = 0
+    tried: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    steps: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     transitions: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
@@ -247,58 +252,96 @@ def emphasis_of(seed: int) -> str:
     return list(EMPHASES)[seed % len(EMPHASES)]
 
 
-def run(ground: Ground, seed: int, tally: Tally) -> None:
+def run(ground: Ground, seed: int, tally: Tally, emphasis: Emphasis | None = None) -> None:
     """One seed; Broken, with its shortest reproduction, where engine and model do not agree."""
-    steps: list[str] = []
+    what = emphasis_of(seed)
+    tally.tried[what] += 1
+    life = _Life(ground, seed, emphasis or EMPHASES[emphasis_of(seed)])
     try:
-        _live(ground, seed, steps, tally)
+        life.live(tally)
+        tally.held[what] += 1
     except Exception as failed:  # noqa: BLE001, whatever breaks a world is a finding
-        raise Broken(_shown(ground, seed, steps, failed)) from failed
+        words = "" if emphasis else life.shortest()
+        raise Broken(f"{failed}\n{words}") from failed
+    finally:
+        tally.steps[what] += len(life.steps)
 
 
-def _live(
-    ground: Ground, seed: int, steps: list[str], tally: Tally, only: Sequence[int] | None = None
-) -> None:
-    """Draw and do actions; with `only`, exactly those of `steps` at these places."""
-    emphasis = EMPHASES[emphasis_of(seed)]
-    weights = {name: weight * emphasis.more.get(name, 1) for name, weight in ALWAYS.items()}
-    with ground.world(seed) as world:
-        _LAST[:] = [world]
-        world.shares = {"deaths": emphasis.deaths, "meanwhile": emphasis.meanwhile}
-        length = random.Random(f"{seed}-length").randint(*LENGTH)
-        for place in range(length) if only is None else only:
-            if only is None:
-                steps.append(_draw(world, seed, place, weights, tally))
-            else:
-                ACTIONS[steps[place]](world, _dice(seed, place, steps[place]))
-            world.compare()
-        settle(world)
-        world.end()
-        tally.seeds += 1
-        tally.steps += len(steps)
-        tally.transitions += world.transitions()
-        tally.done += world.done
+@dataclass
+class _Life:
+    """The actions of one seed, as they were drawn."""
 
+    ground: Ground
+    seed: int
+    emphasis: Emphasis
+    steps: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
-_LAST: list[World] = []
+    def live(self, tally: Tally, only: Sequence[int] | None = None) -> None:
+        """Draw and do actions; with `only`, exactly those that were drawn at these places."""
+        length = random.Random(f"{self.seed}-length").randint(*LENGTH)
+        with self.ground.world(self.seed) as world:
+            self.told = world.told
+            world.shares = {"deaths": self.emphasis.deaths, "meanwhile": self.emphasis.meanwhile}
+            world.meanwhile, world.strikes = self.emphasis.deeds, self.emphasis.strikes
+            for place in range(length) if only is None else only:
+                if only is None:
+                    self._draw(world, place, tally)
+                else:
+                    name = self.steps[place]
+                    world.says(f"-- {place} {name}")
+                    ACTIONS[name](world, self._dice(place, name))
+                world.compare()
+            settle(world)
+            world.end()
+            tally.transitions += world.transitions()
+            tally.done += world.done
 
+    def _draw(self, world: World, place: int, tally: Tally) -> None:
+        """The first action in a weighted order for which there is something to do."""
+        order = random.Random(f"{self.seed}-{place}")
+        left = {name: each * self.emphasis.more.get(name, 1) for name, each in ALWAYS.items()}
+        while True:
+            name = order.choices(list(left), list(left.values()))[0]
+            del left[name]
+            world.says(f"-- {place} {name}")
+            self.steps.append(name)
+            if ACTIONS[name](world, self._dice(place, name)) is not None:
+                tally.actions[name] += 1
+                return
+            self.steps.pop()
+            world.told.pop()
 
-def _dice(seed: int, place: int, name: str) -> random.Random:
-    return random.Random(f"{seed}-{place}-{name}")
+    def _dice(self, place: int, name: str) -> random.Random:
+        return random.Random(f"{self.seed}-{place}-{name}")
 
+    def _fails(self, places: Sequence[int]) -> bool:
+        try:
+            self.live(Tally(), places)
+        except Exception:  # noqa: BLE001, as above
+            return True
+        return False
 
-def _draw(world: World, seed: int, place: int, weights: dict[str, float], tally: Tally) -> str:
-    """The first action in a weighted order for which there is something to do."""
-    order, left = random.Random(f"{seed}-{place}"), dict(weights)
-    while left:
-        name = order.choices(list(left), list(left.values()))[0]
-        del left[name]
-        world.says(f"-- {place} {name}")
-        if ACTIONS[name](world, _dice(seed, place, name)) is not None:
-            tally.actions[name] += 1
-            return name
-        world.told.pop()
-    return "minutes"
+    def shortest(self) -> str:
+        """The one line that reproduces it, and what happened in the shortest world that fails."""
+        kept, size, tries = list(range(len(self.steps))), max(len(self.steps) // 2, 1), TRIES
+        while size and tries:
+            place = 0
+            while place < len(kept) and tries:
+                fewer = kept[:place] + kept[place + size :]
+                tries -= 1
+                if self._fails(fewer):
+                    kept = fewer
+                else:
+                    place += size
+            size //= 2
+        again = self._fails(kept)
+        story = "\n".join(self.told if again else ["It does not fail again."])
+        return f"""
+    python -m pytest tests/migrations_app/worlds --seed={self.seed}
+
+Emphasis: {emphasis_of(self.seed)}. {len(kept)} of {len(self.steps)} steps are enough:
+{story}"""
 
 
 def settle(world: World) -> None:
@@ -318,16 +361,3 @@ def settle(world: World) -> None:
         if not user.gone and world.bears_its_name(user) and change.attempts < running.MOST_CLAIMS:
             raise Broken(f"Rule 14: {change} never ends: {change.result} {change.error}")
     IamUser.objects.filter(user_name="break-glass").get()
-
-
-def _shown(ground: Ground, seed: int, steps: list[str], failed: Exception) -> str:
-    """The one line that reproduces it, the shortest list of actions that fails, what happened."""
-    words, kept = str(failed), list(range(len(steps) + 1))
-    told = "\n".join(_LAST[0].told)
-    full = [*steps]
-    return f"""{words}
-
-    python -m pytest tests/migrations_app/worlds --seed={seed}
-
-emphasis {emphasis_of(seed)}; {len(kept)} steps: {full}
-{told}"""

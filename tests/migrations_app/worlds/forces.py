@@ -36,7 +36,16 @@ _STRUCK = (
     "PutUserPermissionsBoundary", "GetAccessKeyLastUsed", "ListAttachedUserPolicies",
 )  # fmt: skip
 _READS = ("GetUser", "ListAccessKeys", "ListUsers", "ListAttachedUserPolicies", "GetLoginProfile")
-FOREIGN_DENY = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+
+
+def rival(world: World, rng: random.Random) -> object:
+    """The lease ran out while a call hung: another worker takes the change and brings it on."""
+    world.stage.no_waiting()
+    for change in Change.objects.filter(status="running").select_related("departure__user"):
+        job = running.run_restore if change.move == "restore" else running.run_change
+        world.says(f"another worker takes {change}")
+        job(change.pk)
+    return True
 
 
 # ── Workers ──────────────────────────────────────────────────────────────────────────────────────
@@ -50,7 +59,8 @@ def plot(world: World, rng: random.Random) -> Plot:
             return Plot(call=rng.randint(1, 24), after=chance(rng, 0.5))
         return Plot(statement=rng.randint(1, 90))
     if chance(rng, acted):
-        deed, dice = rng.choice((*_MEANWHILE, by_hand, recreate)), random.Random(rng.random())
+        deeds = (*_MEANWHILE, by_hand, recreate, rival)
+        deed, dice = rng.choice(world.meanwhile or deeds), random.Random(rng.random())
 
         def meanwhile() -> None:
             # Whoever wrote to AWS looks at the identity again after ten seconds (rule 2).
@@ -247,7 +257,7 @@ def sync(world: World, rng: random.Random) -> object:
 
 def good_batch(world: World, rng: random.Random) -> object:
     """A batch on a good day: asked for, approved, settled, started, and worked on."""
-    if people.whole_batch(world, rng) is None:
+    if world.model.stop or people.whole_batch(world, rng) is None:
         return None
     if chance(rng, 0.7):
         _skip(world, hours=25)
@@ -259,11 +269,16 @@ def good_batch(world: World, rng: random.Random) -> object:
 
 def ripen(world: World, rng: random.Random) -> object:
     """Somebody's watch or soak is over and was listened to; the sweep shuts, a worker works."""
-    if to_the_due_day(world, rng, 3600) is None:
+    if world.model.stop or to_the_due_day(world, rng, 3600) is None:
         return None
     listen(world, rng)
     _sweep(world, rng, "shut")
     write_worker(world, rng)
+    ready = [row for row in world.departures("soaking") if people.fit(world, row)]
+    if ready and chance(rng, 0.7):
+        people.whole_batch(world, rng)
+        _sweep(world, rng, "start")
+        write_worker(world, rng)
     return True
 
 
@@ -351,6 +366,7 @@ def strike(world: World, rng: random.Random) -> object:
     """One call fails once, some calls from now."""
     kind = rng.choice(STRIKES)
     operation = rng.choice(_READS if kind == "stale" else (*_STRUCK, "*"))
+    kind, operation = world.strikes or (kind, operation)
     if kind in ("no-such-entity", "delete-conflict", "limit-exceeded") and operation == "*":
         return None
     world.stage.fault(kind, operation, skip=rng.choice((0, 0, 1, 3)))
@@ -389,7 +405,7 @@ def by_hand(world: World, rng: random.Random) -> object:
         return None
     user = world.user(row)
     keys = [one for one in user.now.status if one.startswith("AKIA")]
-    kind = rng.choice(("make", "switch", "policy", "deny", "fence", "boundary", "password", "rename"))
+    kind = rng.choice(("make", "switch", "policy", "fence", "boundary", "password", "rename"))
     if kind == "make":
         return world.administrator("CreateAccessKey", user.name)
     if kind == "switch" and keys:
@@ -400,9 +416,6 @@ def by_hand(world: World, rng: random.Random) -> object:
         arn = "arn:aws:iam::aws:policy/SecurityAudit"
         there = "Detach" if arn in user.now.policies else "Attach"
         return world.administrator(f"{there}UserPolicy", user.name, PolicyArn=arn)
-    if kind == "deny" and not (user.ours or user.undone):
-        # Somebody else's deny: never ours to take off.
-        return world.administrator("AttachUserPolicy", user.name, PolicyArn=model.FENCE)
     if kind == "fence" and user.ours and model.FENCE in user.now.policies:
         return world.administrator("DetachUserPolicy", user.name, PolicyArn=model.FENCE)
     if kind == "boundary" and user.now.boundary != model.FENCE:
@@ -415,6 +428,14 @@ def by_hand(world: World, rng: random.Random) -> object:
     if kind == "rename":
         return world.administrator("UpdateUser", user.name, NewUserName=f"{user.name}-x"[:40])
     return None
+
+
+def foreign_deny(world: World, rng: random.Random) -> object:
+    """Somebody denies everything to a user by hand: never ours to take off."""
+    row = _there(world, rng)
+    if row is None or world.user(row).ours or world.user(row).undone:
+        return None
+    return world.administrator("AttachUserPolicy", world.user(row).name, PolicyArn=model.FENCE)
 
 
 def delete_by_hand(world: World, rng: random.Random) -> object:

@@ -56,6 +56,8 @@ def compose(world: World, rng: random.Random, urgent: bool = False) -> object:
     fresh = [row for row in free if row.state in ("owner-assigned", "discovered")]
     move = "delete" if ripe and not urgent and (not fresh or chance(rng, 0.6)) else "disable"
     wanted = ripe if move == "delete" else fresh
+    if chance(rng, 0.75):
+        wanted = [row for row in wanted if urgent or fit(world, row)]
     if not wanted:
         return None
     rows = rng.sample(wanted, min(len(wanted), rng.choice((1, 1, 2, 3))))
@@ -73,6 +75,15 @@ def compose(world: World, rng: random.Random, urgent: bool = False) -> object:
         if row.state == "discovered" and not row.protection:
             world.user(row).state, world.user(row).owner = "owner-assigned", "security"
     return look(world, batch)
+
+
+def fit(world: World, row: Departure) -> bool:
+    """Whether a sensible person would choose this user for a batch now."""
+    user, now = world.user(row), world.now()
+    if user.protection or user.gone or user.disputed or row.handed_to or row.restored_at:
+        return False
+    due = user.due()
+    return row.state == "owner-assigned" or bool(due and due <= now and not user.hit)
 
 
 def look(world: World, batch: Batch) -> bool:

@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import pytest
 
-from tests.migrations_app.worlds.driver import Ground, Tally, run
+from migrations_app.lifecycle import MOVES
+from tests.migrations_app.worlds import proof
+from tests.migrations_app.worlds.driver import ACTIONS, EMPHASES, Ground, Tally, run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("worlds")]
+
+# Seeds of each emphasis in `make test`, and of all in `make test-all`.
+EACH = 4
+THOUSANDS = int(os.environ.get("IAMCLEANUP_WORLDS", "3000"))
+CHUNK = 50
+TABLE = {f"{one.name}: {each} -> {one.target}" for one in MOVES.values() for each in one.sources}
+
+_selection = Tally()
 
 
-def test_try(ground: Ground, pytestconfig: pytest.Config) -> None:
-    import time
+def live(ground: Ground, seeds: Iterable[int], tally: Tally) -> None:
+    with proof.counted(tally):
+        for seed in seeds:
+            run(ground, seed, tally)
+
+
+def test_the_world_of_a_seed(ground: Ground, pytestconfig: pytest.Config) -> None:
+    """With `--seed=N` that world alone; without, the first one."""
     seed = pytestconfig.getoption("--seed", default=None)
-    tally = Tally()
-    a, b = map(int, os.environ.get("SEEDS", "0-8").split("-"))
-    began = time.process_time()
-    failed = {}
-    import cProfile, pstats
-    prof = cProfile.Profile() if os.environ.get("PROF") else None
-    if prof: prof.enable()
-    for one in [seed] if seed is not None else range(a, b):
-        try:
-            run(ground, one, tally)
-        except Exception as e:
-            failed[one] = str(e)
-            if seed is not None: raise
-    if prof:
-        prof.disable(); st = pstats.Stats(prof); st.sort_stats("cumulative").print_stats("w-worlds", 60); st.sort_stats("tottime").print_stats(25)
-    if os.environ.get("TOLD"):
-        from tests.migrations_app.worlds.driver import _LAST
-        print("\n".join(_LAST[0].told))
-    n = (1 if seed is not None else b - a)
-    print()
-    for one, text in failed.items(): print(one, text.split("\n")[0][:600])
-    print(f"{n} seeds, {len(failed)} failed, {(time.process_time() - began)/n:.2f}s each, {tally.steps} steps")
-    print(tally.actions); print(tally.transitions); print(tally.done)
+    run(ground, 0 if seed is None else seed, Tally())
+
+
+@pytest.mark.parametrize("emphasis", EMPHASES)
+def test_a_selection_of_worlds_holds(ground: Ground, emphasis: str) -> None:
+    first = list(EMPHASES).index(emphasis)
+    seeds = range(first, len(EMPHASES) * EACH, len(EMPHASES))
+    live(ground, seeds, _selection)
+
+
+def test_in_the_selection_everything_happens() -> None:
+    """The worlds must not go dull: every action, and every row of the lifecycle's table."""
+    if _selection.tried.total() < len(EMPHASES) * EACH:
+        pytest.skip("Only part of the selection ran.")
+    assert set(ACTIONS) - set(_selection.actions) == set()
+    assert TABLE - set(_selection.transitions) == set()
+    assert _selection.done["killed"] > 0
+    assert _selection.done["restored"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, THOUSANDS, CHUNK))
+def test_thousands_of_worlds_hold(ground: Ground, first: int) -> None:
+    live(ground, range(first, min(first + CHUNK, THOUSANDS)), Tally())

@@ -60,6 +60,9 @@ class World:
     stage: Stage
     pace: Pace
     model: Model
+    # Where a test wants just these disturbances.
+    meanwhile: tuple[Callable[..., object], ...] = ()
+    strikes: tuple[str, str] | None = None
     told: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     # How often a worker dies, and how often somebody acts between two of its writes.

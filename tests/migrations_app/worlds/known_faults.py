@@ -1,0 +1,132 @@
+"""Faults put into the engine on purpose: worlds that do not find them prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from migrations_app import aws, guards
+from migrations_app.changes import batches, forward, journal, restoring, running, situation
+from migrations_app.changes.journal import RowJournal
+from migrations_app.models import Batch, Call, Change, Departure
+from tests.migrations_app.worlds import forces, people
+from tests.migrations_app.worlds.driver import Emphasis
+
+_BUSY = {"good_batch": 4, "ripen": 3, "write_worker": 2}
+
+
+@dataclass(frozen=True)
+class KnownFault:
+    """How the engine is broken, and of what the worlds that look for it have more."""
+
+    put: Callable[[pytest.MonkeyPatch], None]
+    emphasis: Emphasis = field(default_factory=Emphasis)
+    seeds: int = 20
+
+
+class _NoStop:
+    """An emergency stop that nobody can see."""
+
+    class objects:  # noqa: N801, as Django calls it
+        @staticmethod
+        def filter(**_: Any) -> Any:
+            return Batch.objects.none()
+
+
+def _protection_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RowJournal, "gate", RowJournal.hold)
+
+
+def _stop_ignored(patch: pytest.MonkeyPatch) -> None:
+    for module in (journal, running, situation):
+        patch.setattr(module, "EmergencyStop", _NoStop)
+
+
+def _lease_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RowJournal, "hold", lambda self, lease=None: None)
+
+
+def _line_dropped(patch: pytest.MonkeyPatch) -> None:
+    really = RowJournal.before
+
+    def before(self: RowJournal, call: aws.PlannedCall, attempt: int) -> int:
+        line = really(self, call, attempt)
+        Call.objects.filter(pk=line, operation="DeleteLoginProfile").delete()
+        return line
+
+    patch.setattr(RowJournal, "before", before)
+
+
+def _identity_not_compared(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(aws.Writer, "same_user", lambda self: None)
+    patch.setattr(forward, "_not_this_user", lambda change, why: forward.LeftOut(why))
+
+
+def _all_keys_activated(patch: pytest.MonkeyPatch) -> None:
+    really = restoring.made_by_us
+
+    def made(departure: Departure, by: Change | None = None) -> aws.Made:
+        saved = departure.holdings.first()
+        keys = [key["id"] for key in saved.document["access_keys"]] if saved else []
+        return replace(really(departure, by), access_keys=frozenset(keys))
+
+    patch.setattr(restoring, "made_by_us", made)
+
+
+def _foreign_fence_detached(patch: pytest.MonkeyPatch) -> None:
+    really = restoring.made_by_us
+
+    def made(departure: Departure, by: Change | None = None) -> aws.Made:
+        return replace(really(departure, by), policy_fence=True)
+
+    patch.setattr(restoring, "made_by_us", made)
+
+
+def _no_proof(patch: pytest.MonkeyPatch) -> None:
+    proof = aws.Proof("NoSuchEntity", "DeleteUser")
+    patch.setattr(aws, "prove_deleted", lambda *_, **__: proof)
+
+
+def _hit_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(guards, "_objections", lambda s, now: iter(()))
+
+
+def _approval_survives(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(batches, "_draft", lambda batch: Batch.objects.select_related("account").get(
+        pk=batch.pk))  # fmt: skip
+
+
+KNOWN: dict[str, KnownFault] = {
+    "the gate ignores protection": KnownFault(
+        _protection_ignored, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.protect,))
+    ),
+    "the emergency stop is ignored": KnownFault(
+        _stop_ignored, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.pull,))
+    ),
+    "the lease is ignored": KnownFault(
+        _lease_ignored, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(forces.rival,))
+    ),
+    "a journal line is dropped": KnownFault(_line_dropped, Emphasis(_BUSY, deaths=0)),
+    "the identity is not compared": KnownFault(
+        _identity_not_compared, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(forces.recreate,))
+    ),
+    "a restore activates all keys": KnownFault(_all_keys_activated, Emphasis({"undo": 20})),
+    "a foreign deny is detached": KnownFault(
+        _foreign_fence_detached, Emphasis({"foreign_deny": 30, "undo": 15, "good_batch": 3})
+    ),
+    "deleted is recorded without proof": KnownFault(
+        _no_proof,
+        Emphasis(
+            {**_BUSY, "strike": 8, "no_fault": 0}, deaths=0, strikes=("no-such-entity", "DeleteUser")
+        ),
+    ),
+    "shut in spite of an open hit": KnownFault(
+        _hit_ignored, Emphasis({**_BUSY, "call": 8, "close_hit": 0.1}, deaths=0)
+    ),
+    "an approval survives a changed batch": KnownFault(
+        _approval_survives, Emphasis({"change_draft": 10, "whole_batch": 3})
+    ),
+}
