@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import botocore.session
-from botocore.config import Config
 
 _made: dict[tuple[str, str, int], Any] = {}
 
@@ -28,13 +27,15 @@ class LentCore:
     def get_credentials(self) -> Any:
         return self._provider.load_credentials() if self._provider else None
 
-    def create_client(self, service: str, region_name: str, config: Config) -> Lent:
+    def create_client(self, service: str, region_name: str, config: Any) -> Lent:
         tries = config.retries["total_max_attempts"]
         key = (service, region_name, tries)
         if key not in _made:
             core = botocore.session.Session()
             _made[key] = core.create_client(service, region_name=region_name, config=config)
-        return Lent(_made[key], self.get_credentials() or botocore.session.Session().get_credentials())
+        return Lent(
+            _made[key], self.get_credentials() or botocore.session.Session().get_credentials()
+        )
 
 
 class Lent:

@@ -20,13 +20,16 @@ from demo.aws.rhythm import Rhythm
 from demo.aws.state import AccessKey, LoginProfile, MfaDevice, Upload, User, VirtualMfa
 from inventory import clock
 from inventory.models import IamUser
+from migrations_app import changes
 from migrations_app.changes import running
 from migrations_app.lifecycle import State
 from migrations_app.models import Change
 from tests.migrations_app.conftest import Pace
 from tests.migrations_app.stage import BOUNDARY, Stage, one_key, ten_policies
-from tests.migrations_app.worlds import forces, people
-from tests.migrations_app.worlds.model import FENCE, Model
+from tests.migrations_app.worlds import batches, clocks, foreign, people, workers
+from tests.migrations_app.worlds.comparing import compare
+from tests.migrations_app.worlds.held import FENCE
+from tests.migrations_app.worlds.model import Model
 from tests.migrations_app.worlds.world import Broken, World, enter, watched
 
 Action = Callable[[World, random.Random], object]
@@ -46,13 +49,15 @@ ALWAYS: dict[str, float] = {
     "change_draft": 1, "void": 1, "pause": 1, "resume": 4, "abort": 1, "retry": 4, "skip": 1,
     "take_over": 1, "restore": 2, "restore_batch": 0.5, "protect": 1, "unprotect": 2, "pull": 0.7,
     "lift": 6, "close_hit": 4, "extend": 1, "dispute": 1, "own": 1, "roles": 1, "half_deleted": 3,
-    "write_worker": 12, "late_worker": 1, "restore_worker": 6, "listen": 3, "sweep": 4, "sync": 0.15,
-    "minutes": 2, "hours": 3, "days": 2, "to_the_due_day": 4, "to_the_night_of_the_clocks": 0.4,
+    "write_worker": 12, "late_worker": 1, "restore_worker": 6, "listen": 3, "sweep": 4,
+    "minutes": 2, "sync": 0.15, "hours": 3, "days": 2, "to_the_due_day": 4,
+    "to_the_night_of_the_clocks": 0.4,
     "freeze": 0.3, "strike": 1, "lasting": 0.3, "no_fault": 3, "by_hand": 1, "delete_by_hand": 0.2,
     "recreate": 0.3, "call": 1.5, "foreign_deny": 0.3,
 }  # fmt: skip
+_MODULES = (people, workers, clocks, foreign, batches)
 ACTIONS: dict[str, Action] = {
-    name: getattr(people, name, None) or getattr(forces, name) for name in ALWAYS
+    name: next(getattr(one, name) for one in _MODULES if hasattr(one, name)) for name in ALWAYS
 }
 
 
@@ -73,13 +78,33 @@ EMPHASES: dict[str, Emphasis] = {
     "foreign hands": Emphasis({"by_hand": 8, "call": 4, "delete_by_hand": 4}, meanwhile=0.25),
     "re-creation": Emphasis({"recreate": 16, "delete_by_hand": 8, "sync": 8, "by_hand": 2}),
     "clocks and rails": Emphasis(
-        {"hours": 3, "days": 2, "to_the_night_of_the_clocks": 8, "freeze": 8, "roles": 3, "extend": 3,
-         "dispute": 3}
-    ),  # fmt: skip
+        {
+            "hours": 3,
+            "days": 2,
+            "to_the_night_of_the_clocks": 8,
+            "freeze": 8,
+            "roles": 3,
+            "extend": 3,
+            "dispute": 3,
+        }
+    ),
     "people's races": Emphasis(
-        {"protect": 3, "unprotect": 2, "pull": 3, "pause": 3, "abort": 2, "own": 5, "void": 3,
-         "change_draft": 4, "take_over": 3, "skip": 3, "compose": 4, "roles": 2}, meanwhile=0.4
-    ),  # fmt: skip
+        {
+            "protect": 3,
+            "unprotect": 2,
+            "pull": 3,
+            "pause": 3,
+            "abort": 2,
+            "own": 5,
+            "void": 3,
+            "change_draft": 4,
+            "take_over": 3,
+            "skip": 3,
+            "compose": 4,
+            "roles": 2,
+        },
+        meanwhile=0.4,
+    ),
     "restores": Emphasis({"restore": 6, "restore_batch": 6, "restore_worker": 2}, deaths=0.15),
     "urgent batches": Emphasis({"urgent_batch": 10, "call": 2}, deaths=0.1, meanwhile=0.1),
 }
@@ -185,11 +210,11 @@ def lay(stage: Stage, pace: Pace, still: StillTime) -> Ground:
     with watched(world):
         world.stage.skip(hours=1)
         _disable(world, "soaking", "shut")
-        forces._skip(world, days=3)
+        clocks.skip_on(world, days=3)
         _disable(world, "watched", "fence")
-        forces._skip(world, days=2)
-        forces.listen(world, random.Random(0))
-        world.compare()
+        clocks.skip_on(world, days=2)
+        workers.listen(world, random.Random(0))
+        compare(world)
     return Ground(stage, pace, still, world)
 
 
@@ -207,9 +232,9 @@ def _disable(world: World, name: str, method: str) -> None:
     """Through the verbs, with the model listening."""
     row = next(row for row in world.departures() if row.user.user_name == name)
     dice = _Chosen(row, method)
-    people.whole_batch(world, dice)
-    world.work("sweeps", forces.changes.sweep)
-    forces.write_worker(world, dice)
+    batches.whole_batch(world, dice)
+    world.work("sweeps", changes.sweep)
+    workers.write_worker(world, dice)
 
 
 class _Chosen(random.Random):
@@ -260,7 +285,7 @@ def run(ground: Ground, seed: int, tally: Tally, emphasis: Emphasis | None = Non
     try:
         life.live(tally)
         tally.held[what] += 1
-    except Exception as failed:  # noqa: BLE001, whatever breaks a world is a finding
+    except Exception as failed:
         words = "" if emphasis else life.shortest()
         raise Broken(f"{failed}\n{words}") from failed
     finally:
@@ -291,7 +316,7 @@ class _Life:
                     name = self.steps[place]
                     world.says(f"-- {place} {name}")
                     ACTIONS[name](world, self._dice(place, name))
-                world.compare()
+                compare(world)
             settle(world)
             world.end()
             tally.transitions += world.transitions()
@@ -350,12 +375,12 @@ def settle(world: World) -> None:
     world.shares = {"deaths": 0.0, "meanwhile": 0.0}
     dice = random.Random(0)
     for change in Change.objects.filter(move="restore", status="failed"):
-        forces.changes.retry(change, world.people.jonas)
+        changes.retry(change, world.people.jonas)
     for _ in range(6):
-        forces._skip(world, minutes=1)
-        if forces.restore_worker(world, dice) is None:
+        clocks.skip_on(world, minutes=1)
+        if workers.restore_worker(world, dice) is None:
             break
-    world.compare()
+    compare(world)
     for change in Change.objects.filter(move="restore", status__in=("queued", "running")):
         user = world.user(change.departure)
         if not user.gone and world.bears_its_name(user) and change.attempts < running.MOST_CLAIMS:

@@ -12,7 +12,7 @@ from migrations_app import aws, guards
 from migrations_app.changes import batches, forward, journal, restoring, running, situation
 from migrations_app.changes.journal import RowJournal
 from migrations_app.models import Batch, Call, Change, Departure
-from tests.migrations_app.worlds import forces, people
+from tests.migrations_app.worlds import foreign, people, workers
 from tests.migrations_app.worlds.driver import Emphasis
 
 _BUSY = {"good_batch": 4, "ripen": 3, "write_worker": 2}
@@ -23,6 +23,7 @@ class KnownFault:
     """How the engine is broken, and of what the worlds that look for it have more."""
 
     put: Callable[[pytest.MonkeyPatch], None]
+    words: str
     emphasis: Emphasis = field(default_factory=Emphasis)
     seeds: int = 20
 
@@ -30,7 +31,7 @@ class KnownFault:
 class _NoStop:
     """An emergency stop that nobody can see."""
 
-    class objects:  # noqa: N801, as Django calls it
+    class objects:
         @staticmethod
         def filter(**_: Any) -> Any:
             return Batch.objects.none()
@@ -101,32 +102,45 @@ def _approval_survives(patch: pytest.MonkeyPatch) -> None:
 
 KNOWN: dict[str, KnownFault] = {
     "the gate ignores protection": KnownFault(
-        _protection_ignored, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.protect,))
+        _protection_ignored,
+        "Rule 3",
+        Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.protect,)),
     ),
     "the emergency stop is ignored": KnownFault(
-        _stop_ignored, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.pull,))
+        _stop_ignored, "Rule 12", Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.pull,))
     ),
     "the lease is ignored": KnownFault(
-        _lease_ignored, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(forces.rival,))
+        _lease_ignored,
+        "and has ended",
+        Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(workers.rival,)),
     ),
-    "a journal line is dropped": KnownFault(_line_dropped, Emphasis(_BUSY, deaths=0)),
+    "a journal line is dropped": KnownFault(_line_dropped, "Rule 10", Emphasis(_BUSY, deaths=0)),
     "the identity is not compared": KnownFault(
-        _identity_not_compared, Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(forces.recreate,))
+        _identity_not_compared,
+        "Rule 2",
+        Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(foreign.recreate,)),
     ),
-    "a restore activates all keys": KnownFault(_all_keys_activated, Emphasis({"undo": 20})),
+    "a restore activates all keys": KnownFault(
+        _all_keys_activated, "Rule 9", Emphasis({"undo": 20})
+    ),
     "a foreign deny is detached": KnownFault(
-        _foreign_fence_detached, Emphasis({"foreign_deny": 30, "undo": 15, "good_batch": 3})
+        _foreign_fence_detached,
+        "Rule 9",
+        Emphasis({"foreign_deny": 30, "undo": 15, "good_batch": 3}),
     ),
     "deleted is recorded without proof": KnownFault(
         _no_proof,
+        "Rule 7",
         Emphasis(
-            {**_BUSY, "strike": 8, "no_fault": 0}, deaths=0, strikes=("no-such-entity", "DeleteUser")
+            {**_BUSY, "strike": 8, "no_fault": 0},
+            deaths=0,
+            strikes=("no-such-entity", "DeleteUser"),
         ),
     ),
     "shut in spite of an open hit": KnownFault(
-        _hit_ignored, Emphasis({**_BUSY, "call": 8, "close_hit": 0.1}, deaths=0)
+        _hit_ignored, "open hit", Emphasis({**_BUSY, "call": 8, "close_hit": 0.1}, deaths=0)
     ),
     "an approval survives a changed batch": KnownFault(
-        _approval_survives, Emphasis({"change_draft": 10, "whole_batch": 3})
+        _approval_survives, "was allowed", Emphasis({"change_draft": 10, "whole_batch": 3})
     ),
 }

@@ -7,14 +7,27 @@ sent. `broken` holds every sentence of the design that did not hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-FENCE = "arn:aws:iam::aws:policy/AWSDenyAll"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+from tests.migrations_app.worlds.held import (
+    DELETES,
+    FENCE,
+    SWITCHES,
+    Batch,
+    Held,
+    Item,
+    Job,
+    Ours,
+    Params,
+    User,
+    credential_of,
+)
+
+HOUR = timedelta(hours=1)
 # An event is in the trail within 15 minutes; what is at the fence's edge is neither hit nor knock.
 LAG, EDGE = timedelta(minutes=20), timedelta(minutes=6)
 OFF = ("disabled", "soaking")
@@ -26,144 +39,6 @@ STEPS = {
 BY_WORKERS = {
     ("approved", "running"), ("approved", "draft"), ("running", "paused"), ("running", "done"),
 }  # fmt: skip
-PARAMETERS = ("AccessKeyId", "SSHPublicKeyId", "CertificateId", "ServiceSpecificCredentialId")
-SWITCHES = tuple(
-    f"Update{what}"
-    for what in ("AccessKey", "SSHPublicKey", "SigningCertificate", "ServiceSpecificCredential")
-)
-PARTS = {"RemoveUserFromGroup": "GroupName", "DeleteUserPolicy": "PolicyName",
-         "DeactivateMFADevice": "SerialNumber"}  # fmt: skip
-DELETES = {
-    "DeleteAccessKey", "DeleteLoginProfile", "DeleteServiceSpecificCredential",
-    "DeleteSSHPublicKey", "DeleteSigningCertificate", "DeactivateMFADevice",
-    "DeleteVirtualMFADevice", "RemoveUserFromGroup", "DeleteUserPolicy", "DetachUserPolicy",
-    "DeleteUser",
-}  # fmt: skip
-Params = Mapping[str, str]
-
-
-@dataclass
-class Held:
-    """What a user holds in AWS; `status` by credential id, `parts` are groups, policies, devices."""
-
-    status: dict[str, str] = field(default_factory=dict)
-    password: bool = False
-    policies: set[str] = field(default_factory=set)
-    boundary: str = ""
-    parts: set[str] = field(default_factory=set)
-
-    @property
-    def fenced(self) -> bool:
-        return FENCE in self.policies or self.boundary == FENCE
-
-    @property
-    def shut(self) -> bool:
-        return self.fenced and not self.password and "Active" not in self.status.values()
-
-    def take(self, operation: str, params: Params, made: str = "") -> None:
-        """What one call does; `made` is the id that AWS gave."""
-        credential = next((params[name] for name in PARAMETERS if name in params), made)
-        if operation in SWITCHES:
-            if credential in self.status:
-                self.status[credential] = params["Status"]
-        elif operation == "CreateAccessKey":
-            self.status[made] = "Active"
-        elif operation in PARTS:
-            self.parts.discard(params[PARTS[operation]])
-        elif operation == "AttachUserPolicy":
-            self.policies.add(params["PolicyArn"])
-        elif operation == "DetachUserPolicy":
-            self.policies.discard(params["PolicyArn"])
-        elif operation == "PutUserPermissionsBoundary":
-            self.boundary = params["PermissionsBoundary"]
-        elif operation == "DeleteUserPermissionsBoundary":
-            self.boundary = ""
-        elif operation in ("CreateLoginProfile", "DeleteLoginProfile"):
-            self.password = operation.startswith("Create")
-        elif operation in DELETES:
-            self.status.pop(credential, None)
-
-
-@dataclass
-class Ours:
-    """What the product did to a user since it last had access, and what it had before."""
-
-    before: Held
-    credentials: set[str] = field(default_factory=set)
-    password: bool = False
-    fence: str = ""
-    urgent: bool = False
-
-
-@dataclass
-class User:
-    """One IAM user. `state` is "" until the product lists it; `gone` is "us" or "outside"."""
-
-    id: str
-    name: str
-    now: Held
-    state: str = ""
-    owner: str = ""
-    protection: str = ""
-    gone: str = ""
-    final: bool = False
-    ours: Ours | None = None
-    undone: Ours | None = None  # of the last restore, which is read back and repaired for an hour
-    restoring: bool = False
-    hit: bool = False
-    disputed: date | None = None
-    fenced_at: datetime | None = None
-    clock_at: datetime | None = None
-    not_before: datetime | None = None
-    heard_at: datetime | None = None
-    used_at: datetime | None = None
-    attempts: dict[str, datetime] = field(default_factory=dict)  # what no hit has told yet
-
-    def due(self) -> datetime | None:
-        length = {"disabled": 7 * DAY, "soaking": 14 * DAY}.get(self.state)
-        if self.clock_at is None or length is None:
-            return None
-        return max(self.clock_at + length, self.not_before or self.clock_at)
-
-
-@dataclass
-class Item:
-    """What was frozen about one user of a batch when it was looked at."""
-
-    name: str
-    owner: str
-    held: Held
-    looked_at: datetime
-
-
-@dataclass
-class Batch:
-    move: str
-    method: str
-    urgent: bool
-    composed_by: str
-    status: str = "draft"
-    asked_by: str = ""
-    approver: str = ""
-    approved_at: datetime | None = None
-    items: dict[str, Item] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
-    approved: dict[str, Item] = field(default_factory=dict)
-
-    def lapses(self) -> datetime:
-        assert self.approved_at
-        return self.approved_at + 7 * DAY
-
-
-@dataclass(frozen=True)
-class Job:
-    """One change as its row names it: whose, which move, of which batch."""
-
-    pk: int
-    user: str
-    move: str
-    batch: int = 0
-    follows: bool = False
 
 
 @dataclass
@@ -220,7 +95,7 @@ class Model:
         self, user: User, operation: str, params: Params, now: datetime, made: str
     ) -> None:
         user.now.take(operation, params, made)
-        credential = next((params[name] for name in PARAMETERS if name in params), made)
+        credential = credential_of(params, made)
         ours = user.ours or user.undone
         switched = ours and credential in ours.credentials and params.get("Status") == "Inactive"
         if ours and not switched and params.get("PolicyArn") != FENCE:
@@ -266,7 +141,7 @@ class Model:
         if job.pk not in self.begun and user.id in batch.approved:
             self._begins(user, batch, job, now, what)
         self.begun.add(job.pk)
-        self._goes_forward(user, batch, job, operation, params, what)
+        self._goes_forward(user, job, operation, params)
 
     def _begins(self, user: User, batch: Batch, job: Job, now: datetime, what: str) -> None:
         item = batch.approved[user.id]
@@ -300,9 +175,8 @@ class Model:
             now.boundary = item.held.boundary
         return item.name == user.name and item.held == now
 
-    def _goes_forward(
-        self, user: User, batch: Batch, job: Job, operation: str, params: Params, what: str
-    ) -> None:
+    def _goes_forward(self, user: User, job: Job, operation: str, params: Params) -> None:
+        batch, what = self.batches[job.batch], f"{operation} for {user.name} ({job.move})"
         if job.move == "delete":
             self.must(operation in DELETES, f"{what} is no part of a deletion.")
             user.final = True
@@ -322,13 +196,13 @@ class Model:
         else:
             off = operation in SWITCHES and params["Status"] == "Inactive"
             self.must(off, f"{what} is no part of a shut.")
-            mine.credentials |= {params[name] for name in PARAMETERS if name in params}
+            mine.credentials.add(credential_of(params))
         mine.urgent = mine.urgent or batch.urgent
 
     def _undoes(self, user: User, operation: str, params: Params, what: str) -> None:
         mine = user.ours or user.undone or Ours(Held())
         if operation in SWITCHES:
-            credential = next(params[name] for name in PARAMETERS if name in params)
+            credential = credential_of(params)
             leaked = mine.urgent and operation == "UpdateAccessKey"
             ours = credential in mine.credentials and params["Status"] == "Active" and not leaked
         elif operation == "DetachUserPolicy":
@@ -353,7 +227,9 @@ class Model:
         what = f"{user.name} is recorded as {state}"
         if state == "deleted":
             self.must(user.gone, f"Rule 7: {what}, but AWS has it still.")
-            self.must(outside == (user.gone == "outside") or user.final, f"{what}, not by {user.gone}.")
+            self.must(
+                outside == (user.gone == "outside") or user.final, f"{what}, not by {user.gone}."
+            )
             self.must(outside or user.state == "soaking", f"{what} from {user.state}.")
             user.final = user.restoring = False
         else:
@@ -368,7 +244,7 @@ class Model:
         user.state = state
 
     def restored(self, user: User, now: datetime) -> None:
-        """A restore was recorded as done: the user holds exactly what it had, minus the password."""
+        """A restore was recorded as done: the user holds what it had, but for the password."""
         user.restoring, user.hit, user.undone, user.ours = False, False, user.ours, None
         user.fenced_at = user.clock_at = user.not_before = None
         user.attempts.clear()
@@ -392,7 +268,9 @@ class Model:
             two = batch.approver in self.approvers and batch.approver != batch.asked_by
             self.must(two, f"Rule 4: batch {number} starts without an approval.")
             self.must(not self.stop, f"Rule 12: batch {number} starts in spite of the stop.")
-            self.must(batch.urgent or self.open(now), f"Rule 12: batch {number} starts, window closed.")
+            self.must(
+                batch.urgent or self.open(now), f"Rule 12: batch {number} starts, window closed."
+            )
         if status == "draft":
             self.void(number)
         batch.status = status
