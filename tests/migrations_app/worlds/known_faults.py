@@ -138,7 +138,7 @@ KNOWN: dict[str, KnownFault] = {
         ),
     ),
     "shut in spite of an open hit": KnownFault(
-        _hit_ignored, "open hit", Emphasis({**_BUSY, "call": 8, "close_hit": 0.1}, deaths=0)
+        _hit_ignored, "open hit", Emphasis({"call": 40, "ripen": 4, "close_hit": 0.1}, deaths=0, meanwhile=0)
     ),
     "an approval survives a changed batch": KnownFault(
         _approval_survives, "was allowed", Emphasis({"change_draft": 10, "whole_batch": 3})

@@ -108,7 +108,7 @@ class World:
         row = IamUser.objects.get(user_id=user.id)
         return self.model.named(row.user_name) is user
 
-    def account_isheld_in_aws(self) -> bool:
+    def account_is_held(self) -> bool:
         account = Account.objects.get(pk=self.people.account.pk)
         return bool(account.hold_reason)
 
@@ -341,12 +341,12 @@ def held_in_aws(user: InAws | None) -> Held | None:
 def enter(world: World, departure: Departure) -> None:
     """Tell the model of a user that is there already."""
     user: IamUser = departure.user
-    held = held_in_aws(world.account.by_user_id[user.user_id])
-    assert held is not None
+    holds = held_in_aws(world.account.by_user_id[user.user_id])
+    assert holds is not None
     world.model.users[user.user_id] = held.User(
         user.user_id,
         user.user_name,
-        held,
+        holds,
         departure.state,
         departure.owner.key if departure.owner else "",
         departure.protection,
