@@ -96,7 +96,7 @@ class AwsSession:
         self._keys = dict(keys or {})
         self._clients: dict[tuple[str, str], Any] = {}
         self._counts: Counter[str] = Counter()
-        self._paces: dict[str, Callable[..., None]] = {}
+        self._paces: dict[str, Callable[..., object]] = {}
         # How far AWS's clock was ahead of ours when it last answered; None before the first answer.
         self.ahead: timedelta | None = None
 

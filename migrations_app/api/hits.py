@@ -26,7 +26,7 @@ from migrations_app.api.fields import (
     next_address,
     place_of,
 )
-from migrations_app.board import HitPanel, Reach, panel_of
+from migrations_app.hit_panels import HitPanel, Reach, panel_of
 from migrations_app.models import Hit
 
 router = Router(tags=["Hits"])
