@@ -30,7 +30,7 @@ OVERRIDES = {"lock-out": "federated sign-in is drilled", "no-federation": "it co
 # ── A batch on its way ───────────────────────────────────────────────────────────────────────────
 
 
-def compose(world: World, rng: random.Random, urgent: bool = False) -> object:
+def compose(world: World, rng: random.Random, urgent: bool = False, move: str = "") -> object:
     """A draft of one to three users, with its dry run."""
     free = [
         row
@@ -39,7 +39,9 @@ def compose(world: World, rng: random.Random, urgent: bool = False) -> object:
     ]
     ripe = [row for row in free if row.state == "soaking"]
     fresh = [row for row in free if row.state in ("owner-assigned", "discovered")]
-    move = "delete" if ripe and not urgent and (not fresh or chance(rng, 0.6)) else "disable"
+    if not move:
+        delete = ripe and not urgent and (not fresh or chance(rng, 0.6))
+        move = "delete" if delete else "disable"
     wanted = ripe if move == "delete" else fresh
     if chance(rng, 0.75):
         wanted = [row for row in wanted if urgent or fit(world, row)]
@@ -137,10 +139,10 @@ def approve(world: World, rng: random.Random, batch: Batch | None = None) -> obj
     return True
 
 
-def whole_batch(world: World, rng: random.Random) -> object:
+def whole_batch(world: World, rng: random.Random, move: str = "") -> object:
     """Composed, asked for and approved in one go, as on a good day."""
     before = set(Batch.objects.values_list("pk", flat=True))
-    if compose(world, rng) is None:
+    if compose(world, rng, move=move) is None:
         return None
     return _onward(world, rng, before)
 

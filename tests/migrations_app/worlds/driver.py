@@ -19,7 +19,7 @@ from demo.aws.ids import drawn_id
 from demo.aws.rhythm import Rhythm
 from demo.aws.state import AccessKey, LoginProfile, MfaDevice, Upload, User, VirtualMfa
 from inventory import clock
-from inventory.models import IamUser
+from inventory.models import IamUser, LedgerEntry
 from migrations_app import changes
 from migrations_app.changes import running
 from migrations_app.lifecycle import State
@@ -75,8 +75,10 @@ class Emphasis:
 EMPHASES: dict[str, Emphasis] = {
     "faults": Emphasis({"strike": 8, "lasting": 6, "no_fault": 2}),
     "deaths": Emphasis(deaths=0.5),
-    "foreign hands": Emphasis({"by_hand": 8, "call": 4, "delete_by_hand": 4}, meanwhile=0.25),
-    "re-creation": Emphasis({"recreate": 16, "delete_by_hand": 8, "sync": 8, "by_hand": 2}),
+    "foreign hands": Emphasis(
+        {"by_hand": 8, "call": 4, "delete_by_hand": 10, "sync": 10}, meanwhile=0.25
+    ),
+    "re-creation": Emphasis({"recreate": 16, "delete_by_hand": 20, "sync": 30, "by_hand": 2}),
     "clocks and rails": Emphasis(
         {
             "hours": 3,
@@ -160,6 +162,7 @@ class Ground:
             stage = Stage(simulator, self.stage.people)
             world = World(stage, self.pace, deepcopy(self.laid.model))
             world.journalled, world.restored = set(self.laid.journalled), set()
+            world.since = LedgerEntry.objects.count()
             _place(world, rng)
             with watched(world):
                 try:

@@ -138,9 +138,13 @@ KNOWN: dict[str, KnownFault] = {
         ),
     ),
     "shut in spite of an open hit": KnownFault(
-        _hit_ignored, "open hit", Emphasis({"call": 40, "ripen": 4, "close_hit": 0.1}, deaths=0, meanwhile=0)
+        _hit_ignored,
+        "open hit",
+        Emphasis({"call": 40, "ripen": 4, "close_hit": 0.1}, deaths=0, meanwhile=0),
     ),
     "an approval survives a changed batch": KnownFault(
-        _approval_survives, "was allowed", Emphasis({"change_draft": 10, "whole_batch": 3})
+        _approval_survives,
+        "was allowed",
+        Emphasis({"change_draft": 60, "whole_batch": 8, "good_batch": 0.1, "ripen": 0.1}, deaths=0),
     ),
 }

@@ -14,12 +14,14 @@ from tests.migrations_app.worlds.driver import ACTIONS, EMPHASES, Ground, Tally,
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("worlds")]
 
 # Seeds of each emphasis in `make test`, and of all in `make test-all`.
-EACH = 4
+EACH = 2
 THOUSANDS = int(os.environ.get("IAMCLEANUP_WORLDS", "3000"))
 CHUNK = 50
+# So many must show everything that can happen.
+ENOUGH = 400
 TABLE = {f"{one.name}: {each} -> {one.target}" for one in MOVES.values() for each in one.sources}
 
-_selection = Tally()
+_selection, _thousands = Tally(), Tally()
 
 
 def live(ground: Ground, seeds: Iterable[int], tally: Tally) -> None:
@@ -41,12 +43,12 @@ def test_a_selection_of_worlds_holds(ground: Ground, emphasis: str) -> None:
     live(ground, seeds, _selection)
 
 
-def test_in_the_selection_everything_happens() -> None:
-    """The worlds must not go dull: every action, and every row of the lifecycle's table."""
+def test_the_selection_is_not_dull() -> None:
+    """It fences, shuts and restores, and workers die on the way."""
     if _selection.tried.total() < len(EMPHASES) * EACH:
         pytest.skip("Only part of the selection ran.")
-    assert set(ACTIONS) - set(_selection.actions) == set()
-    assert TABLE - set(_selection.transitions) == set()
+    written = {name for name in TABLE if name.startswith(("disable", "soak", "restore"))}
+    assert written - set(_selection.transitions) == set()
     assert _selection.done["killed"] > 0
     assert _selection.done["restored"] > 0
 
@@ -54,4 +56,13 @@ def test_in_the_selection_everything_happens() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, THOUSANDS, CHUNK))
 def test_thousands_of_worlds_hold(ground: Ground, first: int) -> None:
-    live(ground, range(first, min(first + CHUNK, THOUSANDS)), Tally())
+    live(ground, range(first, min(first + CHUNK, THOUSANDS)), _thousands)
+
+
+@pytest.mark.slow
+def test_in_thousands_everything_happens() -> None:
+    """Every action, and every row of the lifecycle's table."""
+    if _thousands.tried.total() < ENOUGH:
+        pytest.skip(f"Fewer than {ENOUGH} worlds ran.")
+    assert set(ACTIONS) - set(_thousands.actions) == set()
+    assert TABLE - set(_thousands.transitions) == set()

@@ -267,8 +267,8 @@ def ripen(world: World, rng: random.Random) -> object:
     _sweep(world, rng, "shut")
     write_worker(world, rng)
     ready = [row for row in world.departures("soaking") if batches.fit(world, row)]
-    if ready and chance(rng, 0.7):
-        batches.whole_batch(world, rng)
+    if ready and chance(rng, 0.8):
+        batches.whole_batch(world, rng, "delete")
         _sweep(world, rng, "start")
         write_worker(world, rng)
     return True

@@ -63,6 +63,8 @@ class World:
     # Where a test wants just these disturbances.
     meanwhile: tuple[Callable[..., object], ...] = ()
     strikes: tuple[str, str] | None = None
+    # The ledger's last entry when this world began.
+    since: int = 0
     told: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     # How often a worker dies, and how often somebody acts between two of its writes.
@@ -302,7 +304,9 @@ class World:
 
     def transitions(self) -> Counter[str]:
         """Every move of the table that the ledger tells of, with how often."""
-        rows = LedgerEntry.objects.filter(kind__startswith="move.").values_list("kind", "data")
+        rows = LedgerEntry.objects.filter(kind__startswith="move.", seq__gt=self.since).values_list(
+            "kind", "data"
+        )
         return Counter(
             f"{kind.removeprefix('move.')}: {data['source']} -> {data['target']}"
             for kind, data in rows
