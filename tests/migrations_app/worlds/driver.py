@@ -250,7 +250,9 @@ class _Chosen(random.Random):
     def random(self) -> float:
         return 0.7
 
-    def sample(self, population: Sequence[object], k: int, **_: object) -> list[object]:
+    def sample(  # type: ignore[override]
+        self, population: Sequence[object], k: int, **_: object
+    ) -> list[object]:
         return [self.row]
 
     def choice(self, seq: Sequence[object]) -> object:  # type: ignore[override]

@@ -15,7 +15,7 @@ from migrations_app.models import Batch, Call, Change, Departure
 from tests.migrations_app.worlds import foreign, people, workers
 from tests.migrations_app.worlds.driver import Emphasis
 
-_BUSY = {"good_batch": 4, "ripen": 3, "write_worker": 2}
+_BUSY: dict[str, float] = {"good_batch": 4, "ripen": 3, "write_worker": 2}
 
 
 @dataclass(frozen=True)

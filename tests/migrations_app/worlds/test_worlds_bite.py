@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.migrations_app.worlds.driver import Broken, Ground, Tally, run
+from tests.migrations_app.worlds.driver import Ground, Tally, run
 from tests.migrations_app.worlds.known_faults import KNOWN
+from tests.migrations_app.worlds.world import Broken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
