@@ -96,7 +96,7 @@ class AwsSession:
         self._keys = dict(keys or {})
         self._clients: dict[tuple[str, str], Any] = {}
         self._counts: Counter[str] = Counter()
-        self._paces: dict[str, Callable[..., object]] = {}
+        self._paces: dict[str, Callable[..., None]] = {}
         # How far AWS's clock was ahead of ours when it last answered; None before the first answer.
         self.ahead: timedelta | None = None
 
@@ -133,7 +133,11 @@ class AwsSession:
 
     def pace(self, service: str, wait: Callable[[], object]) -> None:
         """Call `wait` before each call of `service`; before its first client is asked for."""
-        self._paces[service] = lambda **_: wait()
+
+        def before(**_: Any) -> None:
+            wait()
+
+        self._paces[service] = before
 
     def take_counts(self) -> Counter[str]:
         """Calls by operation since this was last asked; re-sends by the SDK count as one."""

@@ -95,7 +95,12 @@ def test_a_client_that_gave_up_cannot_tell_that_it_was_applied(
     endpoint: str, control: Control
 ) -> None:
     impatient = Config(retries={"total_max_attempts": 1}, read_timeout=0.3)
-    session = boto3.session.Session(*ADMIN_CREDENTIALS.values(), region_name="us-east-1")
+    session = boto3.session.Session(
+        aws_access_key_id=ADMIN_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ADMIN_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=ADMIN_CREDENTIALS["AWS_SESSION_TOKEN"],
+        region_name="us-east-1",
+    )
     iam = session.client("iam", endpoint_url=endpoint, config=impatient)
     control.set_fault("time-out", "CreateUser")
     with pytest.raises(ReadTimeoutError):

@@ -53,7 +53,7 @@ def test_patience_ends_and_the_failure_may_be_tried_again(still: Still) -> None:
 @pytest.mark.parametrize(("took", "looks"), [(19.8, 2), (19.801, 1)])
 def test_nobody_looks_past_the_end_of_patience(still: Still, took: float, looks: int) -> None:
     still.now = 0.0
-    seen = []
+    seen: list[float] = []
 
     def look() -> UserHoldings:
         still.now += took if not seen else 0.0
@@ -77,7 +77,7 @@ def test_nobody_asks_for_a_deleted_user_past_the_end_of_patience(
         still.now += took if "get_user" not in scripted.said else 0.0
         return really(service)
 
-    scripted.client = client  # type: ignore[method-assign]
+    scripted.client = client  # type: ignore[assignment,method-assign]
     with pytest.raises(AwsFailure, match="still shows"):
         aws.prove_deleted(cast(AwsSession, scripted), NAME, USER_ID, answered=True)
     assert scripted.said.count("get_user") == looks

@@ -170,8 +170,7 @@ def restore_worker(world: World, rng: random.Random) -> object:
 
     def must() -> Iterable[tuple[str, str]]:
         change.refresh_from_db()
-        busy = running._forward_still_runs(pk)
-        waits = change.status == "queued" and change.departure.state in model.OFF and not busy
+        waits = change.status == "queued" and change.departure.state in model.OFF
         if waits and not user.gone and world.bears_its_name(user):
             yield user.id, "owner-assigned"
 
