@@ -346,6 +346,18 @@ def test_the_widest_gap_is_the_one_that_is_told() -> None:
     )
 
 
+def test_a_region_that_is_not_the_accounts_any_more_tells_no_span() -> None:
+    read = tuple(RegionLook(one, ago(30), ago(5)) for one in QUIET.regions)
+    gone = RegionLook("ap-south-1", None, NOW, "OptInRequired")
+    assert why_unknown(*read, gone) == "CloudTrail covers only 25 of 90 days."
+
+
+def test_one_credential_without_a_trace_among_others_lowers_the_confidence() -> None:
+    git = CredentialFact("ssh-key", "APKA1", True, ago(400), traced=False)
+    found = judged(replace(QUIET, credentials=(key(), git)))
+    assert (found.value, found.confidence) == (NEVER_USED, "medium")
+
+
 def test_history_that_was_read_whole_but_long_ago_is_not_called_short() -> None:
     old = tuple(RegionLook(one, ago(92), ago(2)) for one in QUIET.regions)
     assert why_unknown(*old) == "CloudTrail in eu-west-1: not looked at since 04 Mar 14:22."
