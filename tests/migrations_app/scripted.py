@@ -54,7 +54,8 @@ class Scripted:
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     closed: bool = False
 
-    def client(self, _: str) -> Scripted:
+    def client(self, service: str) -> Scripted:
+        assert service == "iam"
         return self
 
     def __getattr__(self, method: str) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ LAST: tuple[Removal, ...] = (
     # ── 11
     Removal(
         11,
-        "A claim does not believe its row count",
+        "Neither a claim nor a lease believes its row count",
         (f"{RULES}11_a_second_worker_finds_nothing_to_do",),
         (
             Cut(
@@ -25,6 +25,8 @@ LAST: tuple[Removal, ...] = (
                 "clock.now()),\n    )\n    return _loaded(change_pk) if taken == 1 else None",
                 "clock.now()),\n    )\n    return _loaded(change_pk)",
             ),
+            # A claim alone is made good by the lease, which is another worker's.
+            never(f"{CHANGES}/journal.py", "if held != 1:"),
         ),
     ),
     Removal(
