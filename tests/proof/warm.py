@@ -23,7 +23,7 @@ from tests.proof.swap import NotSwapped
 
 # What a test may take before the mutant counts as one that never ends: seconds of processor time,
 # whatever else runs on the machine, and of the wall for one that only waits.
-BUSY_LIMIT = 20.0
+BUSY_LIMIT = 8.0
 WAIT_LIMIT = 180
 
 
