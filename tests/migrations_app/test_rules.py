@@ -363,6 +363,8 @@ def test_rule_05_a_listing_that_lost_many_users_changes_nothing(
 def test_rule_05_a_source_that_cannot_be_read_leaves_the_user_out(stage: Stage) -> None:
     departure = stage.user()
     batch = stage.started("disable", [departure])
+    # The look of the dry run serves no longer.
+    stage.skip(minutes=20)
     stage.fault("access-denied", "LookupEvents", region="eu-west-1", count=None)
     stage.work(batch)
     assert result(departure) == (
@@ -471,9 +473,10 @@ def test_rule_08_nothing_is_written_when_the_holdings_cannot_be_saved(
         raise DatabaseError("no space left on device")
 
     monkeypatch.setattr(Holdings.objects, "create", refuse)
-    with pytest.raises(DatabaseError):
-        running.run_batch(batch.pk)
+    assert not running.run_batch(batch.pk)
     assert stage.writes() == []
+    assert of_user(departure, "disable").error_code == "NotRecorded"
+    assert Alert.objects.filter(kind="failed", closed_at=None).exists()
 
 
 # ── 9 ────────────────────────────────────────────────────────────────────────────────────────────
@@ -516,9 +519,10 @@ def test_rule_10_a_journal_that_cannot_be_written_sends_nothing(
         raise DatabaseError("the journal is full")
 
     monkeypatch.setattr(RowJournal, "before", refuse)
-    with pytest.raises(DatabaseError):
-        running.run_batch(batch.pk)
+    assert not running.run_batch(batch.pk)
     assert stage.writes() == []
+    assert of_user(departure, "disable").error_code == "NotRecorded"
+    assert Alert.objects.filter(kind="failed", closed_at=None).exists()
 
 
 # ── 11 ───────────────────────────────────────────────────────────────────────────────────────────
