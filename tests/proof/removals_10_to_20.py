@@ -274,14 +274,11 @@ LAST: tuple[Removal, ...] = (
             ),
         ),
     ),
-    one(
+    Removal(
         18,
         "A restore asked for an instant before loses",
-        f"{CHANGES}/journal.py",
-        "pk=self.change.pk, stop_asked=False, claimed_by=self.worker\n        )"
-        ".update(irreversible_at=now)",
-        "pk=self.change.pk, claimed_by=self.worker\n        ).update(irreversible_at=now)",
-        f"{RULES}18_a_restore_asked_for_an_instant_before_wins",
+        (f"{RULES}18_a_restore_asked_for_an_instant_before_wins",),
+        (never(f"{CHANGES}/journal.py", "if passed != 1:"),),
     ),
     # ── 19
     one(
