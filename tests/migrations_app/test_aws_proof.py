@@ -77,7 +77,7 @@ def test_nobody_asks_for_a_deleted_user_past_the_end_of_patience(
         still.now += took if "get_user" not in scripted.said else 0.0
         return really(service)
 
-    scripted.client = client  # type: ignore[assignment,method-assign]
+    scripted.client = client  # type: ignore[method-assign]
     with pytest.raises(AwsFailure, match="still shows"):
         aws.prove_deleted(cast(AwsSession, scripted), NAME, USER_ID, answered=True)
     assert scripted.said.count("get_user") == looks

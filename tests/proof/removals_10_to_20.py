@@ -278,7 +278,11 @@ LAST: tuple[Removal, ...] = (
         18,
         "A restore asked for an instant before loses",
         (f"{RULES}18_a_restore_asked_for_an_instant_before_wins",),
-        (never(f"{CHANGES}/journal.py", "if passed != 1:"),),
+        (
+            never(f"{CHANGES}/journal.py", "if stop_asked or restoring:"),
+            never(f"{CHANGES}/journal.py", "if passed != 1:"),
+            never(f"{CHANGES}/journal.py", "if held != 1:"),
+        ),
     ),
     # ── 19
     one(

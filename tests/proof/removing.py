@@ -177,4 +177,6 @@ def take_out(*, minutes: float, again: bool, quick: bool = False) -> int:
 
 
 def _bit(result: dict[str, Any] | None, removal: Removal) -> bool:
-    return bool(result) and result["green"] and set(result["red"]) == set(removal.tests)  # type: ignore[index]
+    if result is None or not result["green"] or set(result["red"]) != set(removal.tests):
+        return False
+    return all(result["red"].values())
