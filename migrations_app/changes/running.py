@@ -52,6 +52,7 @@ RETRY_AFTER = timedelta(seconds=15)
 GIVEN_BACK = timedelta(seconds=5)
 # The role was made anew, or the credentials behind it were taken away.
 _SESSION_ENDED = frozenset({"InvalidClientTokenId", "ExpiredToken", "UnrecognizedClientException"})
+_DONE = {"disable": "disabled", "soak": "shut", "delete": "deleted", "restore": "restored"}
 # Nothing else in the account will succeed either.
 _PAUSE_AT_ONCE = frozenset(
     {
@@ -380,7 +381,7 @@ def _failed(change: Change, worker: str, refused: AwsFailure) -> None:
             change.departure,
             "failed",
             f"failed:{change.pk}:{change.attempts}",
-            f"{change.departure.user} could not be {change.move}d",
+            f"{change.departure.user} could not be {_DONE[change.move]}",
             f"AWS refused {refused.operation}: {refused.code}.",
         )
     if change.batch and change.forward:
