@@ -12,7 +12,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from botocore import xform_name
@@ -427,7 +427,8 @@ class Writer:
     user_id: str
     limiter: Limiter
     first: bool = False
-    _identity_at: float = field(default=float("-inf"))
+    # When GetUser last showed this `user_id`, on the process's monotonic clock.
+    identity_at: float = float("-inf")
 
     def same_user(self) -> None:
         """Rule 2. NotTheSameUser when the name no longer bears this `user_id`."""
@@ -443,7 +444,7 @@ class Writer:
             message = f"{self.user_name} is another user now: {user_id}, not {self.user_id}."
             raise NotTheSameUser("NamesakeFound", message, operation="GetUser")
         self.journal.looked("GetUser", self.user_name, f"same {user_id}")
-        self._identity_at = time.monotonic()
+        self.identity_at = time.monotonic()
 
     def send(self, call: PlannedCall) -> Answer:
         """Send one call until it is done. Raises AwsFailure in AWS's own words, or as the gate.
@@ -478,7 +479,7 @@ class Writer:
                 raise refused
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
-            self._identity_at = float("-inf") if pause > 1 else self._identity_at
+            self.identity_at = float("-inf") if pause > 1 else self.identity_at
 
     def run(self, steps: Iterable[Step], holdings: UserHoldings, made: Made | None = None) -> None:
         """Send the calls of `steps` in order; at the quota the fence falls back to the boundary."""
@@ -493,7 +494,7 @@ class Writer:
                         raise
 
     def _identity_is_old(self) -> bool:
-        return time.monotonic() - self._identity_at > IDENTITY_HOLDS
+        return time.monotonic() - self.identity_at > IDENTITY_HOLDS
 
     def _ask(self, call: PlannedCall) -> tuple[Answer, AwsFailure | None]:
         client = self.session.client("iam")

@@ -23,6 +23,7 @@ from inventory.aws.session import AwsSession, open_session
 from inventory.models import Account, Activity, Alert, Credential, TrailCoverage
 from migrations_app import aws
 from migrations_app.changes import hits
+from migrations_app.changes.ahead import read_ahead
 from migrations_app.changes.hits import Attempt
 from migrations_app.lifecycle import State
 from migrations_app.models import Change, Departure, Hit
@@ -65,6 +66,7 @@ def _slice(account: Account, began: datetime) -> tuple[int, str]:
     session.pace("iam", Limiter.for_reads(account).wait)
     rows = in_order(account)
     _hear(account, rows, session, began, started + EVENTS)
+    read_ahead(account, session, lambda: time.monotonic() <= started + EVENTS)
     waiting = [
         row for row in rows if row.last_used_read_at is None or row.last_used_read_at < began
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import structlog
 
@@ -11,13 +12,14 @@ from inventory.aws import account_wide
 from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure
 from inventory.aws.limiter import Limiter
-from inventory.aws.session import shared_reader
+from inventory.aws.session import AwsSession, shared_reader
 from inventory.models import Account, Credential, IamUser
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Departure
 
 log = structlog.get_logger(__name__)
 
+_SOON = timedelta(hours=1)
 # From this many users on a look at the whole account costs fewer calls than one at each.
 _WORTH_IT = 3
 
@@ -42,6 +44,26 @@ def look_ahead(batch: Batch, changes: Sequence[int]) -> AccountWide | None:
     except AwsFailure as refused:
         log.warning("the whole account could not be looked at", error=str(refused))
         return None
+
+
+def read_ahead(account: Account, session: AwsSession, goes_on: Callable[[], bool]) -> None:
+    """Read event history on for whoever an approved batch may disable within the hour.
+
+    When the batch begins, minutes are left to be read instead of the days of its notice, and one
+    lookup in each Region tells them for everybody. Nobody further is asked for once `goes_on` says
+    no: each is asked again when its turn comes.
+    """
+    now = clock.now()
+    soon = Batch.objects.filter(
+        account=account,
+        move=MoveName.DISABLE,
+        status=Batch.Status.APPROVED,
+        window_from__lte=now + _SOON,
+    )
+    departures = Departure.objects.filter(changes__batch__in=soon, state=State.OWNER_ASSIGNED)
+    users = list(IamUser.objects.filter(departure__in=departures).order_by("pk"))
+    for _ in refresh.hear(account, users, session, now, fresh=_SOON / 4, goes_on=goes_on):
+        continue
 
 
 def _services(account: Account) -> list[str]:

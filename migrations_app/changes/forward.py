@@ -5,6 +5,7 @@ Disable fences (and shuts, where asked for), soak shuts what was watched, delete
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -71,6 +72,7 @@ def _apply(change: Change, journal: RowJournal, wide: AccountWide | None) -> str
     reader = shared_reader(change.departure.user.account)
     # Whoever comes a second time looks at everything anew: the account was not as it seemed.
     fresh = change.begun or change.attempts > 1
+    looked_at = time.monotonic()
     live = _look(change, reader, journal, None if fresh else wide)
     if live is None:
         return _deleted_by_us(change, reader, journal)
@@ -82,6 +84,8 @@ def _apply(change: Change, journal: RowJournal, wide: AccountWide | None) -> str
     if name is MoveName.DELETE:
         live = aws.union(live, saved)
         writer = _writer(change, journal, aws.DELETE, live)
+        # Nearly every call names a part of this very user; GetUser comes again before DeleteUser.
+        writer.identity_at = looked_at
         writer.run(aws.DELETE, live)
         return _deleted_by_us(change, reader, journal)
     writer = _writer(change, journal, (*aws.FENCE, *aws.SHUT), live)
