@@ -258,7 +258,9 @@ def test_whoever_was_not_reached_in_time_is_not_read(
     before, until = refresh.listened_to(users[-1]), clock.now()
 
     def goes_on() -> bool:
-        return sum(lookups(simulator).values()) < 6
+        # Each Region has a thread of its own, and either may be the quicker one.
+        asked = Counter(region for region, _ in lookups(simulator).elements())
+        return len(asked) < 2 or min(asked.values()) < 3
 
     heard = dict(refresh.hear(account, users, session, until, goes_on=goes_on))
     assert 0 < len(heard) < len(users)

@@ -144,16 +144,13 @@ def as_given(stage: Stage, departure: Departure) -> User:
 
 def after(run: Usual, number: int) -> tuple[str, ...]:
     """How a forward change may end when a restore was asked for during this call of it."""
-    if number > run.last_write:
-        return (Change.Status.DONE,)
+    if number >= run.last_write:
+        # No call is out any more: it is recorded as done, or taken over before that.
+        return (Change.Status.SUPERSEDED, Change.Status.DONE)
     if number < run.looked:
         # Judging it finds the restore.
         return (Change.Status.LEFT_OUT, Change.Status.SUPERSEDED)
-    return (
-        (Change.Status.SUPERSEDED, Change.Status.DONE)
-        if number == run.last_write
-        else (Change.Status.SUPERSEDED,)
-    )
+    return (Change.Status.SUPERSEDED,)
 
 
 def see_refused(disturbed: Scene, refused: Refused, run: Usual) -> None:
