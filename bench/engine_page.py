@@ -18,7 +18,10 @@ that takes ten users at a time; composing, approving, notice and soak are not in
 
 def page(kept: dict[str, Any]) -> str:
     """The page; a part that was not measured says so."""
-    return "\n".join([_HEAD, *_ours(kept), *_rivals(kept), *_ratios(kept)]) + "\n"
+    notes = [f"- {part}: {told['note']}." for part, told in kept.items() if "note" in told]
+    if notes:
+        notes = ["## To be said about it", "", *notes]
+    return "\n".join([_HEAD, *_ours(kept), *_rivals(kept), *_ratios(kept), *notes]) + "\n"
 
 
 def _ours(kept: dict[str, Any]) -> list[str]:
@@ -46,11 +49,10 @@ def _ours(kept: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def _after(told: dict[str, int]) -> str:
-    return (
-        f"{told['left']} left, {told['usable']} of them usable, "
-        f"{told['orphaned_mfa']} MFA devices without a user"
-    )
+def _after(told: dict[str, Any]) -> str:
+    orphaned = told["orphaned_mfa"]
+    mfa = f", {orphaned} MFA devices without a user" if orphaned is not None else ""
+    return f"{told['left']} left, {told['usable']} of them usable{mfa}"
 
 
 def _rivals(kept: dict[str, Any]) -> list[str]:
@@ -81,15 +83,17 @@ def _rivals(kept: dict[str, Any]) -> list[str]:
 
 def _ratios(kept: dict[str, Any]) -> list[str]:
     own = kept.get("ours, 10000 writes/s, 0 ms")
+    if own is None:
+        return []
     lines = ["## Beside each other", ""]
-    if own and "script" in kept:
+    if "script" in kept:
         script = kept["script"]["disable"]["seconds"] + kept["script"]["delete"]["seconds"]
         mine = own["disable"]["seconds"] + own["delete"]["seconds"]
         lines.append(
             f"- Both moves: {mine:.1f} s against {script:.0f} s of the script: "
             f"{script / mine:.0f} times faster."
         )
-    if own and "custodian" in kept:
+    if "custodian" in kept:
         theirs, mine = kept["custodian"]["delete"]["seconds"], own["delete"]["seconds"]
         lines.append(f"- Deleting: {mine:.1f} s against {theirs:.1f} s of Cloud Custodian.")
-    return lines
+    return [*lines, ""]
