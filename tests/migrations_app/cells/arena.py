@@ -166,6 +166,9 @@ class Arena:
                 self.quiet()
             self.store.delete(ARMED, PASSED, TOLD, "unacked", "unacked_index")
             put_back(kept_rows)
+            # Rows from an earlier time are what a restored database looks like.
+            for key in self.store.scan_iter("iamcleanup:ledger-head:*"):
+                self.store.delete(key)
             self.stage.simulator.put_back(kept)
             users = IamUser.objects.values_list("pk", flat=True)
             cache.delete_many([f"trail:{pk}:{region}" for pk in users for region in REGIONS])

@@ -134,7 +134,7 @@ def _around_writes() -> None:
 
 
 def _around_commits() -> None:
-    really_commit = DatabaseWrapper.commit
+    really_commit, really_rollback = DatabaseWrapper.commit, DatabaseWrapper.rollback
 
     def commit(connection: DatabaseWrapper) -> None:
         told, points.pending = sorted(points.pending), set()
@@ -143,6 +143,11 @@ def _around_commits() -> None:
         really_commit(connection)
         if told:
             points.passes("after a commit", " ".join(told))
+
+    def rollback(connection: DatabaseWrapper) -> None:
+        # What is taken back, like the trial of the ledger, is told by no later commit.
+        points.pending = set()
+        really_rollback(connection)
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         found = _TELLING.match(sql)
@@ -161,6 +166,7 @@ def _around_commits() -> None:
             connection.execute_wrappers.append(watch)
 
     _for_good.setattr(DatabaseWrapper, "commit", commit)
+    _for_good.setattr(DatabaseWrapper, "rollback", rollback)
     connection_created.connect(connected, weak=False)
 
 
