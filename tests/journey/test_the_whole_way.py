@@ -185,6 +185,15 @@ def stop_and_lift(engineer: Visitor, approver: Visitor) -> None:
     page.get_by_role("button", name="Lift the stop").click()
     expect(page.get_by_role("heading", name="Stop all writing to AWS?")).to_be_visible()
     approver.look("lifted")
+    # Nothing goes on by itself, not even a shut that is still to come.
+    page = engineer.go("/stop/")
+    halted = page.get_by_role("button", name="Resume")
+    expect(halted.first).to_be_visible()
+    for _ in range(halted.count()):
+        halted.first.click()
+        page = engineer.go("/stop/")
+        halted = page.get_by_role("button", name="Resume")
+    expect(halted).to_have_count(0)
 
 
 def test_every_dormant_user_goes_from_the_first_sync_to_the_deletion_log(house: House) -> None:
