@@ -16,7 +16,7 @@ from demo.aws.account import Simulator
 from demo.aws.calls import Call as ApiCall
 from inventory import clock
 from inventory.models import Alert
-from migrations_app.changes import running
+from migrations_app.changes import nudge, running
 from migrations_app.models import Change
 from tests.migrations_app.cells.counting import counted
 from tests.migrations_app.cells.scenes import GOALS, SCENES, Scene, scene, settled
@@ -55,8 +55,11 @@ WAYS = {
 
 
 @pytest.fixture
-def committed(simulator: Simulator, pace: Pace, transactional_db: None) -> Stage:
-    """The stage outside any transaction, as a worker sees it."""
+def committed(
+    simulator: Simulator, pace: Pace, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> Stage:
+    """The stage outside any transaction, as a worker sees it; no real one is told of its work."""
+    monkeypatch.setattr(nudge, "_send", lambda *_, **__: None)
     return set_stage(simulator)
 
 
