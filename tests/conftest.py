@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     assert settings.IAMCLEANUP_TEST
+    # One line for each message sent would hide what a failed test has to say.
+    logging.getLogger("django_structlog.celery.receivers").setLevel(logging.WARNING)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -1,8 +1,9 @@
 """Real processes for tests: the simulated account over HTTP, and Celery workers.
 
-Both live for the whole run and start when a test first asks. `simulated_account` is fresh for each
-test that names it; `workers` are the read, write and restore workers on this test process's own
-database and Redis number, and talk to that same simulated account.
+The account lives for the whole run and is fresh for each test that names `simulated_account`.
+`workers` are the read, write and restore workers on this test process's own database and Redis
+number, and talk to that same account. Workers stay as long as one test after the other asks for
+them: one that went on would take the messages of the next test from whom they are meant for.
 """
 
 from __future__ import annotations
@@ -24,6 +25,24 @@ from demo.processes import Child
 from tests.services import TestDatabase
 
 QUEUES = ("read", "write", "restore")
+# How to end the processes behind a fixture: asked for wherever the next test does not name it.
+_lingering: dict[str, Callable[[], None]] = {}
+
+
+def ends_unless_asked_for(fixture: str, stop: Callable[[], None]) -> None:
+    """See that `stop` is called after each test that is not followed by one that names `fixture`."""
+    _lingering[fixture] = stop
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the workers that the next test does not ask for."""
+    try:
+        return (yield)
+    finally:
+        wanted = getattr(nextitem, "fixturenames", ())
+        for fixture in [fixture for fixture in _lingering if fixture not in wanted]:
+            _lingering.pop(fixture)()
 
 
 def free_port() -> int:
@@ -150,6 +169,7 @@ class Workers:
             child.ask_to_stop()
         for child in self.children.values():
             child.end(10)
+        self.children.clear()
 
 
 @pytest.fixture(scope="session")
@@ -177,19 +197,18 @@ def _worker_processes(
     test_database: TestDatabase,
     django_db_setup: None,
     _simulator: SimulatedAccount,
-) -> Iterator[Workers]:
+) -> Workers:
     environ = dict(os.environ)
     environ["DATABASE_URL"] = test_database.url
     environ |= PRODUCT_CREDENTIALS | {"DEMO_EXTERNAL_ID": EXTERNAL_ID}
     environ["AWS_ENDPOINT_URL"] = _simulator.url
-    workers = Workers(tmp_path_factory.mktemp("workers"), environ)
-    yield workers
-    workers.stop()
+    return Workers(tmp_path_factory.mktemp("workers"), environ)
 
 
 @pytest.fixture
 def workers(_worker_processes: Workers, transactional_db: None, _clean_redis: None) -> Workers:
     """The real read, write and restore workers, all running; the test commits what it writes."""
+    ends_unless_asked_for("workers", _worker_processes.stop)
     _worker_processes.see_all_running()
     return _worker_processes
 

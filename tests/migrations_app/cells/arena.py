@@ -80,11 +80,16 @@ class Worker:
         log = self.child.log
         self.child.wait_until(lambda: "ready." in log.read_text(errors="replace"), 120)
 
-    def stop(self) -> None:
-        """End it and its account."""
+    def rest(self) -> None:
+        """End the process; `start` starts another."""
         if self.child is not None:
             self.child.ask_to_stop()
             self.child.end(10)
+            self.child = None
+
+    def stop(self) -> None:
+        """End it and its account."""
+        self.rest()
         self.server.shutdown()
         self.server.server_close()
 

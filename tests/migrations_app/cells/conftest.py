@@ -13,6 +13,7 @@ from inventory.aws.session import AwsSession
 from migrations_app.changes import forward, restoring
 from tests.migrations_app.cells.arena import Arena, Worker, store
 from tests.migrations_app.stage import set_stage
+from tests.processes import ends_unless_asked_for
 from tests.services import TestDatabase
 
 
@@ -32,6 +33,7 @@ def arena(
     """The stage with a real worker on it; what the test writes is committed."""
     _cell_worker.server.simulator = simulator
     stage = set_stage(simulator)
+    ends_unless_asked_for("arena", _cell_worker.rest)
     _cell_worker.start()
     return Arena(stage, _cell_worker, store())
 
