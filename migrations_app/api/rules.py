@@ -84,6 +84,7 @@ RULES: Mapping[str, Rule] = {
     "urgent": Rule(12, "An urgent batch disables five users at most, at once, for a reason."),
     "stopped": Rule(12, "The emergency stop is pulled."),
     "another-person": Rule(12, "Whoever pulled the emergency stop does not lift it."),
+    "reconcile": Rule(12, "The database was restored, and was not held against AWS since."),
     "open-hit": Rule(12, "A user of the account was called, and the hit is open."),
     "settle": Rule(12, "An earlier batch in the account is too young."),
     "window": Rule(12, "The window is closed, or the account frozen."),
