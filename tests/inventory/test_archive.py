@@ -244,15 +244,20 @@ def test_digests_and_other_accounts_files_are_never_fetched(
     assert all(f"/{cast.ACCOUNT_ID}/CloudTrail/" in key for key in keys)
 
 
+def _tells_of_a_user(body: bytes | None) -> bool:
+    records = json.loads(gzip.decompress(body or b""))["Records"]
+    return any(record["userIdentity"]["type"] == "IAMUser" for record in records)
+
+
 def some_file(files: LogFiles, region: str, days_ago: int) -> tuple[str, date]:
-    """A file of about that day, delivered at 12:05: it holds that morning."""
+    """A file of about that day, delivered at 12:05: it holds a call of an IAM user that morning."""
     day = (clock.now() - timedelta(days=days_ago)).date()
     for ahead in range(60):
         wanted = day + timedelta(days=ahead)
         name = f"{cast.ACCOUNT_ID}_CloudTrail_{region}_{wanted:%Y%m%d}T1205Z"
-        found = [key for key in files.keys(clock.now()) if name in key]
-        if found:
-            return found[0], wanted
+        for key in files.keys(clock.now()):
+            if name in key and _tells_of_a_user(files.body(key, clock.now())):
+                return key, wanted
     raise AssertionError("no such file")
 
 
