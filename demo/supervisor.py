@@ -325,7 +325,9 @@ class Supervisor:
             ("write", ["-P", "solo"]),
             ("restore", ["-P", "solo"]),
         ):
-            command = [*celery, "worker", "-Q", queue, "-n", f"{queue}@demo", *pool, *quiet]
+            # Nothing is sent from here: what would go out is only rendered, which takes no time.
+            served = "read,notify" if queue == "read" else queue
+            command = [*celery, "worker", "-Q", served, "-n", f"{queue}@demo", *pool, *quiet]
             child = self._child(f"{queue} worker", command, workers, fork=True)
             # A killed supervisor: leave at once, even in the middle; the rows bring the work back.
             child.death_signal = signal.SIGKILL

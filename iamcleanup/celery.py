@@ -1,4 +1,4 @@
-"""The Celery application. Queues: `read`, `write` and `restore`, each with its own worker.
+"""The Celery application. Queues `read`, `write`, `restore`, `notify`: each has its own worker.
 
 A task names its queue where it is declared (`@shared_task(queue="write")`); what names none reads.
 The message is a nudge and the row is the truth, so nothing here waits for a result.
@@ -12,7 +12,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "iamcleanup.settings")
 
-QUEUES = ("read", "write", "restore")
+QUEUES = ("read", "write", "restore", "notify")
 
 app = Celery("iamcleanup")
 app.config_from_object("django.conf:settings", namespace="CELERY")

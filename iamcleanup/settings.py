@@ -47,6 +47,11 @@ IAMCLEANUP_API_APPROVES_DELETES = env.bool("IAMCLEANUP_API_APPROVES_DELETES", de
 # How many users of a running batch one write worker works on at the same time; each takes a
 # database connection. The account's rate of writes holds for all of them together.
 IAMCLEANUP_USERS_AT_ONCE = env.int("IAMCLEANUP_USERS_AT_ONCE", default=10)
+# Where people reach the product: every link in a message begins with it.
+IAMCLEANUP_URL = env.str("IAMCLEANUP_URL", default="") or next(
+    iter(CSRF_TRUSTED_ORIGINS), f"http://{IAMCLEANUP_BIND}"
+)
+IAMCLEANUP_WEBHOOK_URL = env.str("IAMCLEANUP_WEBHOOK_URL", default="")
 # Whoever scrapes /metrics sends this as a bearer token; without one it is closed in production.
 IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
@@ -213,6 +218,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": _every(60, demo=5),
         "options": {"queue": "restore", "expires": 60},
     },
+    "send what is due": {
+        "task": "migrations_app.tasks.send_messages",
+        "schedule": _every(30, demo=5),
+        "options": {"queue": "notify", "expires": 30},
+    },
     "listen to fenced and shut users": {
         "task": "migrations_app.tasks.listen",
         "schedule": _every(15 * 60, demo=30),
@@ -231,7 +241,7 @@ CELERY_BEAT_SCHEDULE = {
             "schedule": _every(15),
             "options": {"queue": queue, "expires": 60},
         }
-        for queue in ("read", "write", "restore")
+        for queue in ("read", "write", "restore", "notify")
     },
 }
 

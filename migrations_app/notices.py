@@ -1,13 +1,14 @@
-"""Who must be told what: the outbox, written in the transaction of what it tells about.
+"""Who must be told what, in words; the outbox takes it from there.
 
-The in-app inbox is the first channel. It never counts by accepting a message, only when a lead of
-the team opened it signed in (rule 13). Every message has a key, so a second run tells nobody twice.
+The in-app inbox never counts by accepting a message, only when a lead of the team opened it signed
+in (rule 13); any other channel counts when it accepts. Every message has a key, so a second run
+tells nobody twice.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.db import transaction
@@ -19,44 +20,9 @@ from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, notice_over_at, policy_for
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure, Hit, Notice, Opening
+from migrations_app.outbox import tell
 
-
-def tell(
-    kind: str,
-    key: str,
-    title: str,
-    *,
-    team: Team | None = None,
-    role: str = "",
-    person: Person | None = None,
-    text: str = "",
-    url: str = "",
-    batch: Batch | None = None,
-    departures: Iterable[Departure] = (),
-) -> Notice:
-    """Put one message into the inbox of a team, of everybody with `role`, or of one person.
-
-    Once per key: a second run tells nobody twice.
-    """
-    notice, new = Notice.objects.get_or_create(
-        key=key,
-        defaults={
-            "kind": kind,
-            "team": team,
-            "role": role,
-            "person": person,
-            "title": title[:200],
-            "text": text,
-            "url": url,
-            "batch": batch,
-            "at": clock.now(),
-            "status": Notice.Status.ACCEPTED,
-            "accepted_at": clock.now(),
-        },
-    )
-    if new:
-        notice.departures.set(departures)
-    return notice
+__all__ = ["tell"]
 
 
 def announce_batch(batch: Batch) -> None:

@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
-from migrations_app import tripwire
+from migrations_app import outbox, tripwire
 from migrations_app.changes import batches, database_home, nudge, running
 from migrations_app.changes.sweep import PARTS
 
@@ -88,3 +88,15 @@ def run_restore(change_pk: int) -> None:
     """One restore; while the forward change it outranks lets go, it asks again."""
     if running.run_restore(change_pk):
         nudge.restore_soon(change_pk)
+
+
+@shared_task(queue="notify")
+def send_messages() -> None:
+    """What waits in the outbox and is due, each message in its own task."""
+    for pk in outbox.due():
+        send_message.delay(pk)
+
+
+@shared_task(queue="notify")
+def send_message(delivery_pk: int) -> None:
+    outbox.send(delivery_pk)

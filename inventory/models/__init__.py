@@ -2,7 +2,7 @@
 
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
 from inventory.models.observations import LastKnown, Observation
-from inventory.models.people import Person, Role, Team
+from inventory.models.people import Mail, Person, Role, Team
 from inventory.models.posture import PostureDay
 from inventory.models.reads import ReadPass
 from inventory.models.record import Alert, LedgerEntry, LedgerName
@@ -26,6 +26,7 @@ __all__ = [
     "LastKnown",
     "LedgerEntry",
     "LedgerName",
+    "Mail",
     "Observation",
     "Organization",
     "Person",

@@ -20,6 +20,14 @@ class Role(models.TextChoices):
     ADMIN = "admin", "Admin"
 
 
+class Mail(models.TextChoices):
+    """Which messages a person gets by e-mail beside the inbox, which has all of them."""
+
+    ALL = "all", "Everything"
+    NEEDED = "needed", "Only what needs me"
+    NONE = "none", "Nothing"
+
+
 class Team(models.Model):
     """A group of people that owns IAM users."""
 
@@ -70,6 +78,7 @@ class Person(AbstractBaseUser):
     roles = ArrayField(models.CharField(max_length=10, choices=Role.choices), default=list)
     teams = models.ManyToManyField(Team, related_name="members", blank=True)
     is_active = models.BooleanField(default=True)
+    mail = models.CharField(max_length=6, choices=Mail.choices, default=Mail.ALL)
     last_inbox_at = models.DateTimeField(null=True, blank=True)
 
     objects = PersonManager()

@@ -17,7 +17,7 @@ from migrations_app.models.departure import (
     Plan,
 )
 from migrations_app.models.idempotency import KeptAnswer
-from migrations_app.models.notice import Notice, Opening, PendingDeclaration
+from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Change",
     "Comment",
     "DatabaseHome",
+    "Delivery",
     "Departure",
     "EmergencyStop",
     "GivenAnswer",

@@ -1,4 +1,4 @@
-"""Notices: who must be told what, and who opened it. The outbox of every channel."""
+"""Notices: who must be told what, who opened it, and how it went out: the outbox."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from django.db import models
 
 
 class Notice(models.Model):
-    """One message to one team (or to Security) through one channel."""
+    """One message to one team, to everybody with a role, or to one person.
 
-    class Status(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        ACCEPTED = "accepted", "Accepted by the channel"
-        PARKED = "parked", "Could not be delivered"
+    The row is the message in the inbox; each other way it goes out is a `Delivery`.
+    """
 
     team = models.ForeignKey(
         "inventory.Team", on_delete=models.PROTECT, related_name="notices", null=True, blank=True
@@ -25,9 +23,8 @@ class Notice(models.Model):
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
-    channel = models.CharField(max_length=10, default="inbox")
     # announce | approve | started | finished | hit | restored | extended | failed |
-    # shut-tomorrow | ledger | token | knocks
+    # shut-tomorrow | ledger | token | knocks | claim | …
     kind = models.CharField(max_length=20)
     # The same thing is told once per recipient and stage.
     key = models.CharField(max_length=200, unique=True)
@@ -44,9 +41,14 @@ class Notice(models.Model):
     departures = models.ManyToManyField(
         "migrations_app.Departure", related_name="notices", blank=True
     )
+    # Messages about one batch or one asking of a team belong together: a thread, or an issue.
+    thread = models.CharField(max_length=100, blank=True)
+    # The line for a list of threads, and whether this message is the last of its thread.
+    summary = models.CharField(max_length=200, blank=True)
+    closes = models.BooleanField(default=False)
+    # Further buttons: [{"name": …, "url": …}], like the dashboards of the account.
+    links = models.JSONField(default=list, blank=True)
     at = models.DateTimeField()
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
-    accepted_at = models.DateTimeField(null=True, blank=True)
     # Rule 13: set when a lead of the team opened it signed in, or a real channel accepted it.
     reached_at = models.DateTimeField(null=True, blank=True)
 
@@ -56,6 +58,70 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Delivery(models.Model):
+    """One notice on its way to one address through one channel.
+
+    Written in the transaction of what it tells about. A worker claims it, sends it outside any
+    transaction, and writes down what the channel answered; whoever dies in between leaves it
+    `uncertain`, so that the next try looks for it first where the channel can tell.
+    """
+
+    class Channel(models.TextChoices):
+        SLACK = "slack", "Slack"
+        JIRA = "jira", "Jira"
+        EMAIL = "email", "E-mail"
+        WEBHOOK = "webhook", "Webhook"
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Waits to be sent"
+        ACCEPTED = "accepted", "Accepted by the channel"
+        PARKED = "parked", "Could not be delivered"
+        UNSET = "unset", "Not sent: the channel is not set up"
+        REHEARSED = "rehearsed", "Shown instead of sent"
+
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    # "#payments", a project key, an e-mail address; "" for the webhook, which has but one.
+    address = models.CharField(max_length=320, blank=True)
+    # Whose personal link it carries; the greeting.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    # The same for every try: what the channel gets to tell a repeated message from a new one.
+    key = models.CharField(max_length=64, unique=True)
+    thread = models.CharField(max_length=100, blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    at = models.DateTimeField()
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    # Whether an earlier try may have arrived although nobody heard so.
+    uncertain = models.BooleanField(default=False)
+    problem = models.TextField(blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    receipt = models.JSONField(default=dict, blank=True)
+    # As readable text, what went out (or would have).
+    rendered = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        verbose_name_plural = "deliveries"
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_try_at"],
+                name="delivery_to_send",
+                condition=models.Q(status="queued"),
+            ),
+            models.Index(fields=["channel", "address", "thread"], name="delivery_by_thread"),
+            models.Index(
+                fields=["-at"], name="delivery_parked", condition=models.Q(status="parked")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()} {self.address}".strip()
 
 
 class Opening(models.Model):

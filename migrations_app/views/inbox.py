@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inventory.permissions import Action, require
 from migrations_app import notices
-from migrations_app.models import Opening
+from migrations_app.models import Notice, Opening
 from migrations_app.views.answers import done, person_of, rendered
 
 PAGE = 100
@@ -36,7 +36,9 @@ def notice(request: HttpRequest, pk: int) -> HttpResponse:
     """One notice. Opening it while signed in is noted: that is how a lead is told (rule 13)."""
     person = person_of(request)
     require(person, Action.SEE)
-    row = get_object_or_404(notices.inbox_for(person), pk=pk)
+    row = notices.inbox_for(person).filter(pk=pk).first()
+    if row is None:
+        return _passing_on(request, pk)
     if request.method != "HEAD":
         notices.open_notice(row, person)
     if request.method == "POST":
@@ -45,3 +47,11 @@ def notice(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(row.url)
     users = row.departures.select_related("user__account", "owner").order_by("user__user_name")
     return rendered(request, "migrations_app/notice.html", {"notice": row, "departures": users})
+
+
+def _passing_on(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whoever follows a link from a team's channel is led on; it is not theirs to have opened."""
+    row = get_object_or_404(Notice.objects.exclude(url=""), pk=pk, person=None)
+    if request.method != "GET" or not request.GET.get("go"):
+        raise Http404("This message was for somebody else.")
+    return redirect(row.url)

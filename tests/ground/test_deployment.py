@@ -17,7 +17,7 @@ COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "docker-compose.yml").re
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = (ROOT / ".env.example").read_text()
 DOCUMENTED = set(re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE))
-OURS = ("migrate", "web", "read", "write", "restore", "beat")
+OURS = ("migrate", "web", "read", "write", "restore", "notify", "beat")
 
 
 def read_by_the_code() -> set[str]:
