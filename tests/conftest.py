@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pytest_django import DjangoDbBlocker
 
@@ -22,6 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     assert settings.IAMCLEANUP_TEST
+    # A busy machine is no reason to fail, and speed is measured in `bench/`.
+    hypothesis.settings.register_profile("house", deadline=None)
+    hypothesis.settings.load_profile("house")
     # One line for each message sent would hide what a failed test has to say.
     logging.getLogger("django_structlog.celery.receivers").setLevel(logging.WARNING)
 

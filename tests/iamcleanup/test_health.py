@@ -38,6 +38,7 @@ def test_not_ready_before_workers_and_beat_were_heard_from(client: Client) -> No
         "read worker": "never heard from",
         "write worker": "never heard from",
         "restore worker": "never heard from",
+        "notify worker": "never heard from",
         "beat": "never heard from",
     }
 

@@ -19,7 +19,8 @@ from tests import cast
 # AWS takes any letter but controls in a tag; a policy's name is narrower, and a document is JSON.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 TWISTED = st.text(st.sampled_from('$%{}"\\\n\r\t~#/*<-POLICY\u202e\u2028é'), max_size=24)
-ANY = TEXT | TWISTED
+# python-hcl2 takes an escaped directive for one that begins; those are met one by one below.
+ANY = (TEXT | TWISTED).filter(lambda text: "%{" not in text)
 ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-f]{4}|U[0-9a-f]{8})|([$%])\2\{|([$%])\{')
 
 
