@@ -18,59 +18,11 @@ from django.urls import reverse
 from inventory import clock
 from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, notice_over_at, policy_for
-from migrations_app.lifecycle import Method, MoveName
+from migrations_app import announcing
 from migrations_app.models import Batch, Change, Departure, Hit, Notice, Opening
 from migrations_app.outbox import tell
 
 __all__ = ["tell"]
-
-
-def announce_batch(batch: Batch) -> None:
-    """Tell each owner which of its users go, how and when; starts the notice."""
-    by_team: dict[Team, list[Departure]] = defaultdict(list)
-    for change in batch.changes.filter(status=Change.Status.ASKED).select_related(
-        "departure__owner", "departure__user"
-    ):
-        if change.departure.owner:
-            by_team[change.departure.owner].append(change.departure)
-    verb = _verb(batch)
-    for team, departures in by_team.items():
-        names = ", ".join(row.user.user_name for row in departures)
-        count = _users(len(departures))
-        tell(
-            "announce",
-            f"batch:{batch.pk}:{batch.asked_at:%Y%m%d%H%M%S}:announce:{team.pk}",
-            f"{count} of {team} will be {verb}",
-            team=team,
-            text=f"{names}.\n\n{_what_happens(batch)}\n\n{batch.message}".strip(),
-            url=_url(batch),
-            batch=batch,
-            departures=departures,
-        )
-    tell(
-        "approve",
-        f"batch:{batch.pk}:{batch.asked_at:%Y%m%d%H%M%S}:approve",
-        f"Batch {batch} waits for approval: {_users(sum(map(len, by_team.values())))}",
-        role=Role.APPROVER,
-        text=f"{batch.asked_by} asked. {batch.message}".strip(),
-        url=_url(batch),
-        batch=batch,
-    )
-
-
-def tell_batch(batch: Batch, stage: str, title: str) -> None:
-    """Tell every owner in a batch that it started or ended; once per stage."""
-    teams = Team.objects.filter(departures__changes__batch=batch).distinct()
-    for team in teams:
-        tell(
-            stage,
-            f"batch:{batch.pk}:{stage}:{team.pk}",
-            title,
-            team=team,
-            url=_url(batch),
-            batch=batch,
-            departures=Departure.objects.filter(owner=team, changes__batch=batch).distinct(),
-        )
 
 
 def tell_owner(
@@ -79,6 +31,7 @@ def tell_owner(
     """Tell the owner of one user something, and the engineers with it."""
     account, user = departure.user.account.account_id, departure.user.user_id
     url = reverse("user", args=[account, user])
+    thread = announcing.thread_of(departure)
     if departure.owner:
         tell(
             kind,
@@ -88,6 +41,7 @@ def tell_owner(
             text=text,
             url=url,
             departures=[departure],
+            thread=thread,
         )
     if security:
         tell(
@@ -98,6 +52,7 @@ def tell_owner(
             text=text,
             url=url,
             departures=[departure],
+            thread=thread,
         )
 
 
@@ -171,7 +126,7 @@ def unreached(batch: Batch) -> list[Team]:
 
 def notice_over(batch: Batch, policy: Policy) -> datetime | None:
     """When the notice of the last reached owner ends; None while an owner is not reached."""
-    told = {notice.team_id: notice.reached_at for notice in _announcements(batch)}
+    told = {one.team_id: one.reached_at for one in reversed(_reaching(batch))}
     ends = []
     for team in _owners(batch):
         reached = told.get(team.pk)
@@ -187,11 +142,16 @@ def reached_in_time(change: Change) -> bool:
     if batch is None or owner is None:
         return False
     policy = policy_for(Organization.get(), batch.account, change.departure.user.shown_category)
-    for notice in _announcements(batch):
+    for notice in _reaching(batch):
         if notice.team_id == owner.pk and notice.reached_at:
             over = notice_over_at(notice.reached_at, policy, batch.account.time_zone)
             return clock.now() >= over
     return False
+
+
+def _reaching(batch: Batch) -> list[Notice]:
+    """The announcements that reached somebody, first reached first; a reminder may be one."""
+    return list(_announcements(batch).exclude(reached_at=None).order_by("reached_at"))
 
 
 def _announcements(batch: Batch) -> QuerySet[Notice]:
@@ -203,27 +163,5 @@ def _owners(batch: Batch) -> QuerySet[Team]:
     return Team.objects.filter(departures__changes__in=open_changes).distinct()
 
 
-def _verb(batch: Batch) -> str:
-    if batch.move == MoveName.DELETE:
-        return "deleted"
-    return "shut" if batch.method == Method.SHUT else "disabled"
-
-
-def _what_happens(batch: Batch) -> str:
-    if batch.move == MoveName.DELETE:
-        return (
-            "They were switched off and nobody missed them. Deletion is final: a user can be "
-            "re-created with the same policies, but never with the same keys or id."
-        )
-    return (
-        "Nothing is deleted: every call is denied and logged, and you can restore a user yourself "
-        "in one click for at least three weeks."
-    )
-
-
 def _users(count: int) -> str:
     return "1 user" if count == 1 else f"{count} users"
-
-
-def _url(batch: Batch) -> str:
-    return reverse("batch", args=[batch.number])

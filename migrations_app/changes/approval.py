@@ -17,7 +17,7 @@ from inventory.models import Account, Organization, Person, Role
 from inventory.permissions import Action, may, require
 from inventory.policy import Policy, next_opening, policy_for
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import notices
+from migrations_app import announcing, notices
 from migrations_app.changes import nudge, restoring, stop
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.evidence import NAMED, quarantines
@@ -165,7 +165,7 @@ def send_back(batch: Batch, person: Person, reason: str) -> Batch:
         if row.status != Batch.Status.ASKED:
             raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not waiting.")
         row.comments.create(person=person, at=clock.now(), text=reason.strip())
-        to_draft(row)
+        to_draft(row, f"{person} sent it back.")
         ledger.append("batch.sent-back", actor=person, batch=row.number, reason=reason)
     return row
 
@@ -181,7 +181,7 @@ def withdraw(batch: Batch, person: Person) -> Batch:
             raise NotAllowed(
                 f"Only {row.asked_by} or its approver withdraws batch {row}.", rule="requester"
             )
-        to_draft(row)
+        to_draft(row, f"{person} withdrew it.")
         ledger.append("batch.withdrawn", actor=person, batch=row.number)
     return row
 
@@ -239,6 +239,7 @@ def abort(batch: Batch, person: Person, restore: bool = False) -> Batch:
         withdraw_unclaimed(row, "The batch was aborted.")
         row.status, row.finished_at = Batch.Status.ABORTED, now
         row.save()
+        announcing.aborted(row, restored=restore)
         ledger.append("batch.aborted", actor=person, batch=row.number, restore=restore)
         if restore and row.move == MoveName.DISABLE:
             restore_batch(row, person, f"Batch {row} was aborted.")
@@ -349,7 +350,7 @@ def take_over(batch: Batch, person: Person) -> Batch:
         if row.approved_by is None or approver_still_may(row):
             raise Refused(f"Batch {row} has an approver who may still approve.")
         if row.started_at is None:
-            to_draft(row)
+            to_draft(row, "It changed after it was approved.")
             ledger.append("batch.approval-void", actor=person, batch=row.number)
             return row
         if row.move != MoveName.DISABLE:
@@ -385,8 +386,9 @@ def _pause(row: Batch, why: str, ledgered: str, actor: Person | None) -> None:
     ledger.append("batch.paused", actor=actor, batch=row.number, reason=ledgered)
 
 
-def to_draft(row: Batch) -> None:
-    """Void what was asked and approved; the users stay, to be looked at again."""
+def to_draft(row: Batch, why: str) -> None:
+    """Void what was asked and approved, and tell the owners; the users stay, to be looked at."""
+    announcing.called_off(row, why)
     row.changes.filter(status__in=[Change.Status.ASKED, Change.Status.QUEUED]).update(
         status=Change.Status.DRAFT
     )

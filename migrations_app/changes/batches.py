@@ -17,7 +17,7 @@ from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
-from migrations_app import guards, notices
+from migrations_app import announcing, guards
 from migrations_app.changes import evidence, nudge, ownership
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
@@ -197,7 +197,7 @@ def ask(batch: Batch, person: Person, message: str = "", digest: str | None = No
         row.message = message.strip()
         _redigest(row)
         row.save()
-        notices.announce_batch(row)
+        announcing.asked(row)
         ledger.append(
             "batch.asked",
             actor=person,

@@ -25,7 +25,7 @@ from inventory.aws.failure import AwsFailure
 from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
-from migrations_app import notices
+from migrations_app import announcing, notices
 from migrations_app.changes import approval, database_home, nudge, outranking, restoring
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
@@ -204,8 +204,7 @@ def finish_if_done(batch: Batch) -> bool:
         row.save()
         done = mine.filter(status=Change.Status.DONE).count()
         failed = mine.filter(status=Change.Status.FAILED).count()
-        what = "deleted" if row.move == MoveName.DELETE else "disabled"
-        notices.tell_batch(row, "finished", f"Batch {row}: {done} {what}, {failed} failed")
+        announcing.finished(row)
         ledger.append("batch.finished", batch=row.number, done=done, failed=failed)
     return True
 

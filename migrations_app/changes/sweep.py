@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from inventory import clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
-from migrations_app import guards, notices
+from migrations_app import announcing, guards, notices
 from migrations_app.changes import (
     approval,
     database_home,
@@ -121,7 +121,7 @@ def start_if_due(batch: Batch) -> bool:
         )
         if started != 1:
             return False
-        notices.tell_batch(batch, "started", f"Batch {batch} has started")
+        announcing.started(batch)
         ledger.append("batch.started", batch=batch.number)
         nudge.run_batch(batch.pk)
     return True
@@ -236,7 +236,7 @@ def _lapse(batch: Batch) -> None:
         row = Batch.objects.select_for_update().get(pk=batch.pk)
         if row.status != Batch.Status.APPROVED:
             return
-        approval.to_draft(row)
+        approval.to_draft(row, "Its approval lapsed.")
         row.comments.create(
             person_id=row.composed_by_id,
             at=clock.now(),
@@ -294,6 +294,8 @@ PARTS: dict[str, Callable[[], object]] = {
     "enroll": enroll_all,
     "dry runs": dry_run_what_was_lost,
     "start": start_what_is_due,
+    "tell of batches": announcing.tomorrow,
+    "tell again": announcing.remind,
     "tell of shuts": tell_of_shuts,
     "tell the head": tell_the_head,
     "tell of knocks": hits.tell_of_knocks,
