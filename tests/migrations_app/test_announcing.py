@@ -1,0 +1,155 @@
+"""What owners hear of a batch: each stage once, in one thread, with what to look at and to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from inventory import clock
+from migrations_app import announcing, changes, notices
+from migrations_app.changes import running
+from migrations_app.changes.approval import policy_of_batch
+from migrations_app.changes.sweep import start_what_is_due, sweep
+from migrations_app.models import Batch, Departure, Notice
+from tests.migrations_app.stage import Stage
+
+pytestmark = pytest.mark.django_db
+BOARDS = [{"name": "Grafana", "url": "https://grafana.acme.example/d/prod"}]
+
+
+def told(batch: Batch, kind: str) -> list[Notice]:
+    return list(batch.notices.filter(kind=kind).exclude(team=None).order_by("pk"))
+
+
+@pytest.fixture
+def two(stage: Stage) -> list[Departure]:
+    """One user of Payments, one of Platform."""
+    people = stage.people
+    return [stage.user("ci-pay-old"), stage.user("ci-plat-old", owner=people.platform)]
+
+
+def test_each_owner_hears_of_its_own_users_before_at_the_start_and_at_the_end(
+    stage: Stage, two: list[Departure]
+) -> None:
+    batch = stage.started("disable", two)
+    stage.work(batch)
+    for kind in ("announce", "started", "finished"):
+        notices = told(batch, kind)
+        assert [str(one.team) for one in notices] == ["Payments", "Platform"]
+        assert [list(one.departures.all()) for one in notices] == [[row] for row in two]
+        assert {one.thread for one in notices} == {announcing.thread(batch)}
+    assert [one.closes for one in told(batch, "finished")] == [True, True]
+    assert "1 of Payments disabled, 0 failed, 0 left out" in told(batch, "finished")[0].title
+
+
+def test_no_stage_is_told_twice(stage: Stage, two: list[Departure]) -> None:
+    batch = stage.started("disable", two)
+    stage.work(batch)
+    before = batch.notices.count()
+    for _ in range(2):
+        sweep()
+        running.run_batch(batch.pk)
+    assert batch.notices.count() == before
+
+
+def test_the_start_names_the_dashboards_to_look_at(stage: Stage, two: list[Departure]) -> None:
+    account = stage.people.account
+    account.dashboards = BOARDS
+    account.save()
+    notice = told(stage.started("disable", two), "started")[0]
+    assert "Look at Grafana now" in notice.text
+    assert notice.links == BOARDS
+
+
+def test_the_end_says_who_failed_and_why(stage: Stage, two: list[Departure]) -> None:
+    batch = stage.started("disable", two)
+    stage.fault("access-denied", "AttachUserPolicy", match={"UserName": "ci-pay-old"}, count=None)
+    stage.work(batch)
+    batch.refresh_from_db()
+    assert batch.status == Batch.Status.PAUSED
+    stage.simulator.faults.clear()
+    changes.abort(batch, stage.people.jonas)
+    notice = told(batch, "aborted")[0]
+    assert "0 users of Payments had been disabled" in notice.text
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "sent back", "lapsed"])
+def test_whoever_was_told_hears_that_it_does_not_come(
+    stage: Stage, two: list[Departure], how: str
+) -> None:
+    batch = stage.asked("disable", two)
+    if how == "withdrawn":
+        changes.withdraw(batch, stage.people.jonas)
+    elif how == "sent back":
+        changes.send_back(batch, stage.people.mei, "One of them is needed.")
+    else:
+        batch = changes.approve(batch, stage.people.mei, batch.digest)
+        stage.skip(days=9)
+        start_what_is_due()
+    assert [str(one.team) for one in told(batch, "called-off")] == ["Payments", "Platform"]
+    assert "Nothing was changed." in told(batch, "called-off")[0].text
+
+
+def test_what_is_asked_anew_is_told_anew(stage: Stage, two: list[Departure]) -> None:
+    batch = stage.asked("disable", two)
+    changes.withdraw(batch, stage.people.jonas)
+    stage.skip(minutes=1)
+    changes.ask(batch, stage.people.jonas)
+    changes.withdraw(batch, stage.people.jonas)
+    assert len(told(batch, "announce")) == len(told(batch, "called-off")) == 4
+
+
+def test_a_message_that_reached_nobody_is_brought_up_again_once(
+    stage: Stage, two: list[Departure]
+) -> None:
+    batch = changes.ask(stage.draft("disable", two), stage.people.jonas)
+    announcing.remind()
+    assert len(told(batch, "announce")) == 2
+    stage.skip(hours=25)
+    for _ in range(3):
+        announcing.remind()
+        stage.skip(hours=25)
+    again = told(batch, "announce")
+    assert len(again) == 4
+    assert again[2].title.startswith("Please open this:")
+    assert batch.notices.filter(kind="unreached").count() == 2
+
+
+def test_a_reminder_that_was_opened_reaches_its_team(stage: Stage, two: list[Departure]) -> None:
+    batch = changes.ask(stage.draft("disable", two), stage.people.jonas)
+    assert batch.asked_at is not None
+    stage.skip(hours=25)
+    announcing.remind()
+    for notice in told(batch, "announce")[2:]:
+        assert notice.team is not None
+        notices.open_notice(notice, notice.team.leads().get())
+    assert notices.unreached(batch) == []
+    over = notices.notice_over(batch, policy_of_batch(batch))
+    assert over is not None
+    assert over > batch.asked_at + timedelta(hours=25)
+
+
+def test_the_day_before_each_owner_hears_once_more(stage: Stage, two: list[Departure]) -> None:
+    batch = stage.approved("disable", two)
+    Batch.objects.filter(pk=batch.pk).update(window_from=clock.now() + timedelta(days=2))
+    announcing.tomorrow()
+    assert told(batch, "tomorrow") == []
+    stage.skip(hours=25)
+    for _ in range(2):
+        announcing.tomorrow()
+    assert [str(one.team) for one in told(batch, "tomorrow")] == ["Payments", "Platform"]
+    assert "dispute it" in told(batch, "tomorrow")[0].text
+
+
+def test_a_hit_belongs_to_the_thread_of_the_batch_it_went_off_with(stage: Stage) -> None:
+    departure = stage.user("ci-pay-old")
+    stage.fenced(departure)
+    stage.skip(hours=1)
+    stage.act("call", departure, region="us-east-1", ip="203.0.113.8")
+    stage.skip(hours=1)
+    stage.listen()
+    batch = departure.changes.get(move="disable").batch
+    assert batch is not None
+    notice = Notice.objects.get(kind="hit", team=stage.people.payments)
+    assert notice.thread == announcing.thread(batch)
