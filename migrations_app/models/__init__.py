@@ -1,5 +1,6 @@
-"""Rows of change, by noun: departures, changes and their journal, notices."""
+"""Rows of change, by noun: departures, changes and their journal, campaigns, notices."""
 
+from migrations_app.models.campaign import Ask, AskOpening, Campaign
 from migrations_app.models.change import (
     Batch,
     Call,
@@ -22,8 +23,11 @@ from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
     "Answer",
+    "Ask",
+    "AskOpening",
     "Batch",
     "Call",
+    "Campaign",
     "Change",
     "Comment",
     "DatabaseHome",

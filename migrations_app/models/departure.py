@@ -65,6 +65,14 @@ class Departure(models.Model):
     claim_pending_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # Another team's claim of what is owned or already claimed; Security settles it.
+    contested_by_team = models.ForeignKey(
+        "inventory.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    contested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    contested_at = models.DateTimeField(null=True, blank=True)
     handed_to = models.ForeignKey(
         "inventory.Team", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -168,7 +176,8 @@ class GivenAnswer(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
     at = models.DateTimeField()
-    # ours | not-ours | needed | can-go | unsure | dispute | undo | hand-over | adopt | release
+    # ours | not-ours | needed | can-go | unsure | dispute | undo | hand-over | came-back | adopt |
+    # assign | release
     said = models.CharField(max_length=12)
     note = models.TextField(blank=True)
     whose = models.ForeignKey(
