@@ -43,6 +43,9 @@ def of(notice: Notice) -> list[Address]:
 
 
 def _all(notice: Notice) -> Iterator[Address]:
+    if notice.mail_to:
+        yield Address(Channel.EMAIL, notice.mail_to)
+        return
     if notice.person:
         yield from _mail(notice, [notice.person])
     elif notice.team:

@@ -27,7 +27,7 @@ from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import addressees, messages
 from migrations_app.announce.message import Channel, NotSetUp, Receipt, TryLater, Undeliverable
-from migrations_app.models import Batch, Delivery, Departure, Notice
+from migrations_app.models import Ask, Batch, Delivery, Departure, Notice
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ def tell(
     url: str = "",
     batch: Batch | None = None,
     departures: Iterable[Departure] = (),
+    ask: Ask | None = None,
+    mail_to: str = "",
     thread: str = "",
     summary: str = "",
     closes: bool = False,
@@ -64,8 +66,9 @@ def tell(
 ) -> Notice:
     """Tell a team, everybody with `role`, or one person; by inbox and by their channels.
 
-    Once per key: a second run tells nobody twice. `thread` groups messages that belong together,
-    `summary` is its line in a list, `closes` says that this one is its last.
+    Once per key: a second run tells nobody twice. `ask` gives each address a link of its own to
+    the claim page, `mail_to` tells somebody outside, by mail alone. `thread` groups messages that
+    belong together, `summary` is its line in a list, `closes` says that this one is its last.
     """
     with transaction.atomic():
         notice, new = Notice.objects.get_or_create(
@@ -79,6 +82,8 @@ def tell(
                 "text": text,
                 "url": url,
                 "batch": batch,
+                "ask": ask,
+                "mail_to": mail_to,
                 "thread": thread,
                 "summary": summary[:200],
                 "closes": closes,

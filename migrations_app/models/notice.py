@@ -41,6 +41,16 @@ class Notice(models.Model):
     departures = models.ManyToManyField(
         "migrations_app.Departure", related_name="notices", blank=True
     )
+    # An address outside, like the lead's manager: told by mail and by nothing else.
+    mail_to = models.EmailField(blank=True)
+    # The asking of a team whose personal links this message carries.
+    ask = models.ForeignKey(
+        "migrations_app.Ask",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="notices",
+    )
     # Messages about one batch or one asking of a team belong together: a thread, or an issue.
     thread = models.CharField(max_length=100, blank=True)
     # The line for a list of threads, and whether this message is the last of its thread.

@@ -369,3 +369,10 @@ def test_one_message_to_many_addresses_has_a_key_for_each(people: cast.Cast) -> 
     notice = told(people.payments)
     keys = set(notice.deliveries.values_list("key", flat=True))
     assert len(keys) == notice.deliveries.count() > 1
+
+
+def test_somebody_outside_is_told_by_mail_and_by_nothing_else(people: cast.Cast) -> None:
+    notice = notices.tell("escalated", "key", "Nobody answered", mail_to="head@acme.example")
+    assert addresses(notice) == {("email", "head@acme.example")}
+    for person in Person.objects.all():
+        assert notice not in notices.inbox_for(person)

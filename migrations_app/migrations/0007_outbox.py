@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("migrations_app", "0005_idempotency_keys"),
+        ("migrations_app", "0006_campaigns"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -47,6 +47,22 @@ class Migration(migrations.Migration):
             model_name="notice",
             name="thread",
             field=models.CharField(blank=True, max_length=100),
+        ),
+        migrations.AddField(
+            model_name="notice",
+            name="ask",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="notices",
+                to="migrations_app.ask",
+            ),
+        ),
+        migrations.AddField(
+            model_name="notice",
+            name="mail_to",
+            field=models.EmailField(blank=True, max_length=254),
         ),
         migrations.CreateModel(
             name="Delivery",
