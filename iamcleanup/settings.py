@@ -20,6 +20,25 @@ from iamcleanup import play
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
+
+def secret(name: str) -> str:
+    """A secret from the variable `name`, or from the file that `name` + _FILE names; else "".
+
+    A file is what Docker, Kubernetes and Vault hand secrets out as. Refuses to start where both
+    are set, or the file cannot be read: a channel would be silent without anybody knowing why.
+    """
+    value, path = env.str(name, default=""), env.str(f"{name}_FILE", default="")
+    if not path:
+        return value.strip()
+    if value:
+        play.refuse([f"{name} and {name}_FILE are both set. Unset one of them."])
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        play.refuse([f"{name}_FILE names {path}, which cannot be read: {type(error).__name__}."])
+        raise
+
+
 # --- What an installation chooses -------------------------------------------------------------
 
 IAMCLEANUP_DEMO = env.bool("IAMCLEANUP_DEMO", default=False)
@@ -57,6 +76,13 @@ IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 # Makes the pseudonyms of people in the ledger; keep it for ever, they change with it.
 IAMCLEANUP_LEDGER_KEY = env.str("IAMCLEANUP_LEDGER_KEY", default="") or SECRET_KEY
+# Hosts (or host:port) of your own network that messages may be sent to, with http too.
+IAMCLEANUP_PRIVATE_HOSTS = env.list("IAMCLEANUP_PRIVATE_HOSTS", default=[])
+IAMCLEANUP_SLACK_TOKEN = secret("IAMCLEANUP_SLACK_TOKEN")
+IAMCLEANUP_SLACK_WEBHOOK = secret("IAMCLEANUP_SLACK_WEBHOOK")
+IAMCLEANUP_SLACK_URL = env.str("IAMCLEANUP_SLACK_URL", default="https://slack.com/api/")
+IAMCLEANUP_WEBHOOK_URL = secret("IAMCLEANUP_WEBHOOK_URL")
+IAMCLEANUP_WEBHOOK_SECRET = secret("IAMCLEANUP_WEBHOOK_SECRET")
 
 # --- Refusals ---------------------------------------------------------------------------------
 
