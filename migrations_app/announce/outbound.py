@@ -26,7 +26,7 @@ from inventory import clock
 from migrations_app.announce.address import Target, check
 from migrations_app.announce.message import TryLater, Undeliverable
 
-__all__ = ["Answer", "call", "check", "post_json", "wait_asked"]
+__all__ = ["Answer", "as_json", "call", "check", "post_json", "wait_asked"]
 
 # What is read of an answer, in bytes, unless the caller knows better.
 MOST = 64 * 1024
@@ -67,7 +67,12 @@ def post_json(
 ) -> Answer:
     """POST `body` as JSON; otherwise like `call`."""
     sent = {"Content-Type": "application/json", **(headers or {})}
-    return call("POST", url, json.dumps(body).encode(), sent, timeout, direct=direct)
+    return call("POST", url, as_json(body), sent, timeout, direct=direct)
+
+
+def as_json(body: Any) -> bytes:
+    """The bytes of a JSON body: what is signed, and what is sent."""
+    return json.dumps(body).encode()
 
 
 def call(
