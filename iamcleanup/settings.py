@@ -70,7 +70,6 @@ IAMCLEANUP_USERS_AT_ONCE = env.int("IAMCLEANUP_USERS_AT_ONCE", default=10)
 IAMCLEANUP_URL = env.str("IAMCLEANUP_URL", default="") or next(
     iter(CSRF_TRUSTED_ORIGINS), f"http://{IAMCLEANUP_BIND}"
 )
-IAMCLEANUP_WEBHOOK_URL = env.str("IAMCLEANUP_WEBHOOK_URL", default="")
 # Whoever scrapes /metrics sends this as a bearer token; without one it is closed in production.
 IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
