@@ -82,6 +82,15 @@ IAMCLEANUP_SLACK_WEBHOOK = secret("IAMCLEANUP_SLACK_WEBHOOK")
 IAMCLEANUP_SLACK_URL = env.str("IAMCLEANUP_SLACK_URL", default="https://slack.com/api/")
 IAMCLEANUP_WEBHOOK_URL = secret("IAMCLEANUP_WEBHOOK_URL")
 IAMCLEANUP_WEBHOOK_SECRET = secret("IAMCLEANUP_WEBHOOK_SECRET")
+# smtp+tls://user:password@mail.example.com:587
+IAMCLEANUP_MAIL_URL = secret("IAMCLEANUP_MAIL_URL")
+IAMCLEANUP_MAIL_FROM = env.str("IAMCLEANUP_MAIL_FROM", default="")
+IAMCLEANUP_JIRA_URL = env.str("IAMCLEANUP_JIRA_URL", default="").rstrip("/")
+IAMCLEANUP_JIRA_EMAIL = env.str("IAMCLEANUP_JIRA_EMAIL", default="")
+IAMCLEANUP_JIRA_TOKEN = secret("IAMCLEANUP_JIRA_TOKEN")
+IAMCLEANUP_JIRA_ISSUE_TYPE = env.str("IAMCLEANUP_JIRA_ISSUE_TYPE", default="Task")
+# The transition, or the status it leads to, that ends an issue.
+IAMCLEANUP_JIRA_DONE = env.str("IAMCLEANUP_JIRA_DONE", default="Done")
 
 # --- Refusals ---------------------------------------------------------------------------------
 

@@ -1,0 +1,486 @@
+"""E-mail against a real mail server: what arrives, how often, and what it can never become."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from inventory import clock
+from migrations_app.announce import smtp
+from migrations_app.announce.email import Email, is_address, rendered
+from migrations_app.announce.message import (
+    Line,
+    Link,
+    Message,
+    NotSetUp,
+    Receipt,
+    TryLater,
+    Undeliverable,
+)
+from tests.migrations_app.announce.smtp_server import PASSWORD, USER, SmtpServer, certificate
+from tests.migrations_app.announce.smtp_server import running as smtp_running
+
+PRIYA = "priya@example.com"
+FROM = "cleanup@sender.example"
+MESSAGE = Message(
+    key="campaign:7:priya",
+    kind="claim",
+    title="7 IAM users look like Payments’",
+    to="Priya",
+    paragraphs=("4 have not been used for 90 days.", "Please say which are yours."),
+    users=(
+        Line("ci-deploy", "production", "last used 3 Jan", "https://cleanup.example/users/1/"),
+        Line("billing", "production"),
+    ),
+    button=Link("Answer now", "https://cleanup.example/c/abc/"),
+    links=(Link("Dashboard", "https://grafana.example/d/1"),),
+    thread="campaign:7",
+)
+
+
+def channel(server: SmtpServer, **more: Any) -> Email:
+    given = {"wait": 5, "wait_for_the_end": 0.3} | more
+    return Email(smtp.Server("127.0.0.1", server.port, **given), FROM)
+
+
+def send(channel: Email, message: Message = MESSAGE, to: str = PRIYA) -> Receipt:
+    return channel.send(message, to, None, uncertain=False)
+
+
+# --- What arrives -----------------------------------------------------------------------------
+
+
+def test_the_person_gets_one_mail_with_the_whole_message_in_text_and_html() -> None:
+    users = tuple(Line(f"user{n}", "production", f"never used {n}") for n in range(206))
+    with smtp_running() as server:
+        send(channel(server), replace(MESSAGE, users=users))
+        (taken,) = server.taken
+    assert (taken.sender, taken.recipients) == (FROM, [PRIYA])
+    assert taken.mail["To"] == PRIYA
+    assert taken.mail["From"] == f"IAM Cleanup <{FROM}>"
+    assert taken.mail["Subject"] == MESSAGE.title
+    for kind in ("plain", "html"):
+        text = taken.part(kind)
+        assert [n for n in range(206) if f"user{n}" not in text or f"used {n}" not in text] == []
+        for said in ("Hello Priya", *MESSAGE.paragraphs, "Answer now"):
+            assert defuseless(text).find(said) >= 0, said
+        assert "https://cleanup.example/c/abc/" in text
+        assert "https://grafana.example/d/1" in text
+
+
+def test_the_html_part_stays_below_what_gmail_cuts_off() -> None:
+    url = "https://cleanup.example/users/123456789012/AIDAEXAMPLEEXAMPLE01/"
+    users = tuple(Line(f"ci.deploy.user{n}", "production", "x" * 60, url) for n in range(206))
+    with smtp_running() as server:
+        send(channel(server), replace(MESSAGE, users=users))
+    assert len(server.taken[0].part("html").encode()) < 102_000
+
+
+def test_machines_can_tell_what_the_mail_is() -> None:
+    with smtp_running() as server:
+        send(channel(server))
+    mail = server.taken[0].mail
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-IAM-Cleanup-Kind"] == "claim"
+
+
+def test_the_date_is_that_of_our_clock(moved_clock: Any) -> None:
+    with smtp_running() as server:
+        send(channel(server))
+    dated = server.taken[0].mail["Date"].datetime
+    assert abs((clock.now() - dated).total_seconds()) < 60
+    assert (dated - clock.real_now()).days >= 29
+
+
+@pytest.fixture
+def moved_clock() -> None:
+    import os
+    from datetime import timedelta
+
+    clock.ClockFile(Path(os.environ[clock.CLOCK_FILE_VARIABLE])).move(timedelta(days=30))
+
+
+def test_each_try_has_the_same_message_id_and_another_message_another() -> None:
+    with smtp_running() as server:
+        receipts = [send(channel(server)), send(channel(server))]
+        other = send(channel(server), replace(MESSAGE, key="another"))
+    ids = [taken.mail["Message-ID"] for taken in server.taken]
+    assert ids[0] == ids[1] == receipts[0].facts["message_id"] == receipts[1].facts["message_id"]
+    assert ids[2] == other.facts["message_id"] != ids[0]
+    assert ids[0].endswith("@sender.example>")
+
+
+def test_a_later_message_of_the_thread_answers_the_first() -> None:
+    with smtp_running() as server:
+        first = send(channel(server))
+        channel(server).send(replace(MESSAGE, key="reminder"), PRIYA, first, uncertain=False)
+    later = server.taken[1].mail
+    assert later["In-Reply-To"] == later["References"] == first.facts["message_id"]
+    assert server.taken[0].mail["In-Reply-To"] is None
+
+
+@pytest.mark.parametrize("facts", [{}, {"message_id": "<a@b>\r\nBcc: x@evil.example"}, {"ts": 1}])
+def test_a_receipt_of_something_else_starts_no_thread(facts: dict[str, Any]) -> None:
+    with smtp_running() as server:
+        channel(server).send(MESSAGE, PRIYA, Receipt(facts), uncertain=False)
+    assert server.taken[0].mail["In-Reply-To"] is None
+    assert server.taken[0].mail["Bcc"] is None
+
+
+def test_what_is_sent_can_be_read_without_a_mail_client() -> None:
+    text = defuseless(rendered(MESSAGE))
+    assert text.startswith(f"Subject: {MESSAGE.title}\n\nHello Priya,\n")
+    assert "- ci-deploy (production): last used 3 Jan\n  https://cleanup.example/users/1/" in text
+
+
+# --- How often, whatever breaks -----------------------------------------------------------------
+
+# Fault of the first try -> how it ends, and how many mails are there when the second went well.
+FAULTS = [
+    ("greeting: 421 busy", TryLater, False, 1),
+    ("greeting: 554 you are on a list", Undeliverable, None, 0),
+    ("greeting: close", TryLater, False, 1),
+    ("greeting: silent", TryLater, False, 1),
+    ("mail: 451 later", TryLater, False, 1),
+    ("mail: 553 not your address", Undeliverable, None, 0),
+    ("rcpt: 450 greylisted", TryLater, False, 1),
+    ("rcpt: 421 going down", TryLater, False, 1),
+    ("rcpt: 550 5.1.1 nobody of that name", Undeliverable, None, 0),
+    ("rcpt: 553 bad name", Undeliverable, None, 0),
+    ("rcpt: close", TryLater, False, 1),
+    ("data: 451 later", TryLater, False, 1),
+    ("data: 554 no", Undeliverable, None, 0),
+    ("data: close", TryLater, False, 1),
+    # Gone in the middle, while our last byte was on its way: we cannot know that it was not read.
+    ("before the end: close", TryLater, True, 1),
+    ("end: 452 full", TryLater, False, 1),
+    ("end: 554 looks like spam", Undeliverable, None, 0),
+    # The mail is taken, its answer is lost: no server can be asked, so there are two.
+    ("end: close", TryLater, True, 2),
+    ("end: silent", TryLater, True, 2),
+    # Taken and said so: how it says good-bye does not matter.
+    ("quit: close", None, None, 1),
+    ("quit: silent", None, None, 1),
+]
+
+
+@pytest.mark.parametrize(("fault", "ending", "uncertain", "arrived"), FAULTS)
+def test_a_fault_costs_time_and_at_most_a_second_mail_with_the_same_message_id(
+    fault: str, ending: type[Exception] | None, uncertain: bool | None, arrived: int
+) -> None:
+    with smtp_running(fault) as server:
+        there = channel(server, wait=0.3 if "silent" in fault else 5)
+        if ending is None:
+            send(there)
+        else:
+            with pytest.raises(ending) as told:
+                send(there)
+            if isinstance(told.value, TryLater):
+                assert told.value.uncertain is uncertain
+                there.send(MESSAGE, PRIYA, None, uncertain=told.value.uncertain)
+        assert len(server.taken) == arrived
+    assert len({taken.mail["Message-ID"] for taken in server.taken}) <= 1
+
+
+def test_a_server_that_is_not_there_is_tried_later() -> None:
+    with smtp_running() as server:
+        gone = channel(server)
+    with pytest.raises(TryLater, match="cannot be reached") as told:
+        send(gone)
+    assert not told.value.uncertain
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("rcpt: 550 5.1.1 nobody of that name", f"{PRIYA}: 550 5.1.1 nobody of that name"),
+        ("mail: 553 not your address", "IAMCLEANUP_MAIL_FROM"),
+        ("end: 554 looks like spam", "554 looks like spam"),
+    ],
+)
+def test_a_refusal_repeats_the_servers_words_and_says_what_to_do(fault: str, words: str) -> None:
+    with smtp_running(fault) as server, pytest.raises(Undeliverable, match=re.escape(words)):
+        send(channel(server))
+
+
+def test_a_servers_words_are_shortened_and_shown_whole() -> None:
+    with (
+        smtp_running("rcpt: 550 \u202eevil" + "x" * 300) as server,
+        pytest.raises(Undeliverable) as told,
+    ):
+        send(channel(server))
+    assert "[U+202E]evil" in told.value.why
+    assert len(told.value.why) < 400
+
+
+# --- Signing in and encryption ------------------------------------------------------------------
+
+
+def test_over_starttls_and_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls, authority = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", authority)
+    with smtp_running(tls=tls, sign_in=True) as server:
+        there = smtp.Server("localhost", server.port, USER, PASSWORD, "starttls", 5, 5)
+        send(Email(there, FROM))
+    assert server.taken[0].encrypted
+
+
+def test_over_tls_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls, authority = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", authority)
+    with smtp_running("end: close", tls=tls, encrypted=True) as server:
+        there = Email(smtp.Server("localhost", server.port, security="ssl", wait=5), FROM)
+        with pytest.raises(TryLater) as told:
+            send(there)
+        assert told.value.uncertain
+        send(there)
+        assert len(server.taken) == 2
+
+
+def test_a_certificate_nobody_vouches_for_stops_the_mail(tmp_path: Path) -> None:
+    tls, _ = certificate(tmp_path)
+    with (
+        smtp_running(tls=tls) as server,
+        pytest.raises(Undeliverable, match=r"certificate of localhost is not trusted"),
+    ):
+        send(Email(smtp.Server("localhost", server.port, security="starttls", wait=5), FROM))
+    assert server.taken == []
+
+
+def test_nothing_is_sent_unencrypted_where_starttls_is_asked() -> None:
+    with smtp_running() as server, pytest.raises(Undeliverable, match="offers no STARTTLS"):
+        send(channel(server, security="starttls"))
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "password", "ending", "words"),
+    [
+        ("", "wrong", Undeliverable, "535 5.7.8 wrong password"),
+        ("auth: 454 try again", PASSWORD, TryLater, "454 try again"),
+    ],
+)
+def test_a_refused_sign_in_is_parked_and_a_passing_one_tried_later(
+    fault: str, password: str, ending: type[Exception], words: str
+) -> None:
+    with smtp_running(fault, sign_in=True) as server, pytest.raises(ending, match=words) as told:
+        send(channel(server, user=USER, password=password))
+    assert password not in str(told.value).replace("wrong password", "")
+
+
+def test_a_server_that_knows_no_sign_in_is_named() -> None:
+    with smtp_running() as server, pytest.raises(Undeliverable, match="refuses our sign-in"):
+        send(channel(server, user=USER, password=PASSWORD))
+
+
+def test_a_server_that_wants_a_sign_in_we_do_not_have_is_named() -> None:
+    with smtp_running(sign_in=True) as server, pytest.raises(Undeliverable, match="530"):
+        send(channel(server))
+
+
+# --- Hostile text -------------------------------------------------------------------------------
+
+
+def defuseless(text: str) -> str:
+    return html.unescape(re.sub(r"</?span>", "", text)).replace("\u2060", "")
+
+
+ODD = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("\r\n\t\0\x1b\u202e\u200b\u2028\u2029\x85,;:<>@\"'&=?./\\\ud800"),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(odd=ODD)
+@example("x\r\nBcc: eve@evil.example\r\n\r\nhello")
+@example("=?utf-8?B?DQpCY2M6IGV2ZUBldmlsLmV4YW1wbGU=?=")
+@example("</title><script>alert(1)</script><a href=//evil.example>")
+@example(".\r\nMAIL FROM:<eve@evil.example>\r\n")
+@example("x" * 2000)
+def test_no_text_makes_a_header_a_recipient_or_an_element(odd: str) -> None:
+    message = Message(
+        key=odd,
+        kind=odd,
+        title=odd,
+        paragraphs=(odd,),
+        users=(Line(odd, odd, odd, odd),),
+        button=Link(odd, odd),
+        links=(Link(odd, odd),),
+        to=odd,
+    )
+    receipt = Receipt({"message_id": odd})
+    with smtp_running() as server:
+        channel(server).send(message, PRIYA, receipt, uncertain=False)
+        (taken,) = server.taken
+    assert taken.recipients == [PRIYA]
+    assert [name for name in taken.mail if name not in HEADERS] == []
+    assert len(set(taken.mail)) == len(list(taken.mail))
+    assert taken.mail.get_content_type() == "multipart/alternative"
+    assert len(list(taken.mail.iter_parts())) == 2
+    markup = taken.part("html")
+    assert set(re.findall(r"<(?!/)([a-z0-9!]+)", markup, re.IGNORECASE)) <= ELEMENTS
+    assert re.findall(r"href=\"(?!https?://)", markup) == []
+    assert not set(UNSEEN) & set(taken.part("plain") + markup + str(taken.mail["Subject"]))
+
+
+HEADERS = {
+    "Content-Type",
+    "MIME-Version",
+    "Subject",
+    "From",
+    "To",
+    "Message-ID",
+    "Date",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "X-IAM-Cleanup-Kind",
+}
+ELEMENTS = set(
+    "!doctype html head meta title style body div h1 p a ul li b i br span".split()
+) | {"!DOCTYPE"}
+UNSEEN = "\0\x1b\u202a\u202b\u202d\u202e\u2066\u2067\u200b\u200c\u200d\u200e\u200f\u2028\u2029\ufeff"
+
+# What clients look for: a scheme, a host with a known end, an address, a share.
+LINKED: list[Callable[[str], list[str]]] = [
+    re.compile(r"\b[a-z][a-z0-9+.-]*:/", re.IGNORECASE).findall,
+    re.compile(r"[^\s.@\u2060]\.[^\s.@\u2060]").findall,
+    re.compile(r"[^\s\u2060]@[^\s\u2060]").findall,
+    re.compile(r"\\\\").findall,
+]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "www.evil.example",
+        "http://evil.example/x",
+        "HTTPS://EVIL.EXAMPLE",
+        "evil.com",
+        "ci+eve@evil.com",
+        "ftp://evil.com/a.b",
+        "evil\u3002com",
+        r"\\evil\share",
+        "a..b.com",
+    ],
+)
+def test_a_name_that_looks_like_a_link_stays_a_name(name: str) -> None:
+    message = Message(
+        key="k", kind="k", title=name, paragraphs=(name,), users=(Line(name, name, name),), to=name
+    )
+    with smtp_running() as server:
+        send(channel(server), message)
+    text, markup = server.taken[0].part("plain"), server.taken[0].part("html")
+    body = markup.partition("<body>")[2]
+    words = html.unescape(re.sub(r"<[^>]*>", "\n", body))
+    # In HTML each end of a host is a text of its own as well.
+    assert name not in text
+    assert name not in words
+    for linked in LINKED:
+        assert linked(text.replace("by itself. Nobody", "")) == []
+        assert linked(words) == []
+    assert "<a " not in body
+    assert defuseless(text).count(name) >= 5
+    assert defuseless(body).count(name) >= 5
+
+
+def test_what_cannot_be_seen_is_written_out() -> None:
+    name = "adm\u202enimda\u200b"
+    with smtp_running() as server:
+        send(channel(server), replace(MESSAGE, title=name, users=(Line(name, "production"),)))
+    (taken,) = server.taken
+    for text in (taken.part("plain"), taken.part("html"), str(taken.mail["Subject"])):
+        assert "adm[U+202E]nimda[U+200B]" in text
+
+
+def test_a_link_that_is_no_web_address_is_text() -> None:
+    message = replace(MESSAGE, button=Link("Go", "javascript:alert(1)"), links=())
+    with smtp_running() as server:
+        send(channel(server), message)
+    (taken,) = server.taken
+    assert "javascript" not in taken.part("html") + taken.part("plain")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "priya",
+        "priya@example.com,eve@evil.example",
+        "priya@example.com\r\nBcc: eve@evil.example",
+        "Priya <priya@example.com>",
+        '"a\x01b"@example.com',
+        "pri\u202eya@example.com",
+        "\u212a@example.com",
+        "priya@example.com ",
+        "priya@exa\u200bmple.com",
+    ],
+)
+def test_what_is_not_one_plain_address_is_parked(address: str) -> None:
+    with smtp_running() as server, pytest.raises(Undeliverable, match="not an e-mail address"):
+        send(channel(server), to=address)
+    assert server.state.connections == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.emails(), ODD))
+def test_an_address_that_passes_is_one_line_with_one_at(address: str) -> None:
+    if is_address(address):
+        assert address.count("@") == 1
+        assert not re.search(r"[\s,;<>\"\x00-\x1f]", address)
+
+
+def test_an_international_domain_is_written_as_it_travels() -> None:
+    with smtp_running() as server:
+        send(channel(server), to="priya@bücher.example")
+    assert server.taken[0].recipients == ["priya@xn--bcher-kva.example"]
+
+
+# --- The environment ----------------------------------------------------------------------------
+
+
+def test_the_channel_is_what_the_environment_says(settings: Any) -> None:
+    settings.IAMCLEANUP_MAIL_URL = "smtp+tls://me%40example.com:p%3Ass@mail.example.com"
+    settings.IAMCLEANUP_MAIL_FROM = "Cleanup <cleanup@example.com>"
+    there = Email.from_environment()
+    assert there.sender == "cleanup@example.com"
+    assert there.sender_name == "Cleanup"
+    assert there.server == smtp.Server(
+        "mail.example.com", 587, "me@example.com", "p:ss", "starttls"
+    )
+    assert "p:ss" not in repr(there)
+
+
+@pytest.mark.parametrize(
+    ("url", "sender", "words"),
+    [
+        ("", "a@example.com", "IAMCLEANUP_MAIL_URL is not set"),
+        ("smtp://h", "", "IAMCLEANUP_MAIL_FROM is not set"),
+        ("smtp://h", "nobody", "IAMCLEANUP_MAIL_FROM is not"),
+        ("consolemail://", "a@example.com", "must begin with"),
+        ("https://h", "a@example.com", "must begin with"),
+        ("smtp+tls://", "a@example.com", "names no host"),
+        ("smtp+tls://h:secret", "a@example.com", "names no host"),
+        ("smtp+tls://user@h", "a@example.com", "without a password"),
+        ("smtp+tls://user:s%C3%A9cret@h", "a@example.com", "must be ASCII"),
+        ("smtp://user:secret@h", "a@example.com", "unencrypted"),
+    ],
+)
+def test_what_is_missing_is_named_and_no_secret_with_it(
+    settings: Any, url: str, sender: str, words: str
+) -> None:
+    settings.IAMCLEANUP_MAIL_URL, settings.IAMCLEANUP_MAIL_FROM = url, sender
+    with pytest.raises(NotSetUp, match=words) as told:
+        Email.from_environment()
+    assert "cret" not in told.value.why
