@@ -66,7 +66,9 @@ class Email:
         smtp.deliver(self.server, mail)
         return Receipt({"message_id": mail.extra_headers["Message-ID"]})
 
-    def _mail(self, message: Message, address: str, first: Receipt | None) -> EmailMultiAlternatives:
+    def _mail(
+        self, message: Message, address: str, first: Receipt | None
+    ) -> EmailMultiAlternatives:
         mail = EmailMultiAlternatives(
             subject=_subject(message.title),
             body=_text(message),
@@ -156,4 +158,3 @@ def _context(message: Message, shown: Any) -> dict[str, object]:
         "button": link(message.button) if message.button else None,
         "links": [link(given) for given in message.links],
     }
-

@@ -63,6 +63,6 @@ def defused_html(text: str) -> SafeString:
 
 def web_address(url: str) -> str:
     """The URL if it is one that a browser opens and nothing else; "" otherwise."""
-    if re.fullmatch(r"https?://[!-~]+", url) and not re.search(r"""[<>"'`\\{}|^]""", url):
+    if re.fullmatch(r"https?://[!-~]{1,2000}", url) and not re.search(r"""[<>"'`\\{}|^]""", url):
         return url
     return ""
