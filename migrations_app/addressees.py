@@ -53,7 +53,8 @@ def _all(notice: Notice) -> Iterator[Address]:
     elif notice.role:
         yield from _of_role(notice)
     if settings.IAMCLEANUP_WEBHOOK_URL and notice.person is None:
-        yield Address(Channel.WEBHOOK, "")
+        # There is but one; what it is for stands in its body.
+        yield Address(Channel.WEBHOOK, notice.team.key if notice.team else notice.role)
 
 
 def _of_team(notice: Notice, team: Team) -> Iterator[Address]:

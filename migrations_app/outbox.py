@@ -36,6 +36,7 @@ LEASE = timedelta(minutes=5)
 # How long after each failed try the next one comes, unless the channel asked for another time.
 BACK_OFF = tuple(timedelta(seconds=wait) for wait in (10, 60, 300, 900, 3600, 3 * 3600))
 GIVE_UP = timedelta(hours=24)
+# Only the worker that sends loads them.
 CHANNELS = {
     Delivery.Channel.SLACK: "migrations_app.announce.slack.Slack",
     Delivery.Channel.JIRA: "migrations_app.announce.jira.Jira",

@@ -93,7 +93,7 @@ class Delivery(models.Model):
 
     notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    # "#payments", a project key, an e-mail address; "" for the webhook, which has but one.
+    # "#payments", a project key, an e-mail address; for the webhook, whom it is for.
     address = models.CharField(max_length=320, blank=True)
     # Whose personal link it carries; the greeting.
     person = models.ForeignKey(
