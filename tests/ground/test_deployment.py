@@ -22,7 +22,11 @@ OURS = ("migrate", "web", "read", "write", "restore", "notify", "beat")
 
 def read_by_the_code() -> set[str]:
     """Every variable that settings, gunicorn or the demo read from the environment."""
-    patterns = (r'env\.\w+\(\s*"([A-Z_]+)"', r'environ\.get\("([A-Z_]+)"')
+    patterns = (
+        r'env\.\w+\(\s*"([A-Z_]+)"',
+        r'environ\.get\("([A-Z_]+)"',
+        r'secret\("([A-Z_]+)"\)',
+    )
     found: set[str] = set()
     for path in ("iamcleanup", "demo"):
         for file in (ROOT / path).glob("*.py"):
@@ -67,6 +71,17 @@ def test_every_variable_of_an_installation_reaches_a_container() -> None:
 @pytest.mark.parametrize("name", ["migrate", "web", "beat"])
 def test_only_workers_are_given_aws_credentials(name: str) -> None:
     assert not set(SERVICES[name]["environment"]) & set(WEB_CREDENTIALS)
+
+
+def test_only_the_worker_that_sends_is_given_the_secrets_of_channels() -> None:
+    secrets = {
+        name for name in DOCUMENTED if re.search(r"SLACK_(TOKEN|WEBHOOK)|_SECRET$|JIRA|MAIL", name)
+    }
+    secrets -= set(WEB_CREDENTIALS)
+    assert "IAMCLEANUP_SLACK_TOKEN" in secrets
+    holders = {name for name in OURS if secrets & set(SERVICES[name].get("environment", {}))}
+    assert holders == {"notify"}
+    assert not set(SERVICES["notify"]["environment"]) & set(WEB_CREDENTIALS)
 
 
 def test_every_queue_has_a_worker_of_its_own() -> None:
