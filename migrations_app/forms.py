@@ -152,6 +152,18 @@ class TokenForm(forms.Form):
     )
 
 
+class ImportForm(forms.Form):
+    """A spreadsheet; what is in it is read elsewhere."""
+
+    file = forms.FileField(
+        max_length=255,
+        error_messages={
+            "required": "Choose a file.",
+            "empty": "The file is empty. It needs a line of headers and one line per user.",
+        },
+    )
+
+
 def problems(form: forms.Form) -> list[str]:
     """Every problem of a form as a sentence, for an answer without the form."""
     return [str(error) for errors in form.errors.values() for error in errors]

@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
-from migrations_app import outbox, tripwire
+from migrations_app import outbox, owner_import, tripwire
 from migrations_app.changes import batches, database_home, nudge, running
 from migrations_app.changes.sweep import PARTS
 
@@ -29,6 +29,8 @@ def sweep() -> None:
     """What is due is started, what was lost is picked up; each part on its own."""
     for name in PARTS:
         sweep_part.apply_async(args=(name,), expires=60)
+    for pk in owner_import.running():
+        import_owners.apply_async(args=(pk,), expires=60)
 
 
 @shared_task(queue="read")
@@ -69,6 +71,13 @@ def listen_account(account_pk: int, began: str = "") -> None:
 @shared_task(queue="read")
 def dry_run_batch(batch_pk: int) -> None:
     batches.dry_run(batch_pk)
+
+
+@shared_task(queue="read")
+def import_owners(import_pk: int) -> None:
+    """Some lines of a spreadsheet of owners; enqueues itself while any are left."""
+    if owner_import.go_on(import_pk):
+        nudge.import_owners(import_pk)
 
 
 @shared_task(queue="write")

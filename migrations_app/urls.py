@@ -18,6 +18,7 @@ from migrations_app.views import (
     live,
     log,
     overview,
+    owner_import,
     ownership,
     plans,
     posture,
@@ -63,6 +64,12 @@ urlpatterns: list[URLPattern] = [
     path("claim/<slug:team>/", claims.claim, name="claim"),
     path("claim/<slug:team>/<int:pk>/", claims.answer, name="claim-answer"),
     path("claims/", claims.claims, name="claims"),
+    path("claims/import/", owner_import.upload, name="import-owners"),
+    path("claims/import/<int:pk>/", owner_import.shown, name="import-owners-shown"),
+    path("claims/import/<int:pk>/confirm/", owner_import.confirm, name="import-owners-confirm"),
+    path(
+        "claims/import/<int:pk>/left-out.csv", owner_import.left_out, name="import-owners-left-out"
+    ),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<int:pk>/", inbox.notice, name="notice"),
     path("alerts/", alerts.alerts, name="alerts"),

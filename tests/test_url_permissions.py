@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 
 from inventory import clock
 from inventory.models import Alert, Person, ProtectedEntry, Role
-from migrations_app import tokens
+from migrations_app import owner_import, tokens
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Holdings, PendingDeclaration
 from tests import cast
@@ -85,6 +85,10 @@ ROWS: dict[str, Row] = {
     "claim": page("LE"),
     # A lead is sent on to the claims of the own teams.
     "claims": page("LFE"),
+    "import-owners": Row(get="E", post="E"),
+    "import-owners-shown": page("E"),
+    "import-owners-confirm": act("E"),
+    "import-owners-left-out": page("E"),
     "batch-undo": page("LEAD"),
     "settings-accounts": page("EAD"),
     "settings-account": page("EAD"),
@@ -272,6 +276,7 @@ def scene() -> Scene:
             "user": one,
             "claim-answer": {"team": "payments", "pk": departure.pk},
             "claim": {"team": "payments"},
+            "import-owners": {"pk": _an_import(people["E"])},
             "notice": {"pk": cast.notice(payments).pk},
             "alert": {"pk": alert.pk},
             "plan": {"pk": cast.plan(departure).pk},
@@ -288,6 +293,10 @@ def scene() -> Scene:
             "settings": {"account": account.account_id},
         },
     )
+
+
+def _an_import(person: Person) -> int:
+    return owner_import.show(b"user,team\ndeploy-prod,security\n", "owners.csv", person).pk
 
 
 def answer(client: Client, method: str, path: str) -> Any:

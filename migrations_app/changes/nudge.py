@@ -28,6 +28,10 @@ def run_change(change_pk: int) -> None:
     _on_commit("run_change", "write", change_pk)
 
 
+def import_owners(import_pk: int) -> None:
+    _on_commit("import_owners", "read", import_pk)
+
+
 def restore(change_pk: int) -> None:
     _on_commit("run_restore", "restore", change_pk)
 

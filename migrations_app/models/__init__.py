@@ -19,6 +19,7 @@ from migrations_app.models.departure import (
 )
 from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
+from migrations_app.models.owner_import import OwnerImport
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "KeptAnswer",
     "Notice",
     "Opening",
+    "OwnerImport",
     "PendingDeclaration",
     "Plan",
     "Viewed",
