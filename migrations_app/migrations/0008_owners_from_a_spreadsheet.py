@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("migrations_app", "0006_outbox"),
+        ("migrations_app", "0007_outbox"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
