@@ -51,8 +51,13 @@ def configure(settings: LogSettings) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": settings["level"]},
-            # At DEBUG botocore logs request bodies and signatures (rule 16).
-            "loggers": {"botocore": {"level": "WARNING"}, "urllib3": {"level": "WARNING"}},
+            # At DEBUG botocore logs request bodies and signatures, and slack_sdk what it posts; a
+            # warning of urllib3 may hold an address, and a webhook's is a secret (rule 16).
+            "loggers": {
+                "botocore": {"level": "WARNING"},
+                "slack_sdk": {"level": "WARNING"},
+                "urllib3": {"level": "ERROR"},
+            },
         }
     )
     structlog.configure(

@@ -27,7 +27,8 @@ def secret(name: str) -> str:
     A file is what Docker, Kubernetes and Vault hand secrets out as. Refuses to start where both
     are set, or the file cannot be read: a channel would be silent without anybody knowing why.
     """
-    value, path = env.str(name, default=""), env.str(f"{name}_FILE", default="")
+    value: str = env.str(name, default="")
+    path = env.str(f"{name}_FILE", default="")
     if not path:
         return value.strip()
     if value:
@@ -80,7 +81,6 @@ IAMCLEANUP_PRIVATE_HOSTS = env.list("IAMCLEANUP_PRIVATE_HOSTS", default=[])
 IAMCLEANUP_SLACK_TOKEN = secret("IAMCLEANUP_SLACK_TOKEN")
 IAMCLEANUP_SLACK_WEBHOOK = secret("IAMCLEANUP_SLACK_WEBHOOK")
 IAMCLEANUP_SLACK_URL = env.str("IAMCLEANUP_SLACK_URL", default="https://slack.com/api/")
-IAMCLEANUP_WEBHOOK_URL = secret("IAMCLEANUP_WEBHOOK_URL")
 IAMCLEANUP_WEBHOOK_SECRET = secret("IAMCLEANUP_WEBHOOK_SECRET")
 # smtp+tls://user:password@mail.example.com:587
 IAMCLEANUP_MAIL_URL = secret("IAMCLEANUP_MAIL_URL")

@@ -32,6 +32,8 @@ __all__ = ["Answer", "as_json", "call", "check", "post_json", "wait_asked"]
 MOST = 64 * 1024
 LONGEST_WAIT = timedelta(hours=1)
 CONNECT_SECONDS = 5.0
+# The wait for an answer, where the caller names none.
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def post_json(
     url: str,
     body: Any,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 10,
+    timeout: float | None = None,
     *,
     direct: bool = False,
 ) -> Answer:
@@ -80,7 +82,7 @@ def call(
     url: str,
     content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 10,
+    timeout: float | None = None,
     *,
     most: int = MOST,
     direct: bool = False,
@@ -97,7 +99,7 @@ def call(
     whatever cuts the connection: `uncertain` unless it never stood. Raises Undeliverable for a
     redirect or a certificate that does not convince.
     """
-    target = check(url)
+    target, timeout = check(url), timeout or SECONDS
     request = {
         "method": method,
         "url": url,

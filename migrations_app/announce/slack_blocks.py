@@ -23,10 +23,13 @@ HEADER = 150
 BUTTON = 75
 URL = 3000
 # Slack's limit is 3,000 UTF-16 units; a character may take two.
-TEXT = 1400
+TEXT = 1300
 # For all blocks of one message together. Slack documents no number; it answers
 # msg_blocks_too_long from about 12,000 on, and counts more than the texts.
 WHOLE = 9000
+# Well inside that for usual entries: where a part ends must not hang on their wording, which may
+# be another at the next try, when the parts that have arrived are left out.
+ENTRIES = 20
 # For the notification and for screen readers. Slack advises 4,000, escaping included.
 FALLBACK = 3900
 
@@ -72,15 +75,18 @@ def readable(blocks: Sequence[Block]) -> str:
 def _pages(message: Message) -> Iterator[list[Block]]:
     """The pieces of a message, shared out so that each page stays inside Slack's limits."""
     page: list[Block] = []
-    size = 0
+    size = entries = 0
     for piece in _pieces(message):
         weight = len(json.dumps(piece, ensure_ascii=False).encode("utf-16-le")) // 2
+        entry = piece["type"] == "rich_text_section"
         # Two places are left: for the line that opens a further part, and for the list.
-        if page and (size + weight > WHOLE or len(page) >= MOST_BLOCKS - 2):
+        full = len(page) >= MOST_BLOCKS - 2 or (entry and entries == ENTRIES)
+        if page and (full or size + weight > WHOLE):
             yield page
-            page, size = [], 0
+            page, size, entries = [], 0, 0
         page.append(piece)
         size += weight
+        entries += entry
     yield page
 
 
@@ -95,13 +101,15 @@ def _pieces(message: Message) -> Iterator[Block]:
     if message.button and _is_web(message.button.url):
         yield _button(message.button)
     for link in message.links:
-        yield _section([_link(link.text, link.url)])
+        if one_line(link.text) or _is_web(link.url):
+            yield _section([_link(link.text, link.url)])
     for line in message.users:
         yield from _entry(line)
 
 
 def _entry(line: Line) -> Iterator[Block]:
     name, account, said = one_line(line.name), one_line(line.account), one_line(line.text)
+    account = _cut(account, HEADER)
     first, *rest = _pieces_of(said) or [""]
     after = (f" · {account}" if account else "") + (f" · {first}" if first else "")
     elements = [_link(_cut(name, TEXT) or "?", line.url, bold=True)]

@@ -46,11 +46,12 @@ class Webhook:
     def send(
         self, message: Message, address: str, first: Receipt | None, *, uncertain: bool
     ) -> Receipt:
-        """POST it; any 2xx is accepted. `address` is in the body: the team it is for, as declared.
+        """POST it; any 2xx is accepted.
 
-        `first` and `uncertain` change nothing: the receiver has `thread` and `webhook-id`.
+        There is one address, and the receiver has `thread` and `webhook-id`: so `address`, `first`
+        and `uncertain` change nothing.
         """
-        content = outbound.as_json(body(message, address))
+        content = outbound.as_json(body(message))
         moment = int(clock.real_now().timestamp())
         headers = {
             "Content-Type": "application/json",
@@ -79,7 +80,7 @@ def signature(secrets: Sequence[bytes], key: str, moment: int, content: bytes) -
     return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
 
 
-def body(message: Message, address: str = "") -> dict[str, Any]:
+def body(message: Message) -> dict[str, Any]:
     """What is sent: the fields that docs/channels.md lists. Texts are plain; nothing is markup."""
     return {
         "type": f"iam_cleanup.{message.kind}",
@@ -94,7 +95,6 @@ def body(message: Message, address: str = "") -> dict[str, Any]:
             "thread": message.thread,
             "closed": message.closed,
             "to": one_line(message.to),
-            "address": address,
         },
     }
 
