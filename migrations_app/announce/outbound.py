@@ -117,6 +117,8 @@ def call(
         request |= {"verify": usual["verify"], "proxies": proxies}
         if select_proxy(url, proxies):
             return _once(session, target, request, most)
+        if not target.addresses:
+            raise TryLater(f"Only a proxy knows {target.host}, and none is to be used.")
         *others, last = target.addresses
         for address in others:
             try:

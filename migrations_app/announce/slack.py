@@ -3,14 +3,16 @@
 With a token each posting carries its key as metadata. After a try whose answer was lost, the
 channel is read for that key first, so the posting is there once. That needs the scopes
 channels:history and groups:history, and channels:read and groups:read where the team's settings
-name the channel by name and not by id. Where the token may not read, where the person or channel
-cannot be found by name, or where the posting is older than a week or lies behind two thousand
-others, it is sent again: told twice is better than not at all. An incoming webhook can neither
-read nor answer in a thread, so there a lost answer always means sending again.
+name the channel by name and not by id; and the app must be in the channel. Where it may not read,
+where the channel is not found by its name, or where the posting is older than a week or lies
+behind two thousand others, it is sent again: told twice is better than not at all. An incoming
+webhook can neither read nor answer in a thread, so a lost answer always means sending again.
 """
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -38,8 +40,16 @@ EVENT = "iam_cleanup"
 LOUD = frozenset(("hit", "failed"))
 LOOK_BACK = timedelta(days=7)
 MOST_PAGES = 10
+# Seconds for one message. The outbox lends it for longer, so no other worker sends it meanwhile.
+PATIENCE = 120
 # Nothing in a text becomes a link, a preview or a mention, whatever Slack may find in it.
-INERT = {"unfurl_links": False, "unfurl_media": False, "link_names": False, "mrkdwn": False}
+INERT: dict[str, Any] = {
+    "unfurl_links": False,
+    "unfurl_media": False,
+    "link_names": False,
+    "mrkdwn": False,
+    "parse": "none",
+}
 
 
 class Slack:
@@ -92,6 +102,7 @@ class _Posting:
         known = first.facts if first else {}
         self.client, self.message, self.address = client, message, address
         self.parts = parts(message)
+        self.until = time.monotonic() + PATIENCE
         self.channel = str(known.get("channel") or address)
         self.opening = str(known.get("thread") or known.get("ts") or "")
 
@@ -101,7 +112,10 @@ class _Posting:
         thread, stamps = self.opening, list[str]()
         for part in self.parts:
             try:
-                stamp = arrived.get(part.key) or self._reply(part, thread)
+                stamp = arrived.get(part.key) or self._post(part, thread)
+            except _ThreadGone:
+                # Somebody deleted what it answers: say it in the channel.
+                thread, stamp = "", self._post(part, "")
             except TryLater as error:
                 if stamps:
                     # The next try must look, or it would post the first parts again.
@@ -111,13 +125,6 @@ class _Posting:
             thread = thread or stamp
         facts = {"channel": self.channel, "ts": stamps[0], "thread": thread, "parts": stamps}
         return Receipt(facts)
-
-    def _reply(self, part: Part, thread: str) -> str:
-        try:
-            return self._post(part, thread)
-        except _ThreadGone:
-            # Somebody deleted what it answers: say it in the channel.
-            return self._post(part, "")
 
     def _post(self, part: Part, thread: str) -> str:
         loud = self.message.closed or self.message.kind in LOUD
@@ -130,7 +137,6 @@ class _Posting:
             thread_ts=thread or None,
             reply_broadcast=True if thread and loud and part is self.parts[0] else None,
             metadata=metadata,
-            parse="none",
             **INERT,
         )
         self.channel = str(answer["channel"])
@@ -141,15 +147,22 @@ class _Posting:
         wanted = {part.key for part in self.parts}
         try:
             self.channel = self._channel_id()
-            found: dict[str, str] = {}
-            if not self.opening:
-                oldest = (clock.real_now() - LOOK_BACK).timestamp()
-                found = self._look(
-                    wanted, self.client.conversations_history, oldest=f"{oldest:.0f}"
-                )
-            if thread := self.opening or next(iter(found.values()), ""):
-                found |= self._look(wanted, self.client.conversations_replies, ts=thread)
+            if self.opening:
+                return self._look(wanted, self.client.conversations_replies, ts=self.opening)
+        except _ThreadGone:
+            self.opening = ""
         except _MayNotRead:
+            return {}
+        return self._in_the_channel(wanted)
+
+    def _in_the_channel(self, wanted: set[str]) -> dict[str, str]:
+        """The first part stands in the channel, the others in its thread."""
+        oldest = f"{(clock.real_now() - LOOK_BACK).timestamp():.0f}"
+        try:
+            found = self._look(wanted, self.client.conversations_history, oldest=oldest)
+            if thread := found.get(self.parts[0].key):
+                found |= self._look(wanted, self.client.conversations_replies, ts=thread)
+        except (_MayNotRead, _ThreadGone):
             return {}
         return found
 
@@ -170,9 +183,9 @@ class _Posting:
 
     def _channel_id(self) -> str:
         """Reading asks for an id where posting takes a name too."""
-        if not self.channel.startswith("#"):
+        if re.fullmatch(r"[A-Z][A-Z0-9]{6,}", self.channel):
             return self.channel
-        name = self.channel[1:].lower()
+        name = self.channel.removeprefix("#").lower()
         kinds = "public_channel,private_channel"
         method = self.client.conversations_list
         for page in self._pages(method, types=kinds, limit=200, exclude_archived=True):
@@ -195,13 +208,15 @@ class _Posting:
     ) -> SlackResponse:
         why: Exception
         try:
+            if time.monotonic() > self.until:
+                raise TryLater("Slack answers slowly; the rest is sent later.")
             return method(**wanted)
         except SlackApiError as error:
             name = what_slack_says(error)
-            if reading and name not in PASSING:
-                raise _MayNotRead from None
             if name == "thread_not_found":
                 raise _ThreadGone from None
+            if reading and name not in PASSING:
+                raise _MayNotRead from None
             why = in_our_words(error, self.address)
         except TryLater as error:
             why = error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from requests.structures import CaseInsensitiveDict
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -42,11 +44,13 @@ LASTING = {
     "channel_is_archived": "{channel} is archived. Set another webhook.",
     "missing_scope": "The token lacks the scope {needed}. Add it to the app, install it again, and "
     "set IAMCLEANUP_SLACK_TOKEN.",
-    "no_service": "Slack knows no such webhook any more. Make one and set "
-    "IAMCLEANUP_SLACK_WEBHOOK.",
+    **dict.fromkeys(
+        ("no_service", "no_active_hooks", "no_team", "team_disabled", "invalid_token"),
+        "Slack knows no such webhook any more. Make one and set IAMCLEANUP_SLACK_WEBHOOK.",
+    ),
     **dict.fromkeys(
         ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired",
-         "not_allowed_token_type", "invalid_token", "no_active_hooks", "no_team", "team_disabled"),
+         "not_allowed_token_type"),
         _INSTALL,
     ),
     **dict.fromkeys(
@@ -105,12 +109,12 @@ def in_our_words(error: SlackApiError, channel: str) -> TryLater | Undeliverable
         what_slack_says(error),
         channel,
         needed=needed if re.fullmatch(r"[a-z:._,]{1,80}", needed) else "chat:write",
-        headers={"Retry-After": str(error.response.headers.get("Retry-After", ""))},
+        headers=CaseInsensitiveDict(error.response.headers),
     )
 
 
 def words(
-    name: str, channel: str, *, needed: str = "", headers: dict[str, str] | None = None
+    name: str, channel: str, *, needed: str = "", headers: Mapping[str, str] | None = None
 ) -> TryLater | Undeliverable:
     """What the outbox does about the error `name`; `channel` is shown, `needed` is a scope."""
     if name in PASSING:
@@ -118,6 +122,6 @@ def words(
         return TryLater(f"Slack answered {name}.", after=after, uncertain=PASSING[name])
     said = LASTING.get(name, "Slack answered {name}: see its documentation of chat.postMessage.")
     if not name:
-        said = "What answered is not Slack. Check IAMCLEANUP_SLACK_URL and what stands in between."
+        said = "What answered is not Slack. Check its address and what stands in between."
     shown = one_line(channel) or "the channel"
     return Undeliverable(said.format(channel=shown, needed=needed, name=name))

@@ -68,6 +68,14 @@ def test_a_name_that_is_not_resolved_cannot_have_arrived() -> None:
     assert not caught.value.uncertain
 
 
+def test_a_name_that_only_a_proxy_knows_is_not_called_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    with pytest.raises(TryLater, match="Only a proxy knows"):
+        post("https://nowhere.invalid/", direct=True)
+
+
 def test_a_proxy_that_is_not_there_cannot_have_passed_it_on(
     anybody: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

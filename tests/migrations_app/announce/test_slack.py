@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 from slack_sdk import WebClient
 
+from migrations_app import outbox
 from migrations_app.announce import slack as channel
 from migrations_app.announce import slack_client
 from migrations_app.announce.message import NotSetUp, Receipt, TryLater, Undeliverable
@@ -72,7 +74,29 @@ def test_a_reply_to_what_somebody_deleted_stands_in_the_channel(slack: SlackServ
     assert "thread_ts" not in posted
 
 
-@pytest.mark.parametrize("address", ["#payments", "C0PAYMENTS", "#security", "G0SECURITY"])
+def test_a_lost_reply_to_what_somebody_deleted_is_found_in_the_channel(slack: SlackServer) -> None:
+    first, _ = deliver(sender(), message())
+    slack.rooms["C0PAYMENTS"].messages.clear()
+    long = message(key="k2", users=users(50))
+    deliver(sender(), long, first=first)
+    deliver(sender(), long, first=first, uncertain=True)
+    assert slack.keys() == ["k2:1", "k2:2", "k2:3"]
+    root, *rest = slack.rooms["C0PAYMENTS"].messages
+    assert {reply["thread_ts"] for reply in rest} == {root["ts"]}
+
+
+def test_no_message_takes_longer_than_the_outbox_lends_it_for(
+    slack: SlackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert timedelta(seconds=channel.PATIENCE + 60) < outbox.LEASE
+    monkeypatch.setattr(channel, "PATIENCE", -1)
+    with pytest.raises(TryLater, match="slowly"):
+        sender().send(message(), "#payments", None, uncertain=False)
+
+
+@pytest.mark.parametrize(
+    "address", ["#payments", "payments", "C0PAYMENTS", "#security", "G0SECURITY"]
+)
 def test_after_an_uncertain_try_the_message_is_found_by_its_key(
     address: str, slack: SlackServer
 ) -> None:
@@ -110,10 +134,10 @@ def test_a_token_that_may_not_read_sends_again(lacks: set[str], slack: SlackServ
     assert slack.keys() == ["k1:1", "k1:1"]
 
 
-@pytest.mark.parametrize("error", ["ratelimited", "internal_error", "fatal_error"])
-def test_a_look_that_fails_leaves_it_as_open_as_before(error: str, slack: SlackServer) -> None:
+@pytest.mark.parametrize("fault", ["429", "500", "closed before"])
+def test_a_look_that_fails_leaves_it_as_open_as_before(fault: str, slack: SlackServer) -> None:
     slack.server.spared = ()
-    slack.server.faults = ["429"]
+    slack.server.faults = [fault]
     with pytest.raises(TryLater) as caught:
         sender().send(message(), "C0PAYMENTS", None, uncertain=True)
     assert caught.value.uncertain
