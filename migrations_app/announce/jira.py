@@ -59,8 +59,9 @@ class Jira:
         """Write it to the issue of its thread in the project `address`.
 
         The first message of a thread is the description, later ones are comments. A later message
-        with a `summary` renames the issue, and one with `users` too replaces the description: it
-        tells the whole state again. The receipt has `issue` and `comment`.
+        with a `summary` other than its title tells the state of the whole thread: it renames the
+        issue, and with `users` it replaces the description. One without tells of a moment, such as
+        a hit on one of the users, and changes neither. The receipt has `issue` and `comment`.
 
         The comment is the message. Where Jira takes it and then refuses to change or close the
         issue, the message has arrived: the receipt says `not_updated` or `not_closed` and why. A
@@ -181,7 +182,7 @@ def rendered(message: Message) -> str:
 
 
 def _update(site: Site, issue: Issue, message: Message) -> dict[str, str]:
-    if not message.summary:
+    if message.summary in {"", message.title}:
         return {}
     fields: dict[str, object] = {"summary": _summary(message)}
     if message.users:

@@ -49,10 +49,10 @@ class Server:
             )
         try:
             found = environ.Env.email_url_config(url)
-        except (ValueError, ImproperlyConfigured):
-            found = {}
-        if not found.get("EMAIL_HOST"):
-            raise NotSetUp("IAMCLEANUP_MAIL_URL names no host that can be read.")
+            found["EMAIL_HOST"].encode("idna")
+        except (ValueError, AttributeError, ImproperlyConfigured):
+            # `from None`: the error holds the URL, and with it the password.
+            raise NotSetUp("IAMCLEANUP_MAIL_URL names no host that can be read.") from None
         user, password = found["EMAIL_HOST_USER"] or "", found["EMAIL_HOST_PASSWORD"] or ""
         security = _SCHEMES[scheme]
         _check_sign_in(user, password, found["EMAIL_HOST"], security)

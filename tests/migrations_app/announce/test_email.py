@@ -273,6 +273,7 @@ def test_the_channel_is_what_the_environment_says(settings: Any) -> None:
         ("https://h", "a@example.com", "must begin with"),
         ("smtp+tls://", "a@example.com", "names no host"),
         ("smtp+tls://h:secret", "a@example.com", "names no host"),
+        ("smtp+tls://a..b", "a@example.com", "names no host"),
         ("smtp+tls://user@h", "a@example.com", "without a password"),
         ("smtp+tls://user:s%C3%A9cret@h", "a@example.com", "must be ASCII"),
         ("smtp://user:secret@h", "a@example.com", "unencrypted"),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from django.core.mail.message import sanitize_address
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -161,6 +162,7 @@ def test_an_address_that_passes_is_one_line_with_one_at(address: str) -> None:
     if is_address(address):
         assert address.count("@") == 1
         assert not re.search(r"[\s,;<>\"\x00-\x1f]", address)
+        assert re.fullmatch(r"[!-~]+", sanitize_address(address, "utf-8"))
 
 
 def test_an_international_domain_is_written_as_it_travels() -> None:

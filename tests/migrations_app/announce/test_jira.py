@@ -75,11 +75,23 @@ def test_a_later_message_is_a_comment_and_renews_summary_and_description(
     assert "ci-deploy" not in said(fields["description"])
 
 
-def test_a_message_about_one_moment_leaves_the_description(jira: Jira, channel: Channel) -> None:
+@pytest.mark.parametrize("summary", ["", "ci-deploy was called at 14:21"])
+def test_a_message_about_one_moment_leaves_the_issue_as_it_is(
+    jira: Jira, channel: Channel, summary: str
+) -> None:
     first = send(channel)
     before = dict(jira.issues["ACME-1"]["fields"])
-    send(channel, replace(LATER, summary="", title="ci-deploy was called at 14:21"), first)
+    hit = replace(LATER, title="ci-deploy was called at 14:21", users=FIRST.users[:1])
+    send(channel, replace(hit, summary=summary), first)
     assert jira.issues["ACME-1"]["fields"] == before
+    assert len(jira.comments("ACME-1")) == 1
+
+
+def test_a_summary_without_a_list_renames_the_issue_and_leaves_its_list(
+    jira: Jira, channel: Channel
+) -> None:
+    first = send(channel)
+    before = dict(jira.issues["ACME-1"]["fields"])
     send(channel, replace(LATER, key="other", users=()), first)
     after = jira.issues["ACME-1"]["fields"]
     assert after["summary"] == LATER.summary
