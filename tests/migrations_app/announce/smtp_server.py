@@ -91,6 +91,9 @@ class _Session(socketserver.StreamRequestHandler):
             return False
         if what == "close":
             raise Closed
+        if what == "slow":
+            self.state.over.wait(0.6)
+            return False
         if what == "silent":
             self.state.over.wait(10)
             raise Closed
@@ -262,7 +265,7 @@ class SmtpServer:
 def running(
     *faults: str, tls: ssl.SSLContext | None = None, encrypted: bool = False, sign_in: bool = False
 ) -> Iterator[SmtpServer]:
-    """A mail server for a `with` block. A fault is "<place>: <answer, close or silent>"."""
+    """A mail server for a `with` block. A fault is "<place>: <answer, close, slow or silent>"."""
     state = State(list(faults), tls=tls, sign_in=sign_in)
     with _Server(state, encrypted=encrypted) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

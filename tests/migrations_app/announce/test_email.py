@@ -152,6 +152,12 @@ def test_a_fault_costs_time_and_at_most_a_second_mail_with_the_same_message_id(
     assert len({taken.mail["Message-ID"] for taken in server.taken}) <= 1
 
 
+def test_a_server_that_looks_long_at_a_mail_gets_no_second_one() -> None:
+    with smtp_running("end: slow") as server:
+        send(channel(server, wait=0.2, wait_for_the_end=5))
+        assert len(server.taken) == 1
+
+
 def test_a_server_that_is_not_there_is_tried_later() -> None:
     with smtp_running() as server:
         gone = channel(server)

@@ -127,6 +127,14 @@ def test_what_cannot_be_seen_is_written_out() -> None:
         assert "adm[U+202E]nimda[U+200B]" in text
 
 
+def test_a_title_that_looks_encoded_is_not_decoded() -> None:
+    title = "=?utf-8?B?DQpCY2M6IGV2ZUBldmlsLmV4YW1wbGU=?="
+    with smtp_running() as server:
+        send(channel(server), replace(MESSAGE, title=title))
+    subject = str(server.taken[0].mail["Subject"])
+    assert subject.replace("\u2060", "").strip() == title
+
+
 def test_a_link_that_is_no_web_address_is_text() -> None:
     message = replace(MESSAGE, button=Link("Go", "javascript:alert(1)"), links=())
     with smtp_running() as server:

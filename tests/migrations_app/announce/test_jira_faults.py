@@ -168,11 +168,10 @@ def test_beyond_fifty_unindexed_issues_there_are_two_and_the_older_goes_on(
     assert send(channel, LATER).facts["issue"] == "ACME-62"
 
 
-def test_a_comment_far_back_is_found(jira: Jira, channel: Channel) -> None:
+def test_a_comment_after_hundreds_of_others_is_found(jira: Jira, channel: Channel) -> None:
     first = send(channel)
-    send(channel, LATER, first)
     for n in range(230):
-        body = adf.documents(replace(LATER, title=str(n)))[0]
-        jira.add_comment("ACME-1", {"body": body})
+        jira.add_comment("ACME-1", {"body": adf.documents(replace(LATER, title=str(n)))[0]})
+    send(channel, LATER, first)
     channel.send(LATER, "ACME", first, uncertain=True)
     assert len(jira.comments("ACME-1")) == 231
