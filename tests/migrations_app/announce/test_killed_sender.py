@@ -59,7 +59,7 @@ def _jira(stack: ExitStack) -> Place:
     jira = jira_server.Jira()
     environ = {
         "IAMCLEANUP_JIRA_URL": stack.enter_context(jira_server.running(jira)),
-        "IAMCLEANUP_JIRA_EMAIL": jira_server.USER,
+        "IAMCLEANUP_JIRA_EMAIL": jira_server.EMAIL,
         "IAMCLEANUP_JIRA_TOKEN": jira_server.TOKEN,
         "IAMCLEANUP_PRIVATE_HOSTS": "127.0.0.1",
     }
@@ -67,11 +67,16 @@ def _jira(stack: ExitStack) -> Place:
 
 
 def _mail(stack: ExitStack) -> Place:
-    state = smtp_server.State()
-    url = stack.enter_context(smtp_server.running(state))
-    environ = {"IAMCLEANUP_MAIL_URL": url, "IAMCLEANUP_MAIL_FROM": "cleanup@acme.example"}
-    environ["IAMCLEANUP_PRIVATE_HOSTS"] = "127.0.0.1"
-    ids: Callable[[], list[str]] = lambda: [one.mail["Message-ID"] for one in state.taken]
+    server = stack.enter_context(smtp_server.running())
+    environ = {
+        "IAMCLEANUP_MAIL_URL": f"smtp://127.0.0.1:{server.port}",
+        "IAMCLEANUP_MAIL_FROM": "cleanup@acme.example",
+        "IAMCLEANUP_PRIVATE_HOSTS": "127.0.0.1",
+    }
+
+    def ids() -> list[str]:
+        return [one.mail["Message-ID"] for one in server.taken]
+
     return Place("email", "sara@acme.example", ids, environ)
 
 
