@@ -62,6 +62,7 @@ class Situation:
     answer: str = ""
     answered_at: datetime | None = None
     claim_pending: bool = False
+    contested: bool = False
     handed_over: bool = False
     disputed_until: date | None = None
 
@@ -170,7 +171,8 @@ def _ownership(s: Situation, now: datetime) -> Iterator[Blocker]:
             f"{s.owner_name} has neither a lead nor a channel, so nobody can be told.",
             "Declare a lead, or take the user for the custodian team.",
         )
-    if s.claim_pending:
+    yield from _contest(s)
+    if s.claim_pending and not s.contested:
         yield Blocker(
             "contest", f"A claim of {s.user_name} waits for Security.", "Confirm or decline it."
         )
@@ -256,7 +258,13 @@ def _before_delete(s: Situation, now: datetime) -> Iterator[Blocker]:
         yield Blocker("reference", reference.text, reference.fix or "Edit it first.")
 
 
+def _contest(s: Situation) -> Iterator[Blocker]:
+    if s.contested:
+        yield Blocker("contest", f"Two teams claim {s.user_name}.", "Settle whose it is.")
+
+
 def _objections(s: Situation, now: datetime) -> Iterator[Blocker]:
+    yield from _contest(s)
     if s.open_hit:
         yield Blocker("hit", f"{s.user_name} was called.", "Close the hit, or restore the user.")
     if s.disputed_until and now.date() <= s.disputed_until:

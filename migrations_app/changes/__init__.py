@@ -36,6 +36,7 @@ from migrations_app.changes.batches import (
     set_method,
     words_for,
 )
+from migrations_app.changes.contests import settle
 from migrations_app.changes.enrolling import (
     came_back,
     draft_plans,
@@ -46,19 +47,22 @@ from migrations_app.changes.enrolling import (
 )
 from migrations_app.changes.forward import vanish
 from migrations_app.changes.half_done import finish_deleting, stop_and_rebuild
+from migrations_app.changes.handing_over import (
+    accept_hand_over,
+    comes_back_at,
+    decline_hand_over,
+    hand_over,
+)
 from migrations_app.changes.hits import caller_fixed, dismiss, extend
 from migrations_app.changes.ownership import (
-    accept_hand_over,
     adopt,
     assign,
     claim,
     confirm_claim,
     confirm_plan,
     decline_claim,
-    decline_hand_over,
     dispute,
     end_dispute,
-    hand_over,
     not_ours,
     overrule,
     release,
@@ -103,6 +107,7 @@ __all__ = [
     "came_back",
     "checks",
     "claim",
+    "comes_back_at",
     "comment",
     "compose",
     "confirm_claim",
@@ -144,6 +149,7 @@ __all__ = [
     "seen_by",
     "send_back",
     "set_method",
+    "settle",
     "shut_waits_for",
     "skip",
     "still_alive",

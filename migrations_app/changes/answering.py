@@ -7,7 +7,7 @@ from datetime import date
 from inventory.models import Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app.changes import ownership
+from migrations_app.changes import handing_over, ownership
 from migrations_app.models import Departure
 
 
@@ -35,16 +35,16 @@ def answer(
     elif said == "dispute":
         if until is None:
             raise Refused("Say until when it must stay.", rule="input")
-        ownership.dispute(departure, person, reason, until)
+        ownership.dispute(departure, person, reason, until, team)
     elif said == "hand-over":
         if whose is None:
             raise Refused("Choose the team to hand it to.", rule="input")
-        ownership.hand_over(departure, whose, person, reason)
+        handing_over.hand_over(departure, whose, person, reason, from_team=team)
     elif said == "undo":
-        ownership.undo_answer(departure, person)
+        ownership.undo_answer(departure, person, team)
     elif said == "accept":
-        ownership.accept_hand_over(departure, person)
+        handing_over.accept_hand_over(departure, person)
     elif said == "decline":
-        ownership.decline_hand_over(departure, person)
+        handing_over.decline_hand_over(departure, person)
     else:
         ownership.claim(departure, team, person, said, reason)

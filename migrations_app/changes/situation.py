@@ -75,6 +75,7 @@ def situations(
             answer=row.answer,
             answered_at=row.answered_at,
             claim_pending=row.claim_pending_team_id is not None,
+            contested=row.contested_by_team_id is not None,
             handed_over=row.handed_to_id is not None,
             disputed_until=row.disputed_until,
             created_at=user.created_at,

@@ -102,11 +102,6 @@ def test_a_declined_claim_leaves_the_user_as_it_was(everybody: cast.Cast) -> Non
         changes.confirm_claim(row, everybody.jonas)
 
 
-def test_a_user_of_another_team_is_not_claimed(everybody: cast.Cast) -> None:
-    with pytest.raises(Refused, match="belongs to Payments"):
-        changes.claim(owned(everybody), everybody.platform, everybody.priya)
-
-
 def test_not_ours_of_an_owned_user_makes_it_discovered_again(everybody: cast.Cast) -> None:
     row = changes.not_ours(owned(everybody), everybody.payments, everybody.sara)
     assert (row.state, row.owner) == (State.DISCOVERED, None)
