@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,10 +13,13 @@ from inventory.models import Organization, Team
 from inventory.policy import policy_for
 from migrations_app import dates, listing, user_rows
 from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
-from migrations_app.models import Departure, GivenAnswer
+from migrations_app.models import Ask, Departure, GivenAnswer
 
 SECONDS_PER_ANSWER = 10
-UNDONE = ("undo", "release")
+UNDONE = ("undo", "release", "came-back")
+# What the other team said, or let pass, of a user that was offered to it.
+SENT_BACK = ("not-ours", "came-back")
+CLAIMS = ("ours", "needed", "can-go", "unsure")
 _ELSEWHERE = ("not-ours", "dispute", "hand-over")
 _IN_USE = ("active", "unknown")
 
@@ -25,7 +29,8 @@ class Card:
     """One IAM user on the claim page.
 
     `status` is open (whose is it?), question (yours; still needed?), offered (another team hands
-    it over) or answered, which is folded to the line in `answer`.
+    it over) or answered, which is folded to the line in `answer`. `contest` says which other team
+    claims it too.
     """
 
     departure: Departure
@@ -36,6 +41,9 @@ class Card:
     weeks: tuple[int, ...]
     still_used: bool
     suggested: bool
+    contest: str = ""
+    # Whether the answer can be taken back here: what others decided cannot.
+    undo: bool = True
 
     @property
     def answered(self) -> bool:
@@ -50,6 +58,8 @@ class ClaimPage:
     cards: tuple[Card, ...]
     ahead: dates.Ahead | None
     time_zone: str
+    # Until when the team was asked to answer; None where nobody asked it, or it is over.
+    deadline_at: datetime | None = None
 
     @property
     def answered(self) -> int:
@@ -87,39 +97,48 @@ class Asked:
     now: datetime
     ahead: dates.Ahead | None
     time_zone: str
+    # What the team was asked about in a campaign, whatever it looks like by now.
+    in_campaign: frozenset[int] = frozenset()
 
 
 def page_of(team: Team, now: datetime) -> ClaimPage:
     """The claim page of `team`: answered first, then what is still used, then the dormant."""
-    rows = list(asked_of(team))
+    asks = list(Ask.objects.filter(team=team, withdrawn_at=None, campaign__closed_at=None))
+    through = Ask.departures.through.objects.filter(ask__in=asks)
+    in_campaign = frozenset(through.values_list("departure_id", flat=True))
+    rows = list(asked_of(team, in_campaign))
     weeks = user_rows.weeks_of([row.user_id for row in rows], now.date())
-    asked = Asked(team, now, None, "UTC")
+    asked = Asked(team, now, None, "UTC", in_campaign)
     if rows:
         account = rows[0].user.account
         policy = policy_for(Organization.get(), account)
         ahead = dates.from_now(policy, account.time_zone, now)
-        asked = Asked(team, now, ahead, account.time_zone)
+        asked = Asked(team, now, ahead, account.time_zone, in_campaign)
     cards = [card_of(row, asked, weeks.get(row.user_id, ())) for row in rows]
     shown = [card for card in cards if card is not None]
     shown.sort(key=lambda card: (not card.answered, not card.still_used, card.departure.pk))
-    return ClaimPage(team, tuple(shown), asked.ahead, asked.time_zone)
+    deadline_at = max((ask.deadline_at for ask in asks), default=None)
+    to_come = deadline_at if deadline_at and deadline_at > now else None
+    return ClaimPage(team, tuple(shown), asked.ahead, asked.time_zone, to_come)
 
 
-def asked_of(team: Team) -> list[Departure]:
+def asked_of(team: Team, in_campaign: Collection[int] = ()) -> list[Departure]:
     """The departures that `team` is or was asked about, protected and deleted ones left out."""
     rows = (
         listing.departures()
         .exclude(state=State.DELETED)
-        .filter(protection=Protection.NONE)
+        .filter(protection=Protection.NONE, user__gone_at=None)
         .filter(
             Q(user__suggested_team=team, owner=None)
             | Q(owner=team)
             | Q(handed_to=team)
             | Q(claim_pending_team=team)
+            | Q(contested_by_team=team)
             | Q(answers__team=team)
             | Q(answers__whose=team)
+            | Q(pk__in=in_campaign)
         )
-        .select_related("handed_to", "claim_pending_team")
+        .select_related("handed_to", "claim_pending_team", "contested_by_team")
         .prefetch_related("answers__whose", "answers__team")
         .distinct()
         .order_by("pk")
@@ -134,64 +153,102 @@ def open_cards(team: Team, now: datetime) -> int:
 
 def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...]) -> Card | None:
     """The card of one departure; None where this team has no part in it (any more)."""
-    last = next(iter(row.answers.all()), None)
-    status = _status(row, asked, last)
+    said = _said(row, asked)
+    status = _status(row, asked, said)
     if status is None:
         return None
     user = row.user
     return Card(
         departure=row,
         status=status,
-        answer=_line(row, asked, last) if status == "answered" else "",
-        last_used=_last_used(row, asked.now),
+        answer=_line(row, asked, said) if status == "answered" else "",
+        last_used=last_used(row, asked.now),
         calls_a_week=round(sum(weeks[-4:]) / 4),
         weeks=weeks or (0,) * user_rows.WEEKS,
         still_used=user.verdict in _IN_USE,
         suggested=user.suggested_team_id == asked.team.pk,
+        contest=_contest(row, asked.team),
+        undo=not _lost(row, asked, said) and (said != "hand-over" or row.handed_to is not None),
     )
 
 
-def _said(row: Departure, asked: Asked, last: GivenAnswer | None) -> str:
-    """This team's last word, as long as it holds: a dispute that ended is no answer."""
-    if last is None or last.team_id != asked.team.pk:
+def _word(row: Departure, team: Team) -> GivenAnswer | None:
+    return next((one for one in row.answers.all() if one.team_id == team.pk), None)
+
+
+def _said(row: Departure, asked: Asked) -> str:
+    """This team's last word, as long as it holds.
+
+    A dispute that ended is no answer, and whoever is named after saying no is asked again.
+    """
+    word, last = _word(row, asked.team), next(iter(row.answers.all()), None)
+    if word is None:
         return ""
     over = row.disputed_until is None or row.disputed_until < asked.now.date()
-    return "" if last.said == "dispute" and over else last.said
+    if word.said == "dispute" and over:
+        return ""
+    if word.said == "hand-over" and row.handed_to_id is None and last and last.said in SENT_BACK:
+        return ""
+    return "" if _is_named(last, asked.team) else word.said
 
 
-def _status(row: Departure, asked: Asked, last: GivenAnswer | None) -> str | None:
-    team, said = asked.team, _said(row, asked, last)
+def _is_named(last: GivenAnswer | None, team: Team) -> bool:
+    return last is not None and last.said == "not-ours" and last.whose_id == team.pk
+
+
+def _status(row: Departure, asked: Asked, said: str) -> str | None:
+    team = asked.team
     if row.handed_to_id == team.pk:
         return "offered"
     if said in _ELSEWHERE:
         return "answered"
     if row.owner_id == team.pk:
-        return _status_of_own(row, said, last)
+        return _status_of_own(row, said)
     if row.claim_pending_team_id == team.pk:
         return "answered" if row.answer else "question"
-    suggested = row.user.suggested_team_id == team.pk
-    named = last is not None and last.said == "not-ours" and last.whose_id == team.pk
-    is_open = row.owner_id is None and (suggested or named or said in UNDONE)
-    return "open" if is_open else None
+    if row.contested_by_team_id == team.pk or _lost(row, asked, said):
+        return "answered"
+    named = _is_named(next(iter(row.answers.all()), None), team)
+    asked_for = row.user.suggested_team_id == team.pk or row.pk in asked.in_campaign
+    return "open" if row.owner_id is None and (asked_for or named or said in UNDONE) else None
 
 
-def _status_of_own(row: Departure, said: str, last: GivenAnswer | None) -> str | None:
+def _lost(row: Departure, asked: Asked, said: str) -> bool:
+    """Whether the team claimed it and Security gave it to another."""
+    settled = any(one.said == "settled" for one in row.answers.all())
+    return said in CLAIMS and settled and row.owner_id not in (None, asked.team.pk)
+
+
+def _contest(row: Departure, team: Team) -> str:
+    """Who claims it beside this team; empty where nobody does."""
+    if row.contested_by_team is None:
+        return ""
+    first = row.owner or row.claim_pending_team
+    return str(first) if row.contested_by_team_id == team.pk else str(row.contested_by_team)
+
+
+def _status_of_own(row: Departure, said: str) -> str | None:
     """A custodian's adoption, or what was off before anybody asked, is no question."""
     has_access = row.state == State.OWNER_ASSIGNED
-    if said in ("adopt", "release") or (last is None and not has_access):
+    if said in ("adopt", "release") or (not row.answers.all() and not has_access):
         return None
     return "answered" if row.answer or not has_access else "question"
 
 
-def _line(row: Departure, asked: Asked, last: GivenAnswer | None) -> str:
-    said = _said(row, asked, last)
+def _line(row: Departure, asked: Asked, said: str) -> str:
     if said == "not-ours":
-        whose = last.whose if last else None
+        word = _word(row, asked.team)
+        whose = word.whose if word else None
         return f"Not yours. We will ask {whose}." if whose else "Not yours. We will ask on."
     if said == "dispute":
         return f"Disputed until {row.disputed_until:%-d %b}. It stays as it is until then."
     if said == "hand-over":
-        return f"Offered to {row.handed_to}. They have 5 working days to take it."
+        offered = f"Offered to {row.handed_to}. They have 5 working days to take it."
+        return offered if row.handed_to else f"You handed it over to {row.owner or 'another team'}."
+    if _lost(row, asked, said):
+        return f"Security settled it: it belongs to {row.owner}."
+    if contest := _contest(row, asked.team):
+        return f"Yours, and {contest} says so too. Security settles it."
     return _line_of_own(row, asked)
 
 
@@ -211,7 +268,8 @@ def _line_of_own(row: Departure, asked: Asked) -> str:
     return f"Yours, can go. Disabled on {day:%a %-d %b} at the earliest."
 
 
-def _last_used(row: Departure, now: datetime) -> str:
+def last_used(row: Departure, now: datetime) -> str:
+    """How long a user was not used, as a sentence."""
     user = row.user
     if user.verdict == "never-used":
         return f"Never used since {user.created_at:%-d %b %Y}."

@@ -36,6 +36,9 @@ from migrations_app.changes.batches import (
     set_method,
     words_for,
 )
+from migrations_app.changes.campaigns import Started
+from migrations_app.changes.campaigns import close as close_campaign
+from migrations_app.changes.campaigns import start as start_campaign
 from migrations_app.changes.contests import settle
 from migrations_app.changes.enrolling import (
     came_back,
@@ -89,6 +92,7 @@ from migrations_app.changes.sweep import shut_waits_for, sweep, waits_for
 __all__ = [
     "Check",
     "RestorePreview",
+    "Started",
     "abort",
     "accept_hand_over",
     "account_blockers",
@@ -107,6 +111,7 @@ __all__ = [
     "came_back",
     "checks",
     "claim",
+    "close_campaign",
     "comes_back_at",
     "comment",
     "compose",
@@ -152,6 +157,7 @@ __all__ = [
     "settle",
     "shut_waits_for",
     "skip",
+    "start_campaign",
     "still_alive",
     "stop_and_rebuild",
     "sweep",

@@ -270,7 +270,7 @@ def _add(batch: Batch, departures: Iterable[Departure]) -> None:
     if batch.urgent:
         # Rule 6c: leaked keys do not wait for a claim; the custodian answers for them.
         unclaimed = [row for row in new if row.state == State.DISCOVERED and not row.protection]
-        ownership.adopt(unclaimed, batch.composed_by)
+        ownership.adopt(unclaimed, batch.composed_by, leaked=True)
     Change.objects.bulk_create(
         Change(
             departure=row,

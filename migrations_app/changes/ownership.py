@@ -16,7 +16,7 @@ from inventory import clock, ledger
 from inventory.models import Organization, Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import notices_claims
+from migrations_app import campaigning, notices_campaigns, notices_claims
 from migrations_app.changes import contests
 from migrations_app.changes.owning import (
     ANSWERS,
@@ -31,7 +31,7 @@ from migrations_app.changes.owning import (
 )
 from migrations_app.changes.state import locked
 from migrations_app.lifecycle import HAS_ACCESS, State
-from migrations_app.models import Answer, Batch, Departure, Plan
+from migrations_app.models import Answer, Ask, Batch, Departure, Plan
 
 DISPUTE_DAYS = 30
 _UNANSWERED: dict[str, Any] = {"answer": Answer.NONE, "answered_by": None, "answered_at": None}
@@ -194,14 +194,21 @@ def end_dispute(departure: Departure, person: Person) -> Departure:
         return record(row, "dispute.ended", person, disputed_until=None, dispute_reason="")
 
 
-def adopt(departures: Iterable[Departure], person: Person) -> int:
-    """An engineer takes unclaimed users for the custodian team; how many were taken."""
+def adopt(departures: Iterable[Departure], person: Person, *, leaked: bool = False) -> int:
+    """An engineer takes unclaimed users for the custodian team; how many were taken.
+
+    What a team was asked and can still answer in time is left to it, unless its keys are `leaked`.
+    """
     require(person, Action.OPERATE)
     custodian = Organization.get().custodian
     if custodian is None:
         raise Refused("No custodian team is declared. Add `custodian:` to the organization file.")
-    taken = 0
-    for departure in departures:
+    rows = list(departures)
+    waiting = {} if leaked else _can_still_answer(rows)
+    taken: list[Departure] = []
+    for departure in rows:
+        if departure.pk in waiting:
+            continue
         with transaction.atomic():
             row = locked(departure)
             if row.state != State.DISCOVERED:
@@ -209,9 +216,11 @@ def adopt(departures: Iterable[Departure], person: Person) -> int:
             keep(row, "adopt", custodian, person)
             # A claim that waits for confirmation was another team's word, not the custodian's.
             answer = Answer.NONE if row.claim_pending_team_id else row.answer
-            own(row, custodian, person, answer=answer, note="adopted")
-            taken += 1
-    return taken
+            taken.append(own(row, custodian, person, answer=answer, note="adopted"))
+    if waiting and not taken:
+        raise Refused(*sorted(set(waiting.values())))
+    _tell_adopted(taken)
+    return len(taken)
 
 
 def assign(departure: Departure, team: Team, person: Person, note: str = "") -> Departure:
@@ -284,3 +293,21 @@ def _taken_back(row: Departure, team: Team) -> dict[str, Any]:
     if row.claim_pending_team_id == team.pk:
         return _UNCLAIMED | next_claim(row)
     return dict(UNCONTESTED) if row.contested_by_team_id == team.pk else {}
+
+
+def _can_still_answer(rows: Iterable[Departure]) -> dict[int, str]:
+    """By departure why it is not adopted yet: its team was asked, and the deadline is to come."""
+    asks = list(campaigning.running_asks().filter(departures__in=rows).distinct())
+    left = campaigning.still_open(asks)
+    return {
+        pk: f"{ask.team} can still answer until {ask.deadline_at:%a %-d %b, %H:%M} UTC."
+        for ask in asks
+        for pk in left[ask.pk]
+    }
+
+
+def _tell_adopted(taken: list[Departure]) -> None:
+    asks = Ask.objects.filter(withdrawn_at=None, campaign__closed_at=None, departures__in=taken)
+    for ask in asks.select_related("team", "campaign").distinct():
+        its = set(ask.departures.values_list("pk", flat=True))
+        notices_campaigns.tell_adopted(ask, [row for row in taken if row.pk in its])

@@ -13,8 +13,10 @@ from inventory.policy import is_open, policy_for
 from migrations_app import announcing, guards, notices
 from migrations_app.changes import (
     approval,
+    campaigns,
     database_home,
     enrolling,
+    handing_over,
     hits,
     nudge,
     protecting,
@@ -298,6 +300,10 @@ PARTS: dict[str, Callable[[], object]] = {
     "tell again": announcing.remind,
     "tell of shuts": tell_of_shuts,
     "tell the head": tell_the_head,
+    "offers": handing_over.give_back_what_nobody_took,
+    "answers": campaigns.note_answers,
+    "reminders": campaigns.remind,
+    "overdue": campaigns.escalate,
     "tell of knocks": hits.tell_of_knocks,
     "shut": shut_what_is_due,
     "stuck": running.end_what_is_stuck,

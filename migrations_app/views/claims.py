@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -16,15 +16,16 @@ from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import changes, claiming, listing
+from migrations_app import campaigning, changes, claiming, listing
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure
+from migrations_app.models import Campaign, Departure
 from migrations_app.views.answers import cleaned, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/claim.html"
 SHOWN = 50
+CAMPAIGNS = 20
 
 
 @require_GET
@@ -75,11 +76,25 @@ def claims(request: HttpRequest) -> HttpResponse:
     left = (
         listing.departures()
         .left()
-        .select_related("claim_pending_team", "claim_pending_by", "disputed_by", "handed_to")
+        .select_related(
+            "claim_pending_team",
+            "claim_pending_by",
+            "disputed_by",
+            "handed_to",
+            "contested_by_team",
+            "contested_by",
+        )
     )
     nobody = left.filter(state=State.DISCOVERED, claim_pending_team=None)
+    open_first = F("closed_at").desc(nulls_first=True)
+    shown = Campaign.objects.select_related("asked_by").order_by(open_first, "-number")[:CAMPAIGNS]
+    campaigns = campaigning.progress(shown)
+    pending = left.filter(claim_pending_team__isnull=False, contested_by_team=None)
     context = {
-        "pending": left.filter(claim_pending_team__isnull=False).order_by("answered_at"),
+        "contests": left.filter(contested_by_team__isnull=False).order_by("contested_at"),
+        "campaigns": campaigns,
+        "overdue": [ask for one in campaigns for ask in one.asks if ask.overdue],
+        "pending": pending.order_by("answered_at"),
         "disputes": left.filter(disputed_until__gte=clock.now().date()).order_by("disputed_until"),
         "offered": left.filter(handed_to__isnull=False).order_by("handed_at"),
         "nobody": listing.ordered(nobody, "suggested")[:SHOWN],

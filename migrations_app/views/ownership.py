@@ -74,6 +74,16 @@ def end_dispute(request: HttpRequest, account: str, user_id: str) -> HttpRespons
 
 
 @require_POST
+def settle(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
+    """Two teams claim it; it is this one's."""
+    person, row = _asked(request, account, user_id)
+    require(person, Action.OPERATE)
+    data = cleaned(TeamForm(request.POST))
+    changes.settle(_as_seen(row, data), data["team"], person, data["reason"])
+    return done(request, reverse("claims"), f"{row.user} belongs to {data['team']}. Both are told.")
+
+
+@require_POST
 def confirm_claim(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     """The claim of a team is right."""
     person, row = _asked(request, account, user_id)

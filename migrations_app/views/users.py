@@ -100,7 +100,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if act == "adopt":
         taken = changes.adopt(rows, person)
         left = len(rows) - taken
-        kept = f" {left} had an owner already and stay." if left else ""
+        kept = f" {left} stay: they have an owner, or can still be answered." if left else ""
         return done(request, back, f"Adopted {taken} users for the custodian.{kept}")
     if act == "assign":
         team = cleaned(TeamForm(request.POST))["team"]

@@ -1,0 +1,273 @@
+"""Whom a campaign would ask about what, and what of it is still open. Questions only.
+
+The preview that an engineer sees and the verb that asks use the same plan.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from inventory import clock
+from inventory.models import Account, Organization, Person, Role, Team
+from inventory.policy import claim_due_at, policy_for
+from migrations_app.claiming import SENT_BACK
+from migrations_app.lifecycle import State
+from migrations_app.models import Ask, AskOpening, Campaign, Departure, GivenAnswer
+
+# What says that the team was asked and sent it on, until somebody names it again.
+_ELSEWHERE = ("not-ours", "release")
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPlan:
+    """What one team would be asked: `departures` are new to it, `running` is its open ask."""
+
+    team: Team
+    departures: tuple[Departure, ...]
+    running: Ask | None
+    can_be_told: bool
+
+    @property
+    def blocker(self) -> str:
+        """Why this team cannot be asked, and what to do; empty where it can."""
+        if self.can_be_told:
+            return ""
+        return (
+            f"{self.team} has neither a lead nor a channel, so nobody would read it. Declare one "
+            "in iamcleanup.yaml, or take these users for the custodian."
+        )
+
+
+def plan(departures: Iterable[Departure] | None = None) -> list[TeamPlan]:
+    """Who would be asked about what, of these departures or of all; most users first.
+
+    Left out are users that somebody has or claims, that are disputed, offered or protected, and
+    what a team was asked in a campaign that still runs, or has answered.
+    """
+    rows = _askable()
+    if departures is not None:
+        rows = rows.filter(pk__in=[row.pk for row in departures])
+    by_team: dict[Team, list[Departure]] = defaultdict(list)
+    for row in rows:
+        team = asked_whom(row)
+        if team is not None:
+            by_team[team].append(row)
+    running = {ask.team_id: ask for ask in running_asks().filter(team__in=by_team)}
+    asked = _asked_already(running.values())
+    reachable = told_somehow(by_team)
+    found = []
+    for team, its in by_team.items():
+        ask = running.get(team.pk)
+        new = tuple(row for row in its if ask is None or (ask.pk, row.pk) not in asked)
+        if new:
+            found.append(TeamPlan(team, new, ask, team.pk in reachable))
+    return sorted(found, key=lambda one: (-len(one.departures), one.team.name))
+
+
+def asked_whom(row: Departure) -> Team | None:
+    """The team to ask about a user: whom the last answer named, or else whom it looks like.
+
+    None where that team said already that it is not theirs. `answers` had better be prefetched.
+    """
+    answers = list(row.answers.all())
+    last = answers[0] if answers else None
+    if last is not None and last.said == "not-ours" and last.whose is not None:
+        return last.whose if last.whose.active else None
+    team = row.user.suggested_team
+    if team is None or not team.active:
+        return None
+    word = next((one.said for one in answers if one.team_id == team.pk), "")
+    return None if word in _ELSEWHERE else team
+
+
+def running_asks() -> QuerySet[Ask]:
+    """Asks that a team can still answer in time, newest first."""
+    return (
+        Ask.objects.filter(campaign__closed_at=None, withdrawn_at=None, deadline_at__gt=clock.now())
+        .select_related("campaign", "team")
+        .order_by("pk")
+    )
+
+
+def still_open(asks: Iterable[Ask]) -> dict[int, list[int]]:
+    """By ask, the departures that its team has not answered and nobody else has either.
+
+    In one statement what `claiming` shows a team as a question: whose is it, is it still needed,
+    or another team's offer.
+    """
+    found: dict[int, list[int]] = {ask.pk: [] for ask in asks}
+    team = F("ask__team_id")
+    answers = GivenAnswer.objects.filter(departure=OuterRef("departure_id")).order_by("-at", "-pk")
+    own = answers.filter(team=OuterRef("ask__team_id"))
+    disputed = Q(word="dispute", departure__disputed_until__gte=clock.now().date())
+    taken = Q(departure__handed_to__isnull=False) | ~Q(last_said__in=SENT_BACK)
+    elsewhere = (Q(word="not-ours") | (Q(word="hand-over") & taken)) & ~Q(
+        last_said="not-ours", last_whose=team
+    )
+    nobodys = Q(departure__state=State.DISCOVERED) & ~(
+        Q(departure__claim_pending_team_id=team) | Q(departure__contested_by_team_id=team)
+    )
+    unsaid = Q(departure__answer="") & (
+        Q(departure__owner_id=team, departure__state=State.OWNER_ASSIGNED)
+        | Q(departure__claim_pending_team_id=team)
+    )
+    asked = (nobodys & ~elsewhere & ~disputed) | (unsaid & ~elsewhere & ~disputed)
+    rows = (
+        Ask.departures.through.objects.filter(
+            ask__in=list(found), departure__protection="", departure__user__gone_at=None
+        )
+        .annotate(
+            word=_first(own, "said"),
+            last_said=_first(answers, "said"),
+            last_whose=Subquery(answers.values("whose")[:1]),
+        )
+        .filter(asked | Q(departure__handed_to_id=team))
+        .order_by("departure_id")
+        .values_list("ask_id", "departure_id")
+    )
+    for ask, departure in rows:
+        found[ask].append(departure)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class LastAnswer:
+    """Who gave the last answer of a team to an ask, and when."""
+
+    person: Person | None
+    at: datetime
+
+
+def last_answer(ask: Ask) -> LastAnswer | None:
+    """The last answer that a person of the team gave since it was asked."""
+    given = (
+        GivenAnswer.objects.filter(
+            departure__asks=ask, team=ask.team, at__gte=ask.asked_at, person__isnull=False
+        )
+        .select_related("person")
+        .first()
+    )
+    return LastAnswer(given.person, given.at) if given else None
+
+
+@dataclass(frozen=True, slots=True)
+class AskProgress:
+    """How far one team is: who opened the link, what is still open, whether it is too late."""
+
+    ask: Ask
+    users: int
+    left: tuple[Departure, ...]
+    openings: tuple[AskOpening, ...]
+    overdue: bool
+
+    @property
+    def answered(self) -> int:
+        return self.users - len(self.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a campaign is, team by team."""
+
+    campaign: Campaign
+    asks: tuple[AskProgress, ...]
+
+    @property
+    def users(self) -> int:
+        return sum(one.users for one in self.asks)
+
+    @property
+    def users_answered(self) -> int:
+        return sum(one.answered for one in self.asks)
+
+    @property
+    def opened(self) -> int:
+        return sum(bool(one.openings) for one in self.asks)
+
+    @property
+    def done(self) -> int:
+        return sum(not one.left for one in self.asks)
+
+    @property
+    def overdue(self) -> int:
+        return sum(one.overdue for one in self.asks)
+
+
+def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
+    """How far these campaigns are, in their order."""
+    campaigns, now = list(campaigns), clock.now()
+    asks = list(
+        Ask.objects.filter(campaign__in=campaigns)
+        .select_related("team", "campaign", "answered_by")
+        .prefetch_related("openings__person")
+        .annotate(users=Count("departures"))
+        .order_by("team__name")
+    )
+    standing = [ask for ask in asks if not ask.withdrawn_at and not ask.campaign.closed_at]
+    left = still_open(standing)
+    rows = (
+        Departure.objects.filter(pk__in={pk for some in left.values() for pk in some})
+        .select_related("user__account", "owner")
+        .in_bulk()
+    )
+    by_campaign: dict[int, list[AskProgress]] = defaultdict(list)
+    for ask in asks:
+        its = sorted((rows[pk] for pk in left.get(ask.pk, ())), key=lambda row: row.user.user_name)
+        by_campaign[ask.campaign_id].append(
+            AskProgress(
+                ask=ask,
+                users=ask.users,
+                left=tuple(its),
+                openings=tuple(ask.openings.all()),
+                overdue=bool(its) and ask.deadline_at <= now,
+            )
+        )
+    return [Progress(one, tuple(by_campaign[one.pk])) for one in campaigns]
+
+
+def earliest_deadline(accounts: Iterable[Account], now: datetime) -> datetime:
+    """When the policy's deadline of every one of these accounts is over, if asked at `now`."""
+    organization = Organization.get()
+    due = [claim_due_at(now, policy_for(organization, one), one.time_zone) for one in set(accounts)]
+    return max(due)
+
+
+def told_somehow(teams: Iterable[Team]) -> set[int]:
+    """Those of these teams that have a lead to open a message, or a channel to read it in."""
+    led = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
+    channel = ~Q(slack="") | ~Q(email="") | ~Q(jira_project="")
+    rows = Team.objects.filter(led | channel, pk__in=[team.pk for team in teams])
+    return set(rows.values_list("pk", flat=True))
+
+
+def _askable() -> QuerySet[Departure]:
+    today = clock.now().date()
+    return (
+        Departure.objects.filter(
+            state=State.DISCOVERED,
+            protection="",
+            user__gone_at=None,
+            claim_pending_team=None,
+            handed_to=None,
+        )
+        .exclude(disputed_until__gte=today)
+        .select_related("user__account", "user__suggested_team")
+        .prefetch_related("answers__whose")
+        .order_by("user__user_name", "pk")
+    )
+
+
+def _asked_already(asks: Iterable[Ask]) -> set[tuple[int, int]]:
+    """(ask, departure) of what these asks hold."""
+    rows = Ask.departures.through.objects.filter(ask__in=[ask.pk for ask in asks])
+    return set(rows.values_list("ask_id", "departure_id"))
+
+
+def _first(answers: QuerySet[GivenAnswer], column: str) -> Coalesce:
+    return Coalesce(Subquery(answers.values(column)[:1]), Value(""))
