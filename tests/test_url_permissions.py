@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
-from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from inventory import clock
 from inventory.models import Alert, Person, ProtectedEntry, Role
-from migrations_app import owner_import, tokens
+from migrations_app import claim_links, owner_import, tokens
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Holdings, PendingDeclaration
+from migrations_app.models import Batch, Campaign, Holdings, PendingDeclaration
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +112,7 @@ ROWS: dict[str, Row] = {
     "user-hand-over": act("LE"),
     "user-dispute": act("LE"),
     "user-end-dispute": act("LE"),
+    "user-settle": act("E"),
     "user-confirm-claim": act("E"),
     "user-decline-claim": act("E"),
     "user-protect": act("EAD"),
@@ -121,6 +123,13 @@ ROWS: dict[str, Row] = {
     "user-category": Row(get="E", post="E"),
     "user-category-clear": act("E"),
     "claim-answer": act("LE"),
+    # Whoever is of another team reads whom to ask, and may ask.
+    "claim-link": page("LE"),
+    "claim-link-access": act(EVERYBODY),
+    "ask": Row(get="E", post="E"),
+    "campaign": page("E"),
+    "campaign-close": act("E"),
+    "claims-adopt": act("E"),
     "alert-close": act("ED"),
     "batch-add": act("E"),
     "batch-remove": act("E"),
@@ -268,6 +277,15 @@ def scene() -> Scene:
         document="accounts: []",
     )
     alert = Alert.objects.create(key="k", kind="k", title="t", raised_at=clock.now())
+    campaign = Campaign.objects.create(
+        number=1,
+        asked_by=people["E"],
+        asked_at=clock.now(),
+        deadline_at=clock.now() + timedelta(days=14),
+    )
+    ask = campaign.asks.create(
+        team=payments, asked_at=clock.now(), deadline_at=campaign.deadline_at
+    )
     entry = ProtectedEntry.objects.create(account=account, user_name="scanner", kind="exempt")
     one = {"account": account.account_id, "user_id": user.user_id}
     return Scene(
@@ -277,6 +295,8 @@ def scene() -> Scene:
             "claim-answer": {"team": "payments", "pk": departure.pk},
             "claim": {"team": "payments"},
             "import-owners": {"pk": _an_import(people["E"])},
+            "claim-link": {"token": resolve(claim_links.make(ask)).kwargs["token"]},
+            "campaign": {"number": campaign.number},
             "notice": {"pk": cast.notice(payments).pk},
             "alert": {"pk": alert.pk},
             "plan": {"pk": cast.plan(departure).pk},

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -31,12 +27,9 @@ _STATUS = {Trouble.FORGED: 404, Trouble.EXPIRED: 410, Trouble.WITHDRAWN: 410}
 
 @require_safe
 @never_cache
-@login_not_required
-def link(request: HttpRequest, token: str) -> HttpResponseBase:
-    """The link of an ask: whoever is not signed in signs in first and comes back."""
-    person = request.user
-    if not isinstance(person, Person) or not person.is_active:
-        return _unreferred(redirect_to_login(request.get_full_path(), reverse("account_login")))
+def link(request: HttpRequest, token: str) -> HttpResponse:
+    """The link of an ask. Whoever is not signed in signed in first, and came back here."""
+    person = person_of(request)
     found = claim_links.read(token)
     if found.ask is None or found.trouble:
         return _unreferred(
@@ -92,7 +85,7 @@ def _page(
     return rendered(request, TEMPLATE, context, status=status)
 
 
-def _unreferred(answer: HttpResponseBase) -> HttpResponseBase:
+def _unreferred(answer: HttpResponse) -> HttpResponse:
     """The address with the token is told to nobody.
 
     Not on the page with a form: a browser that may say nothing of where it comes from sends
