@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 _OWNER_KEYS = frozenset(
@@ -44,6 +45,20 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What people of a team said about an IAM user, as far as it still holds.
+
+    `said` is "ours", "not-ours", "released" (they had it and let go), or "named": `by` is then
+    whoever said that it is this team's.
+    """
+
+    team_key: str
+    said: str
+    on: date
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UserSigns:
     """What an IAM user shows of its owner.
 
@@ -60,6 +75,7 @@ class UserSigns:
     user_agents: tuple[str, ...] = ()
     addresses: tuple[Shared, ...] = ()
     shared_agents: tuple[Shared, ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +90,26 @@ class Suggestion:
 def suggest(user: UserSigns, teams: Iterable[TeamSigns]) -> Suggestion | None:
     """The likeliest team; None where no sign is strong enough or two teams are as likely.
 
-    What speaks for another team as well takes from the percent, as doubt does.
+    What speaks for another team as well takes from the percent, as doubt does. A team that said
+    that the user is not theirs is not suggested again, whatever else speaks for it.
     """
+    denied = {word.team_key: word for word in user.words if word.said == "not-ours"}
     known = list(teams)
     domains = _domains(known)
+    names = {team.key: team.name for team in known}
+    known = [team for team in known if team.key not in denied]
     doubt: dict[str, float] = defaultdict(lambda: 1.0)
     reasons: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for team in known:
         for likelihood, reason in _signs(user, team, domains):
             doubt[team.key] *= 1 - likelihood
             reasons[team.key].append((likelihood, reason))
+    for word in user.words:
+        if word.said == "released" and word.team_key in doubt:
+            # Half of what speaks for a team that had it and let it go.
+            doubt[word.team_key] = (1 + doubt[word.team_key]) / 2
+            text = f"{names[word.team_key]} had it and let it go on {_day(word.on)}"
+            reasons[word.team_key].append((0.0, text))
     ranked = sorted(doubt.items(), key=lambda item: item[1])
     if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
         return None
@@ -91,8 +117,13 @@ def suggest(user: UserSigns, teams: Iterable[TeamSigns]) -> Suggestion | None:
     odds = (1 - left) / left
     against = sum((1 - other) / other for _, other in ranked[1:])
     percent = min(99, round(100 * odds / (1 + odds + against)))
-    told = tuple(text for _, text in sorted(reasons[key], key=lambda one: -one[0]))
-    return Suggestion(key, percent, told) if percent >= _LEAST_PERCENT else None
+    told = [text for _, text in sorted(reasons[key], key=lambda one: -one[0])]
+    told += [
+        f"{names[word.team_key]} said on {_day(word.on)} that it is not theirs"
+        for word in denied.values()
+        if word.team_key in names
+    ]
+    return Suggestion(key, percent, tuple(told)) if percent >= _LEAST_PERCENT else None
 
 
 def _signs(
@@ -101,6 +132,7 @@ def _signs(
     yield from _by_tags(user, team)
     yield from _by_people(user, team, domains)
     yield from _by_neighbours(user, team)
+    yield from _by_words(user, team)
     for pattern in team.match.get("names", ()):
         if re.search(pattern, user.user_name, re.IGNORECASE):
             yield 0.72, f"Name matches {pattern}"
@@ -151,6 +183,18 @@ def _by_people(
     for domain in {one.rpartition("@")[2].lower() for one in addresses if "@" in one}:
         if domains.get(domain) == 1 and any(one.endswith(f"@{domain}") for one in people):
             yield 0.5, f"Mail domain {domain}, which only {team.name} has"
+
+
+def _by_words(user: UserSigns, team: TeamSigns) -> Iterator[tuple[float, str]]:
+    for word in user.words:
+        if word.team_key == team.key and word.said == "named":
+            yield 0.75, f"{word.by} said on {_day(word.on)} that it is {team.name}’s"
+        elif word.team_key == team.key and word.said == "ours":
+            yield 0.5, f"{team.name} claimed it on {_day(word.on)}"
+
+
+def _day(on: date) -> str:
+    return f"{on.day} {on:%b %Y}"
 
 
 def _domains(teams: Iterable[TeamSigns]) -> Counter[str]:

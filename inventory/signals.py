@@ -7,14 +7,17 @@ from datetime import datetime
 
 from django.dispatch import Signal
 
+from inventory.owners import Word
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What people said or did about an IAM user: the key of the team that answers for it, and when
-    it was last restored."""
+    """What people said or did about an IAM user: the key of the team that answers for it, when it
+    was last restored, and what teams said of whose it is."""
 
     team_key: str = ""
     restored_at: datetime | None = None
+    words: tuple[Word, ...] = ()
 
 
 # Sent after each sync that listed the users, outside any transaction. sender: the Sync class.

@@ -19,12 +19,15 @@ def connect() -> None:
 def standing(
     sender: type[IamUser], *, accounts: Iterable[int], **kwargs: Any
 ) -> dict[int, Standing]:
-    """Which team answers for which IAM user, and when it was restored.
+    """Which team answers for which IAM user, when it was restored, and what teams said of it.
 
     What an engineer only adopted for the custodian says nothing of whose it is.
     """
     # Deferred, because apps are still loading when the signal is connected.
+    from migrations_app import words  # noqa: PLC0415
     from migrations_app.models import Departure, GivenAnswer  # noqa: PLC0415
+
+    said = words.about_users(accounts)
 
     custodian = Organization.get().custodian_id
     adopted = set(
@@ -38,8 +41,9 @@ def standing(
     found = {}
     for user, owner, key, restored_at in rows:
         meaningless = owner == custodian and user in adopted
-        if owner or restored_at:
-            found[int(user)] = Standing("" if meaningless else key or "", restored_at)
+        if owner or restored_at or user in said:
+            team = "" if meaningless else key or ""
+            found[int(user)] = Standing(team, restored_at, said.get(user, ()))
     return found
 
 

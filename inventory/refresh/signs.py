@@ -147,6 +147,7 @@ def user_signs(user: IamUser, did: Doings, company: Company) -> UserSigns:
         user_agents=tuple(sorted(did.agents)),
         addresses=company.shared(user, company.by_address, sorted(did.addresses)),
         shared_agents=company.shared(user, company.by_agent, sorted(did.agents)),
+        words=company.standing.get(user.pk, Standing()).words,
     )
 
 

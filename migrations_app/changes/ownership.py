@@ -98,6 +98,7 @@ def decline_claim(departure: Departure, person: Person) -> Departure:
         if row.claim_pending_team is None:
             raise Refused(f"No claim of {row.user} waits for a confirmation.")
         data = {"team": row.claim_pending_team.key}
+        keep(row, "declined", row.claim_pending_team, person)
         return record(row, "claim.declined", person, data, **(_UNCLAIMED | next_claim(row)))
 
 
@@ -131,7 +132,7 @@ def undo_answer(departure: Departure, person: Person, team: Team | None = None) 
         row = locked(departure)
         given = row.answers.filter(team=team) if team else row.answers.all()
         last = given.first()
-        if last is None or last.team is None or last.said in ("undo", "came-back"):
+        if last is None or last.team is None or last.said in ("undo", "came-back", "declined"):
             raise Refused(f"There is no answer about {row.user} to take back.")
         require(person, Action.CLAIM, last.team)
         if row.changes.filter(batch__status__in=[Batch.Status.APPROVED, *Batch.LIVE]).exists():

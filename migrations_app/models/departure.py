@@ -177,7 +177,7 @@ class GivenAnswer(models.Model):
     )
     at = models.DateTimeField()
     # ours | not-ours | needed | can-go | unsure | dispute | undo | hand-over | came-back | adopt |
-    # assign | release | settled
+    # assign | release | declined | settled
     said = models.CharField(max_length=12)
     note = models.TextField(blank=True)
     whose = models.ForeignKey(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import date
 
-from inventory.owners import Shared, TeamSigns, UserSigns, suggest
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inventory.owners import Shared, TeamSigns, UserSigns, Word, suggest
 
 PAYMENTS = TeamSigns(
     "payments",
@@ -142,3 +146,66 @@ def test_what_speaks_for_another_team_takes_from_the_percent() -> None:
     assert alone is not None
     assert doubted is not None
     assert doubted.percent < alone.percent
+
+
+# ── What people said ─────────────────────────────────────────────────────────────────────────────
+
+DAY = date(2025, 1, 27)
+
+
+def test_a_team_that_said_no_is_not_suggested_again() -> None:
+    user = UserSigns("pay-x", tags={"team": "pay"}, words=(Word("payments", "not-ours", DAY),))
+    assert suggest(user, TEAMS) is None
+
+
+def test_the_next_likely_team_is_suggested_and_says_who_said_no() -> None:
+    words = (Word("payments", "not-ours", DAY),)
+    found = suggest(UserSigns("plat-x", tags={"team": "pay"}, words=words), TEAMS)
+    assert found is not None
+    assert found.team_key == "platform"
+    assert found.reasons[-1] == "Payments said on 27 Jan 2025 that it is not theirs"
+
+
+def test_the_team_that_was_named_rises_and_says_who_named_it() -> None:
+    words = (Word("payments", "not-ours", DAY), Word("platform", "named", DAY, "Payments"))
+    found = suggest(UserSigns("pay-x", words=words), TEAMS)
+    assert found is not None
+    assert (found.team_key, found.percent) == ("platform", 75)
+    assert found.reasons[0] == "Payments said on 27 Jan 2025 that it is Platform’s"
+
+
+def test_a_team_that_claims_it_rises() -> None:
+    alone = suggest(UserSigns("pay-x"), TEAMS)
+    claimed = suggest(UserSigns("pay-x", words=(Word("payments", "ours", DAY),)), TEAMS)
+    assert alone is not None
+    assert claimed is not None
+    assert claimed.percent > alone.percent
+    assert "Payments claimed it on 27 Jan 2025" in claimed.reasons
+
+
+def test_a_team_that_let_it_go_falls() -> None:
+    word = Word("payments", "released", DAY)
+    alone = suggest(UserSigns("x", tags={"team": "pay"}), TEAMS)
+    freed = suggest(UserSigns("x", tags={"team": "pay"}, words=(word,)), TEAMS)
+    assert alone is not None
+    assert freed is not None
+    assert freed.percent < alone.percent
+    assert "Payments had it and let it go on 27 Jan 2025" in freed.reasons
+
+
+@given(
+    st.lists(
+        st.builds(
+            Word,
+            st.sampled_from(["payments", "platform", "gone"]),
+            st.sampled_from(["ours", "not-ours", "released", "named"]),
+            st.just(DAY),
+            st.just("Data"),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_was_said_no_team_that_said_no_is_suggested(words: list[Word]) -> None:
+    found = suggest(UserSigns("pay-plat-", tags={"team": "pay"}, words=tuple(words)), TEAMS)
+    denied = {word.team_key for word in words if word.said == "not-ours"}
+    assert found is None or (found.team_key not in denied and 1 <= found.percent <= 99)

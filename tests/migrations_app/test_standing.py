@@ -95,5 +95,37 @@ def test_judging_many_users_asks_the_database_as_often_as_judging_few(
 ) -> None:
     for number in range(30):
         cast.departure(calling(f"a{number}"), State.OWNER_ASSIGNED, everybody.payments)
-    with at_most(31):
+    with at_most(32):
         refresh.judge(IamUser.objects.all())
+
+
+def test_what_a_team_denied_and_whom_it_named_reaches_the_next_judgement(
+    everybody: cast.Cast,
+) -> None:
+    everybody.payments.match = {"names": ["^pay-"]}
+    everybody.payments.save()
+    user = judged(cast.iam_user("pay-x"))
+    assert user.suggested_team == everybody.payments
+    row = cast.departure(user)
+
+    row = changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
+    assert judged(user).suggested_team == everybody.platform
+    assert "Payments said on" in user.suggestion_reasons[0]
+
+    changes.undo_answer(row, everybody.sara, everybody.payments)
+    assert judged(user).suggested_team == everybody.payments
+
+
+def test_whoever_is_named_after_saying_no_may_be_suggested_again(everybody: cast.Cast) -> None:
+    row = cast.departure("svc-x")
+    row = changes.not_ours(row, everybody.platform, everybody.priya)
+    assert judged(row.user).suggested_team is None
+    changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
+    assert judged(row.user).suggested_team == everybody.platform
+
+
+def test_a_claim_that_security_declined_speaks_for_nobody(everybody: cast.Cast) -> None:
+    row = changes.claim(cast.departure("svc-x"), everybody.payments, everybody.sara)
+    assert judged(row.user).suggested_team == everybody.payments
+    changes.decline_claim(row, everybody.jonas)
+    assert judged(row.user).suggested_team is None
