@@ -18,8 +18,8 @@ Channel = Delivery.Channel
 # Whoever asked for as little mail as possible still gets these: they wait for an answer, or tell of
 # something that hurts.
 NEEDS_SOMEBODY = frozenset(
-    {"announce", "approve", "claim", "claim-overdue", "claim-reminder", "contest", "failed", "hit"}
-    | {"hand-over", "token"}
+    {"access", "announce", "approve", "claim", "claim-overdue", "claim-reminder", "contest"}
+    | {"dispute", "failed", "hand-over", "hand-over-back", "hit", "token", "unreached"}
 )
 # Beside each engineer's mail, what waits for Security stands in the custodian team's channel.
 _SECURITY = (Role.ENGINEER, Role.APPROVER)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
+from migrations_app import claim_links
 from migrations_app.announce.message import Line, Link, Message
 from migrations_app.models import Delivery, Departure, Notice
 
@@ -62,8 +63,10 @@ def absolute(path: str) -> str:
 def _page(notice: Notice, delivery: Delivery) -> str:
     """The notice's page, which notes that it was opened, and goes on to what it is about.
 
-    What a whole channel reads leads straight there: whoever opens it has a notice of their own.
+    An asking leads by a link of its own through sign-in to the questions.
     """
+    if notice.ask and notice.ask.withdrawn_at is None:
+        return absolute(claim_links.make(notice.ask, delivery.person))
     if delivery.channel == Delivery.Channel.WEBHOOK or not notice.pk:
         return absolute(notice.url or "/")
     return absolute(reverse("notice", args=[notice.pk]) + ("?go=1" if notice.url else ""))

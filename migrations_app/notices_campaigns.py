@@ -82,7 +82,7 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
     open_ones = _of_all(len(rows), ask.departures.count())
     manager = _manager_of(team)
     what = f"{team} has not said whose {_count(len(rows))} {'is' if len(rows) == 1 else 'are'}"
-    if manager is not None:
+    if team.escalate_to:
         text = (
             f"{team} was asked on {day(ask.asked_at, account)} and reminded. {open_ones} are still "
             f"open; the deadline was {over}. Please have somebody answer, it takes "
@@ -93,6 +93,7 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
             _key(ask, "overdue:manager"),
             what,
             person=manager,
+            mail_to="" if manager else team.escalate_to,
             text=text,
             url=_page(ask),
             departures=rows,
@@ -122,6 +123,10 @@ def tell_answered(ask: Ask) -> None:
         text=f"{by}See what they said.",
         url=reverse("campaign", args=[ask.campaign.number]),
     )
+    thanks = Words(
+        f"{ask.team} is done", "Everything is answered. You can still take an answer back."
+    )
+    _tell_team(ask, "claim-done", f"done:{ask.additions}", thanks, (), closes=True)
 
 
 def tell_withdrawn(ask: Ask, rows: Sequence[Departure]) -> None:
@@ -131,7 +136,7 @@ def tell_withdrawn(ask: Ask, rows: Sequence[Departure]) -> None:
         f"Security has closed this question. {_count(len(rows))} stayed open; nothing changes "
         "for them by that.",
     )
-    _tell_team(ask, "claim-withdrawn", "withdrawn", words, rows)
+    _tell_team(ask, "claim-withdrawn", "withdrawn", words, rows, closes=True)
 
 
 def tell_adopted(ask: Ask, rows: Sequence[Departure]) -> None:
@@ -141,11 +146,21 @@ def tell_adopted(ask: Ask, rows: Sequence[Departure]) -> None:
         f"The deadline is over, so {_custodian()} took over. If one of them is yours, "
         "say so on its page; it can be undone.",
     )
-    _tell_team(ask, "claim-adopted", f"adopted:{clock.now():%Y%m%d%H%M%S}", words, rows)
+    stage = f"adopted:{clock.now():%Y%m%d%H%M%S}"
+    _tell_team(ask, "claim-adopted", stage, words, rows, closes=True)
 
 
-def _tell_team(ask: Ask, kind: str, stage: str, words: Words, rows: Sequence[Departure]) -> Notice:
-    """Every message of an ask to its team goes out here."""
+def _tell_team(
+    ask: Ask,
+    kind: str,
+    stage: str,
+    words: Words,
+    rows: Sequence[Departure],
+    *,
+    closes: bool = False,
+) -> Notice:
+    """Every message of an ask to its team goes out here; with `closes`, the last of them."""
+    left = "done" if closes else f"{_count(len(rows))} to answer"
     return tell(
         kind,
         _key(ask, stage),
@@ -154,6 +169,10 @@ def _tell_team(ask: Ask, kind: str, stage: str, words: Words, rows: Sequence[Dep
         text=words.text,
         url=_page(ask),
         departures=rows,
+        ask=ask,
+        thread=_thread(ask),
+        summary=f"IAM users of {ask.team}: {left}",
+        closes=closes,
     )
 
 
@@ -180,11 +199,13 @@ def _manager_of(team: Team) -> Person | None:
 
 
 def _told_manager(team: Team, manager: Person | None) -> str:
-    if manager is not None:
-        return f"{manager} was told once."
     if team.escalate_to:
-        return f"{team.escalate_to} is nobody’s address here: write to them yourself."
+        return f"{manager or team.escalate_to} was told once."
     return f"No manager of {team} is declared, so nobody else was told."
+
+
+def _thread(ask: Ask) -> str:
+    return f"campaign:{ask.campaign.number}:{ask.team.key}"
 
 
 def _key(ask: Ask, stage: str) -> str:
