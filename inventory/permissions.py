@@ -29,6 +29,7 @@ class Action(StrEnum):
     PROTECT = "protect"
     CLOSE_ALERT = "close an alert"
     SEE_SETTINGS = "see the settings"
+    TEST_CHANNELS = "send a test message"
     ADMINISTER = "unprotect, or change policy, accounts and people"
     CONFIRM_LOOSENING = "confirm a loosened declaration"
     OWN_CHOICES = "change own choices"
@@ -78,6 +79,7 @@ MATRIX: Mapping[Action, Mapping[Role, Reach]] = {
         Role.APPROVER: Reach.ANY,
         Role.ADMIN: Reach.ANY,
     },
+    Action.TEST_CHANNELS: {Role.ENGINEER: Reach.ANY, Role.ADMIN: Reach.ANY},
     Action.ADMINISTER: {Role.ADMIN: Reach.ANY},
     Action.CONFIRM_LOOSENING: {Role.APPROVER: Reach.ANY, Role.ADMIN: Reach.ANY},
 }

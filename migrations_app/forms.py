@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 
 from inventory.category import CategoryName
-from inventory.models import Scope, Team
+from inventory.models import Mail, Scope, Team
+from migrations_app.models import Delivery
 
 REASON_LENGTH = 500
 ANSWERS = (
@@ -150,6 +151,33 @@ class TokenForm(forms.Form):
         coerce=int,
         error_messages={"invalid_choice": "Choose how long it lives."},
     )
+
+
+class MailForm(forms.Form):
+    """Which messages a person gets by e-mail."""
+
+    mail = forms.ChoiceField(
+        choices=Mail.choices,
+        error_messages={
+            "required": "Choose what you get by e-mail.",
+            "invalid_choice": "Choose what you get by e-mail.",
+        },
+    )
+
+
+class MessageFilters(forms.Form):
+    """Which messages the log shows; anything left empty does not narrow."""
+
+    kind = forms.CharField(required=False, max_length=20)
+    team = forms.ModelChoiceField(Team.objects.all(), to_field_name="key", required=False)
+    channel = forms.ChoiceField(choices=Delivery.Channel.choices, required=False)
+    status = forms.ChoiceField(
+        choices=[*Delivery.Status.choices, ("unopened", "Nobody opened it")], required=False
+    )
+    user = forms.CharField(required=False, max_length=128)
+    batch = forms.IntegerField(required=False, min_value=1, max_value=2_000_000_000)
+    day = forms.DateField(required=False)
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**62)
 
 
 class ImportForm(forms.Form):

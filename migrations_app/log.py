@@ -13,7 +13,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role
 from migrations_app import exports
 from migrations_app.lifecycle import MOVES, MoveName
-from migrations_app.models import Batch, Call, Change, Departure
+from migrations_app.models import Batch, Call, Change, Departure, Notice
 
 PAGE = 50
 # Whatever else an entry holds may name policies or addresses, which not everybody may see.
@@ -145,6 +145,7 @@ def counts() -> dict[str, int]:
         + Departure.objects.filter(deleted_outside=True).count(),
         "restores": restores().count(),
         "approvals": approvals().count(),
+        "messages": Notice.objects.count(),
     }
 
 

@@ -12,7 +12,7 @@ from inventory.models import Alert, Person
 from inventory.permissions import Action, may
 from migrations_app import claiming
 from migrations_app.lifecycle import SWITCHED_OFF, State
-from migrations_app.models import Batch, Change, Departure, Hit, Plan
+from migrations_app.models import Batch, Change, Delivery, Departure, Hit, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def needs_of(person: Person, now: datetime) -> list[Need]:
     if may(person, Action.APPROVE):
         found += _approvals(person)
     if may(person, Action.OPERATE):
-        found += [*_stuck(), *_claims(now)]
+        found += [*_stuck(), *_parked(), *_claims(now)]
     found += _own_teams(person, now)
     return found
 
@@ -115,6 +115,24 @@ def _stuck() -> list[Need]:
             "attention",
         )
         for batch in batches
+    ]
+
+
+def _parked() -> list[Need]:
+    """Messages that somebody was to get and did not."""
+    rows = Delivery.objects.filter(status=Delivery.Status.PARKED)
+    number = rows.count()
+    if not number:
+        return []
+    last = rows.select_related("notice").latest("at")
+    return [
+        Need(
+            "mail-forward",
+            f"Send {_of(number, 'message')} that could not be delivered",
+            f"{last}: {last.notice.title}",
+            f"{reverse('settings-notifications')}#parked",
+            "attention",
+        )
     ]
 
 

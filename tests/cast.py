@@ -32,7 +32,7 @@ from inventory.models import (
     Team,
 )
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Departure, Hit, HitCaller, Notice, Plan
+from migrations_app.models import Batch, Change, Delivery, Departure, Hit, HitCaller, Notice, Plan
 
 ACCOUNT_ID = "123456789012"
 FENCE = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -241,6 +241,17 @@ def notice(to: Team | None, title: str = "7 IAM users look like yours", **column
     columns.setdefault("key", f"notice-{next(_numbers)}")
     columns.setdefault("at", clock.now())
     return Notice.objects.create(team=to, title=title, **columns)
+
+
+def delivery(of: Notice, channel: str = "slack", **columns: Any) -> Delivery:
+    """One way of a notice, accepted by the channel unless `status` says otherwise."""
+    columns.setdefault("address", "#payments")
+    columns.setdefault("key", f"delivery-{next(_numbers)}")
+    columns.setdefault("at", of.at)
+    columns.setdefault("status", Delivery.Status.ACCEPTED)
+    if columns["status"] == Delivery.Status.ACCEPTED:
+        columns.setdefault("accepted_at", of.at)
+    return Delivery.objects.create(notice=of, channel=channel, **columns)
 
 
 def everything_held(name: str = "full.holder") -> UserHoldings:

@@ -81,6 +81,13 @@ ROWS: dict[str, Row] = {
     "log-deletions-csv": page(),
     "log-deletions-json": page(),
     "log-restores": page(),
+    "log-messages": page(),
+    "log-messages-csv": page(),
+    "log-messages-json": page(),
+    "log-message": page(),
+    "message-send-again": act("E"),
+    "settings-notifications": Row(get=EVERYBODY, post=EVERYBODY),
+    "settings-notifications-test": act("ED"),
     "log-approvals": page(),
     "claim-mine": page("LFE"),
     "claim": page("LE"),
@@ -287,6 +294,7 @@ def scene() -> Scene:
         team=payments, asked_at=clock.now(), deadline_at=campaign.deadline_at
     )
     entry = ProtectedEntry.objects.create(account=account, user_name="scanner", kind="exempt")
+    notice = cast.notice(payments)
     one = {"account": account.account_id, "user_id": user.user_id}
     return Scene(
         people,
@@ -297,7 +305,9 @@ def scene() -> Scene:
             "import-owners": {"pk": _an_import(people["E"])},
             "claim-link": {"token": resolve(claim_links.make(ask)).kwargs["token"]},
             "campaign": {"number": campaign.number},
-            "notice": {"pk": cast.notice(payments).pk},
+            "notice": {"pk": notice.pk},
+            "log-message": {"pk": notice.pk},
+            "message": {"pk": cast.delivery(notice, status="parked").pk},
             "alert": {"pk": alert.pk},
             "plan": {"pk": cast.plan(departure).pk},
             "batch": {"number": batch.number},

@@ -32,6 +32,7 @@ from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Change, Departure, Hit
+from migrations_app.told import about as told_about
 from migrations_app.views.answers import person_of, rendered
 
 # Whom nobody expects to call from somebody's own computer.
@@ -62,6 +63,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     credentials = [key for key in one.credentials.all() if key.gone_at is None]
     whole = request.GET.get("history") == "all"
     told, entries = profile.history(one, profile.WHOLE_HISTORY if whole else profile.HISTORY)
+    messages, more_messages = told_about(row, person)
     sensitive = may(person, Action.SEE_SENSITIVE, row.owner or one.suggested_team)
     reads = reads_of(one.account_id)
     context = {
@@ -83,6 +85,8 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "history": told,
         "entries": entries,
         "whole_history": whole,
+        "messages_about": messages,
+        "more_messages": more_messages,
         "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
         "unheard": hearing.unheard([row], now)[row.pk] if row.state in SWITCHED_OFF else [],
         "lengthened": hearing.length(row.lengthened_by) if row.lengthened_by else "",

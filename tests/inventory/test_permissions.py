@@ -28,6 +28,7 @@ ANYWHERE: dict[Action, set[Role]] = {
     Action.PROTECT: {E, A, D},
     Action.CLOSE_ALERT: {E, D},
     Action.SEE_SETTINGS: {E, A, D},
+    Action.TEST_CHANNELS: {E, D},
     Action.ADMINISTER: {D},
     Action.CONFIRM_LOOSENING: {A, D},
 }

@@ -12,7 +12,7 @@ from inventory.models import Organization, Person
 from inventory.policy import policy_for
 from inventory.reads import reads_of
 from inventory.rights.privilege import held, privilege
-from migrations_app import changes, dates, profile
+from migrations_app import changes, dates, notices, profile
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure
 from tests import cast
@@ -227,9 +227,14 @@ def test_the_page_asks_no_more_for_a_busy_user(everybody: cast.Cast) -> None:
     for _ in range(5):
         cast.access_key(user)
     row = cast.departure(user, State.OWNER_ASSIGNED)
+    for number in range(30):
+        notice = cast.notice(everybody.payments, at=clock.now() - timedelta(hours=number))
+        notice.departures.add(row)
+        cast.delivery(notice)
+        notices.open_notice(notice, everybody.sara)
     jonas = browser(everybody.jonas)
 
-    with at_most(21):
+    with at_most(24):
         jonas.get(address(row.user))
 
 

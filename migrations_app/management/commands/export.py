@@ -1,4 +1,4 @@
-"""`manage.py export users|changes|hits|posture|ledger --format csv|json [--output FILE]`."""
+"""`manage.py export users|changes|hits|messages|posture|ledger --format csv|json [--output F]`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inventory.exports import LEDGER_FIELDS, ledger_rows, written
-from migrations_app import exports, posture
+from migrations_app import exports, posture, told
 
 TABLES: dict[str, tuple[tuple[str, ...], Callable[[], Iterator[dict[str, Any]]]]] = {
     "users": (exports.USER_FIELDS, exports.user_rows),
     "changes": (exports.CHANGE_FIELDS, exports.change_rows),
     "deletions": (exports.DELETION_FIELDS, exports.deletion_rows),
     "hits": (exports.HIT_FIELDS, exports.hit_rows),
+    "messages": (told.FIELDS, told.export_rows),
     "posture": (posture.FIELDS, posture.rows),
     "ledger": (LEDGER_FIELDS, ledger_rows),
 }
