@@ -39,11 +39,12 @@ def standing(
         "user", "owner", "owner__key", "restored_at"
     )
     found = {}
-    for user, owner, key, restored_at in rows:
+    for told, owner, key, restored_at in rows:
+        user = int(told)
         meaningless = owner == custodian and user in adopted
         if owner or restored_at or user in said:
             team = "" if meaningless else key or ""
-            found[int(user)] = Standing(team, restored_at, said.get(user, ()))
+            found[user] = Standing(team, restored_at, said.get(user, ()))
     return found
 
 

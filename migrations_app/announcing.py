@@ -66,7 +66,7 @@ def started(batch: Batch) -> None:
 
 def finished(batch: Batch) -> None:
     """Tell each owner how it went with its own users, the failed and the left out by reason."""
-    done = _DONE[batch.move]
+    done = _DONE[MoveName(batch.move)]
     ended = [Change.Status.DONE, Change.Status.FAILED, Change.Status.LEFT_OUT]
     ended += [Change.Status.SUPERSEDED, Change.Status.WITHDRAWN]
     for team, departures in _by_owner(batch, ended).items():
@@ -112,7 +112,7 @@ def aborted(batch: Batch, *, restored: bool) -> None:
         changes = batch.changes.filter(follows=None, departure__in=departures)
         done = changes.filter(status=Change.Status.DONE).count()
         stay = "They are being restored." if restored else "They stay as they are now."
-        text = f"{_users(done)} of {team} had been {_DONE[batch.move]}. {stay if done else ''}"
+        text = f"{_users(done)} of {team} had been {_DONE[MoveName(batch.move)]}. {stay if done else ''}"
         title = f"Batch {batch} was aborted"
         _tell(batch, "aborted", team, departures, title, [text], closes=True)
 

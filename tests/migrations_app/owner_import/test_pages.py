@@ -80,7 +80,7 @@ def test_what_is_confirmed_is_done_and_the_page_says_so(
     assert "Owners are being imported" in text_of(followed(jonas, where))
     text = text_of(jonas.get(where))
     assert "Imported" in text
-    assert "1 users have an owner now" in text
+    assert "Have an owner now: 1." in text
     assert Departure.objects.get(user__user_name="pay-deploy").owner == everybody.payments
     # A second click finds it done.
     digest = OwnerImport.objects.get().digest
