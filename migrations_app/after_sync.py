@@ -30,11 +30,12 @@ def standing(
     said = words.about_users(accounts)
 
     custodian = Organization.get().custodian_id
-    adopted = set(
-        GivenAnswer.objects.filter(
+    adopted = {
+        int(user)
+        for user in GivenAnswer.objects.filter(
             said="adopt", team=custodian, departure__user__account__in=accounts
         ).values_list("departure__user", flat=True)
-    )
+    }
     rows = Departure.objects.filter(user__account__in=accounts).values_list(
         "user", "owner", "owner__key", "restored_at"
     )
