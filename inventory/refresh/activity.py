@@ -64,7 +64,9 @@ def regions_of(account: Account) -> list[str]:
 def since(read_to: datetime | None, until: datetime) -> datetime:
     """From when to read on, given how far was read before (None: not at all)."""
     oldest = until - HISTORY
-    return oldest if read_to is None else max(read_to - OVERLAP, oldest)
+    start = oldest if read_to is None else max(read_to - OVERLAP, oldest)
+    # AWS asks and dates in whole seconds: an event of that second is of what was asked for.
+    return start.replace(microsecond=0)
 
 
 def keep(answers: Sequence[Answer]) -> list[list[TrailEvent]]:

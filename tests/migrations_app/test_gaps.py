@@ -100,6 +100,20 @@ def test_what_stays_unreadable_holds_for_its_tries_and_then_lengthens_the_clock(
     assert changes.shut_waits_for(watched) == []
 
 
+def test_a_gap_is_found_once_though_a_later_look_begins_within_its_second(
+    stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable(monkeypatch, stage, watched)
+    dated = clock.now().replace(microsecond=0)
+    stage.skip(hours=2)
+    # The next look goes back over an hour, to the last moment of the second in which it happened.
+    for minutes in (60, 75):
+        until = dated + timedelta(minutes=minutes, microseconds=999_999)
+        listening.listen_user(watched.user, stage.reader(), until)
+    gap = TrailGap.objects.get()
+    assert gap.until_at == dated
+
+
 def test_beside_what_cannot_be_read_the_rest_is_heard(
     stage: Stage, watched: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
