@@ -112,7 +112,8 @@ def aborted(batch: Batch, *, restored: bool) -> None:
         changes = batch.changes.filter(follows=None, departure__in=departures)
         done = changes.filter(status=Change.Status.DONE).count()
         stay = "They are being restored." if restored else "They stay as they are now."
-        text = f"{_users(done)} of {team} had been {_DONE[MoveName(batch.move)]}. {stay if done else ''}"
+        so_far = f"{_users(done)} of {team} had been {_DONE[MoveName(batch.move)]}."
+        text = f"{so_far} {stay}" if done else so_far
         title = f"Batch {batch} was aborted"
         _tell(batch, "aborted", team, departures, title, [text], closes=True)
 
