@@ -21,7 +21,7 @@ from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import changes, notices, tripwire
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Departure, Hit
+from migrations_app.models import Batch, Campaign, Change, Departure, Hit
 
 _CANDIDATES = 30
 _TRIES = 3
@@ -53,6 +53,13 @@ class Past:
         self._move_to(clock.real_now(), "The last days pass")
         self._let_one_be_missed()
         self._sync_up_to_now()
+        self._ask_teams()
+
+    def _ask_teams(self) -> None:
+        """Each team is asked today about what looks like its users."""
+        if not Campaign.objects.exists():
+            progress.tell("The teams are asked")
+            changes.start_campaign(self.engineer, message="Two minutes, please.")
 
     def _ask_for_the_later_ones(self) -> None:
         """Delete one of the first two, shut four more, fence the two that are quiet for longest."""
