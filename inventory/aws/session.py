@@ -14,7 +14,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
 from botocore.model import OperationModel
 
 from inventory import clock
+from inventory.aws import narrowed
 from inventory.aws.failure import AwsFailure, NoSuchUser, failure
 from inventory.models import Account
 
@@ -83,17 +84,17 @@ class AwsSession:
         self,
         account_id: str,
         role: Role,
-        session: botocore.session.Session,
+        session: botocore.session.Session | None,
         home: str,
-        keys: Mapping[str, str] | None = None,
+        keys: ReadOnlyCredentials | None = None,
     ) -> None:
-        """`keys` are what `create_client` is given where the session has no credentials itself."""
+        """With `keys`, and no botocore session, it shares its clients with others (`narrowed`)."""
         self.account_id = account_id
         self.role = role
         self.home_region = home
         self.partition = partition_of(home)
         self._session = session
-        self._keys = dict(keys or {})
+        self._keys = keys
         self._clients: dict[tuple[str, str], Any] = {}
         self._counts: Counter[str] = Counter()
         self._paces: dict[str, Callable[..., None]] = {}
@@ -118,18 +119,34 @@ class AwsSession:
         key = (service, region or self.home_region)
         with _making:
             if key not in self._clients:
-                made = self._session.create_client(
-                    service,
-                    region_name=key[1],
-                    config=_config(self.role, service),
-                    **self._keys,  # type: ignore[arg-type]
-                )
-                made.meta.events.register("before-call", self._count)
-                made.meta.events.register("after-call", self._compare_clocks)
-                if service in self._paces:
-                    made.meta.events.register("before-call", self._paces[service])
-                self._clients[key] = made
+                self._clients[key] = self._shared(*key) if self._keys else self._own(*key)
             return self._clients[key]
+
+    def _own(self, service: str, region: str) -> Any:
+        assert self._session  # noqa: S101 (one without has keys, for the type)
+        config = _config(self.role, service)
+        made: Any = self._session.create_client(
+            service,
+            region_name=region,
+            config=config,
+        )
+        made.meta.events.register("before-call", self._count)
+        made.meta.events.register("after-call", self._compare_clocks)
+        if service in self._paces:
+            made.meta.events.register("before-call", self._paces[service])
+        return made
+
+    def _shared(self, service: str, region: str) -> narrowed.NarrowedClient:
+        assert self._keys  # noqa: S101 (asked by the caller, for the type)
+        pace = self._paces.get(service)
+
+        def before(**told: Any) -> None:
+            self._count(**told)
+            if pace:
+                pace(**told)
+
+        caller = narrowed.Caller(self._keys, before, self._compare_clocks)
+        return narrowed.NarrowedClient(_shared_client(self.role, service, region), caller)
 
     def pace(self, service: str, wait: Callable[[], object]) -> None:
         """Call `wait` before each call of `service`; before its first client is asked for."""
@@ -192,7 +209,8 @@ def open_session(
     _check_account(given["AssumedRoleUser"]["Arn"].split(":")[4], account)
     if session_policy is not None:
         # One user's change, over long before the credentials are.
-        return AwsSession(account.account_id, role, _keyless(), home, _as_keys(given))
+        keys = narrowed.keys_of(given["Credentials"])
+        return AwsSession(account.account_id, role, None, home, keys)
     return AwsSession(account.account_id, role, _renewing(request, given, home), home)
 
 
@@ -216,7 +234,7 @@ def forget_sessions() -> None:
     with _making:
         _readers.clear()
         _base_sts.cache_clear()
-        _keyless.cache_clear()
+        _shared_client.cache_clear()
 
 
 def own_identity() -> Identity:
@@ -242,18 +260,17 @@ def _core() -> botocore.session.Session:
 
 
 @functools.cache
-def _keyless() -> botocore.session.Session:
-    """For clients that are given their keys: making a session costs more than making a client."""
-    return _core()
-
-
-def _as_keys(given: AssumeRoleResponseTypeDef) -> dict[str, str]:
-    told = given["Credentials"]
-    return {
-        "aws_access_key_id": told["AccessKeyId"],
-        "aws_secret_access_key": told["SecretAccessKey"],
-        "aws_session_token": told["SessionToken"],
-    }
+def _shared_client(role: Role, service: str, region: str) -> Any:
+    """One client of its kind for all narrowed sessions of this process."""
+    core = _core()
+    core.register_component("credential_provider", narrowed.Provider())
+    made: Any = core.create_client(
+        service,
+        region_name=region,
+        config=_config(role, service),
+    )
+    narrowed.listen(made)
+    return made
 
 
 def _config(role: str, service: str) -> Config:
