@@ -101,6 +101,8 @@ def test_the_button_stands_before_a_long_list() -> None:
 def test_a_long_title_a_long_text_and_a_long_note_are_cut_nowhere() -> None:
     title, text, note = "t" * 400, "word " * 3000, "n" * 5000
     one = message(title=title, paragraphs=(text,), users=(Line("svc", "prod", note),))
+    for part in parts(one):
+        check_message({"text": part.text, "blocks": list(part.blocks)})
     whole = "".join(element["text"] for part in parts(one) for element in _plain(part.blocks))
     assert title in whole
     assert whole.count("word") == 3000
