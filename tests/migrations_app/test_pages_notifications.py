@@ -123,6 +123,27 @@ def test_a_test_that_fails_says_why(everybody: cast.Cast, end: BaseException, sa
     assert said in sent_test(everybody, "slack:payments", end)
 
 
+@pytest.mark.parametrize(
+    ("to", "variable"),
+    [
+        ("slack:payments", "IAMCLEANUP_SLACK_TOKEN"),
+        ("jira:payments", "IAMCLEANUP_JIRA_"),
+        ("email:me", "IAMCLEANUP_MAIL_"),
+    ],
+)
+def test_a_channel_that_nobody_set_up_names_the_variable_that_is_missing(
+    everybody: cast.Cast, to: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The channels themselves, not the tins.
+    monkeypatch.undo()
+    text = sent_test(everybody, to)
+    assert "is not set up." in text
+    assert variable in text
+    # What it would have said is shown all the same.
+    assert "Nothing happened to any IAM user." in text
+    assert f"Not set up: {Delivery.objects.get().problem}" in text
+
+
 def test_in_the_demo_a_test_is_shown_instead_of_sent(
     everybody: cast.Cast, settings: Settings
 ) -> None:

@@ -174,7 +174,7 @@ def test_the_page_asks_no_more_for_many_users(everybody: cast.Cast) -> None:
 
     jonas = browser(everybody.jonas)
 
-    with at_most(33):
+    with at_most(34):
         jonas.get("/")
 
 
