@@ -41,7 +41,10 @@ class Card:
     weeks: tuple[int, ...]
     still_used: bool
     suggested: bool
+    fact: str = ""
     contest: str = ""
+    # It said "not ours" and may say whose it is.
+    may_name: bool = False
     # Whether the answer can be taken back here: what others decided cannot.
     undo: bool = True
 
@@ -68,6 +71,15 @@ class ClaimPage:
     @property
     def left(self) -> int:
         return len(self.cards) - self.answered
+
+    @property
+    def open_cards(self) -> tuple[Card, ...]:
+        return tuple(card for card in self.cards if not card.answered)
+
+    @property
+    def first_open(self) -> Card | None:
+        """The card that keys answer before anybody has moved to another one."""
+        return next(iter(self.open_cards), None)
 
     @property
     def minutes_left(self) -> int:
@@ -108,13 +120,16 @@ def page_of(team: Team, now: datetime) -> ClaimPage:
     in_campaign = frozenset(through.values_list("departure_id", flat=True))
     rows = list(asked_of(team, in_campaign))
     weeks = user_rows.weeks_of([row.user_id for row in rows], now.date())
+    facts = user_rows.facts_of([row.user for row in rows], now.date())
     asked = Asked(team, now, None, "UTC", in_campaign)
     if rows:
         account = rows[0].user.account
         policy = policy_for(Organization.get(), account)
         ahead = dates.from_now(policy, account.time_zone, now)
         asked = Asked(team, now, ahead, account.time_zone, in_campaign)
-    cards = [card_of(row, asked, weeks.get(row.user_id, ())) for row in rows]
+    cards = [
+        card_of(row, asked, weeks.get(row.user_id, ()), facts.get(row.user_id, "")) for row in rows
+    ]
     shown = [card for card in cards if card is not None]
     shown.sort(key=lambda card: (not card.answered, not card.still_used, card.departure.pk))
     deadline_at = max((ask.deadline_at for ask in asks), default=None)
@@ -151,7 +166,7 @@ def open_cards(team: Team, now: datetime) -> int:
     return page_of(team, now).left
 
 
-def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...]) -> Card | None:
+def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = "") -> Card | None:
     """The card of one departure; None where this team has no part in it (any more)."""
     said = _said(row, asked)
     status = _status(row, asked, said)
@@ -167,13 +182,20 @@ def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...]) -> Card | None
         weeks=weeks or (0,) * user_rows.WEEKS,
         still_used=user.verdict in _IN_USE,
         suggested=user.suggested_team_id == asked.team.pk,
+        fact=fact[:1].upper() + fact[1:],
         contest=_contest(row, asked.team),
+        may_name=said == "not-ours" and _whose(row, asked.team) is None,
         undo=not _lost(row, asked, said) and (said != "hand-over" or row.handed_to is not None),
     )
 
 
 def _word(row: Departure, team: Team) -> GivenAnswer | None:
     return next((one for one in row.answers.all() if one.team_id == team.pk), None)
+
+
+def _whose(row: Departure, team: Team) -> Team | None:
+    word = _word(row, team)
+    return word.whose if word else None
 
 
 def _said(row: Departure, asked: Asked) -> str:
@@ -237,8 +259,7 @@ def _status_of_own(row: Departure, said: str) -> str | None:
 
 def _line(row: Departure, asked: Asked, said: str) -> str:
     if said == "not-ours":
-        word = _word(row, asked.team)
-        whose = word.whose if word else None
+        whose = _whose(row, asked.team)
         return f"Not yours. We will ask {whose}." if whose else "Not yours. We will ask on."
     if said == "dispute":
         return f"Disputed until {row.disputed_until:%-d %b}. It stays as it is until then."

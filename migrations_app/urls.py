@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_USER}confirm-plan/", ownership.confirm_plan, name="user-confirm-plan"),
     path("claim/", claims.claim_mine, name="claim-mine"),
     path("claim/<slug:team>/", claims.claim, name="claim"),
+    path("claim/<slug:team>/several/", claims.answer_several, name="claim-answer-several"),
     path("claim/<slug:team>/<int:pk>/", claims.answer, name="claim-answer"),
     path("claims/ask/", campaigns.compose, name="ask"),
     path("claims/adopt/", campaigns.adopt, name="claims-adopt"),

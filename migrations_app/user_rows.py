@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Sum
 
-from inventory.models import Activity, Credential
+from inventory.models import Activity, Credential, IamUser
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.listing import has_hit
 from migrations_app.models import Departure, Plan
@@ -102,6 +102,15 @@ def _clients(users: list[int], today: date) -> dict[int, Client]:
         )
         for user, counted in agents.items()
     }
+
+
+def facts_of(users: Iterable[IamUser], today: date) -> dict[int, str]:
+    """What tells each of these users apart, beside its category; "" where nothing does."""
+    rows = list(users)
+    pks = [row.pk for row in rows]
+    held, _ = _held(pks)
+    clients = _clients(pks, today)
+    return {row.pk: telling_fact(row, clients.get(row.pk), held[row.pk]) for row in rows}
 
 
 def weeks_of(users: Iterable[int], today: date) -> dict[int, tuple[int, ...]]:

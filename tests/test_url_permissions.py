@@ -130,6 +130,7 @@ ROWS: dict[str, Row] = {
     "user-category": Row(get="E", post="E"),
     "user-category-clear": act("E"),
     "claim-answer": act("LE"),
+    "claim-answer-several": act("LE"),
     # Whoever is of another team reads whom to ask, and may ask.
     "claim-link": page("LE"),
     "claim-link-access": act(EVERYBODY),
@@ -303,6 +304,7 @@ def scene() -> Scene:
             "claim-answer": {"team": "payments", "pk": departure.pk},
             "claim": {"team": "payments"},
             "import-owners": {"pk": _an_import(people["E"])},
+            "claim-answer-several": {"team": "payments"},
             "claim-link": {"token": resolve(claim_links.make(ask)).kwargs["token"]},
             "campaign": {"number": campaign.number},
             "notice": {"pk": notice.pk},

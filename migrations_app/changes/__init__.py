@@ -5,7 +5,7 @@ with reasons, is one transaction, and enqueues on commit.
 """
 
 from migrations_app.changes.acknowledging import approve_by_digest, to_acknowledge
-from migrations_app.changes.answering import answer
+from migrations_app.changes.answering import Answered, answer, answer_many
 from migrations_app.changes.approval import (
     Check,
     abort,
@@ -90,6 +90,7 @@ from migrations_app.changes.stop import current, lift, pull
 from migrations_app.changes.sweep import shut_waits_for, sweep, waits_for
 
 __all__ = [
+    "Answered",
     "Check",
     "RestorePreview",
     "Started",
@@ -99,6 +100,7 @@ __all__ = [
     "add_users",
     "adopt",
     "answer",
+    "answer_many",
     "approve",
     "approve_by_digest",
     "ask",

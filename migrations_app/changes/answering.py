@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from inventory.models import Person, Team
 from inventory.permissions import Action, require
-from inventory.refusals import Refused
+from inventory.refusals import NotAllowed, Refused
 from migrations_app.changes import handing_over, ownership
 from migrations_app.models import Departure
 
@@ -48,3 +51,40 @@ def answer(
         handing_over.decline_hand_over(departure, person)
     else:
         ownership.claim(departure, team, person, said, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How one answer about several users ended: how many took it, and why others did not."""
+
+    done: int
+    refused: tuple[str, ...]
+
+
+def answer_many(
+    departures: Iterable[Departure],
+    team: Team,
+    person: Person,
+    said: str,
+    versions: Mapping[int, int],
+    **data: Any,
+) -> Answered:
+    """The same answer about each of these; one that moved meanwhile is left out and named.
+
+    `versions` by pk is what the person saw; the rest is as for `answer`.
+    """
+    require(person, Action.CLAIM, team)
+    done, refused = 0, []
+    for row in departures:
+        name = row.user.user_name
+        try:
+            answer(row, team, person, said, version=versions.get(row.pk), **data)
+        except NotAllowed:
+            raise
+        except Refused as refusal:
+            refused += [
+                reason if name in reason else f"{name}: {reason}" for reason in refusal.reasons
+            ]
+        else:
+            done += 1
+    return Answered(done, tuple(refused))

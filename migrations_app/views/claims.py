@@ -21,7 +21,7 @@ from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure
-from migrations_app.views.answers import cleaned, is_fragment, person_of, rendered
+from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/claim.html"
 SHOWN = 50
@@ -64,6 +64,25 @@ def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
     except Refused as refusal:
         return _answered(request, asked, person, pk, refusal)
     return _answered(request, asked, person, pk)
+
+
+@require_POST
+def answer_several(request: HttpRequest, team: str) -> HttpResponse:
+    """The same answer about every user that was ticked; each was seen in a version of its own."""
+    person, asked = _team(request, team)
+    versions = _versions(request)
+    if not versions:
+        raise Refused("Tick the users that this answer is about.", rule="input")
+    data = cleaned(AnswerForm(request.POST))
+    data.pop("version")
+    rows = Departure.objects.filter(pk__in=versions).select_related(
+        "user__account", "user__suggested_team", "owner"
+    )
+    ended = changes.answer_many(rows, asked, person, versions=versions, **data)
+    for reason in ended.refused:
+        messages.error(request, reason)
+    users = "1 user" if ended.done == 1 else f"{ended.done} users"
+    return done(request, reverse("claim", args=[asked.key]), f"Answered for {users}.")
 
 
 @require_GET
@@ -117,6 +136,16 @@ def _team(request: HttpRequest, key: str) -> tuple[Person, Team]:
     own = ", ".join(team.name for team in person.teams.all())
     yours = f" You are in {own}." if own else ""
     raise NotAllowed(f"This link was for {row}.{yours} Ask {row.lead or 'Security'} for access.")
+
+
+def _versions(request: HttpRequest) -> dict[int, int]:
+    """By departure the version that was shown, from boxes that say "12.3"."""
+    found = {}
+    for ticked in request.POST.getlist("users"):
+        pk, _, version = ticked.partition(".")
+        if pk.isascii() and pk.isdigit() and version.isascii() and version.isdigit():
+            found[int(pk)] = int(version)
+    return found
 
 
 def _context(team: Team, person: Person) -> dict[str, Any]:

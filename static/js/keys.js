@@ -23,7 +23,9 @@
     const selector = `[data-key="${CSS.escape(key)}"]`;
     const row = current();
     const outside = $$(selector).find((element) => !element.closest("[data-row]"));
-    const element = (row && $(selector, row)) || outside;
+    // What was answered last can still be undone from where the keys went on to.
+    const last = $(`[data-answered-now] ${selector}`);
+    const element = (row && $(selector, row)) || outside || last;
     if (!element) return;
     event.preventDefault();
     if (element.matches("input:not([type=checkbox]):not([type=radio]), textarea")) element.focus();
@@ -74,6 +76,12 @@
     document.dispatchEvent(new Event("clear-selection"));
     if (location.hash === "#sidebar") location.hash = "content";
   };
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest("[data-row=focus]");
+    if (!row || row === current()) return;
+    current()?.classList.remove("is-current");
+    row.classList.add("is-current");
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("dialog:modal")) return;
     if (event.key === "Escape") return escape();

@@ -107,10 +107,14 @@ class House:
     browser: Browser
     complaints: Complaints
 
-    def visitor(self, name: str, *, scripts: bool = True) -> Visitor:
-        """`name` of the cast, signed in, in a fresh browser context."""
+    def visitor(
+        self, name: str, *, scripts: bool = True, width: int = 1440, dark: bool = False
+    ) -> Visitor:
+        """`name` of the cast, signed in, in a fresh browser context `width` pixels wide."""
         context = self.browser.new_context(
-            java_script_enabled=scripts, viewport={"width": 1440, "height": 900}
+            java_script_enabled=scripts,
+            viewport={"width": width, "height": 900 if width > 600 else 844},
+            color_scheme="dark" if dark else "light",
         )
         context.set_default_timeout(15_000)
         page = context.new_page()
@@ -154,6 +158,23 @@ def small_account(
     monkeypatch.setenv("AWS_ENDPOINT_URL", _simulator.url)
     yield _simulator
     _simulator.size = usual
+
+
+@pytest.fixture
+def desk(browser: Browser, live_server: object, _clock_at_zero: None) -> Iterator[House]:
+    """The cast with a password for each person, and rows written straight to the database."""
+    from inventory.models import Person
+    from tests import cast
+
+    cast.cast()
+    for person in Person.objects.all():
+        person.set_password(PASSWORD)
+        person.save()
+    complaints = Complaints()
+    yield House(str(live_server), browser, complaints)
+    for context in browser.contexts:
+        context.close()
+    assert not complaints.said, "\n".join(complaints.said)
 
 
 @pytest.fixture
