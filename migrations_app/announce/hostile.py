@@ -12,7 +12,7 @@ import unicodedata
 # Control, format (zero width, direction), half of a pair, private use: nothing a reader sees.
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co"))
 # Fillers that are letters or marks to Unicode and nothing to the eye.
-BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 

@@ -1,20 +1,16 @@
-"""Foreign text made harmless: what cannot be seen is shown, and what looks like a link is none.
+"""Foreign text for Jira and mail: what cannot be seen is shown, and what looks like a link is none.
 
-Names, reasons and the words of servers come from strangers. `visible` is for every channel;
 `defused` and `defused_html` are for mail, whose readers turn plain text into links by themselves.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-# Letters and marks that show as nothing although Unicode does not call them format characters.
-_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+from migrations_app.announce import hostile
 
 # No client takes U+2060 for a part of a host or a scheme. It stands on both sides of a dot because
 # some look at what comes before it and some at the top-level domain after it.
@@ -28,14 +24,8 @@ def visible(text: str, *, lines: bool = False) -> str:
     With `lines`, line breaks stay. Runs of white space become one space.
     """
     if lines:
-        return "\n".join(visible(line) for line in text.splitlines())
-    return "".join(_shown(sign) for sign in " ".join(text.split()))
-
-
-def _shown(sign: str) -> str:
-    if unicodedata.category(sign) in _UNSEEN or sign in _BLANKS:
-        return f"[U+{ord(sign):04X}]"
-    return sign
+        return "\n".join(map(hostile.one_line, hostile.plain(text).split("\n")))
+    return hostile.one_line(text)
 
 
 def shortened(text: str, limit: int) -> str:
