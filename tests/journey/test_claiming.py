@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -27,7 +28,7 @@ def _asked() -> Ask:
     """Payments, asked about seven users as in a usual account."""
     payments = Team.objects.get(key="payments")
     today = clock.now().date()
-    for name, verdict, columns in (
+    users: tuple[tuple[str, str, dict[str, Any]], ...] = (
         (
             "payments-deploy",
             "active",
@@ -50,9 +51,10 @@ def _asked() -> Ask:
         ("ses-smtp-20210714", "never-used", {}),
         ("jmartin-cli", "dormant", {"category": "human-programmatic"}),
         ("<img src=x onerror=alert(1)>", "dormant", {"category": "third-party"}),
-    ):
+    )
+    for name, verdict, more in users:
         used = clock.now() - timedelta(hours=2 if verdict == "active" else 24 * 1214)
-        columns.setdefault("suggestion_reasons", ["Name matches ^pay"])
+        columns: dict[str, Any] = {"suggestion_reasons": ["Name matches ^pay"], **more}
         if verdict != "never-used":
             columns["last_activity_at"] = used
         user = cast.iam_user(

@@ -33,9 +33,9 @@ def watch(session: AwsSession) -> Signed:
     signed: Signed = []
 
     def sent(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-        scope = request.headers["Authorization"].decode().partition("Credential=")[2]
-        token = request.headers["X-Amz-Security-Token"]
-        signed.append((scope.partition("/")[0], token.decode()))
+        told = {name: as_text(value) for name, value in request.headers.items()}
+        scope = told["Authorization"].partition("Credential=")[2]
+        signed.append((scope.partition("/")[0], told["X-Amz-Security-Token"]))
         return None
 
     client: Any = session.client("iam")
@@ -43,9 +43,13 @@ def watch(session: AwsSession) -> Signed:
     return signed
 
 
+def as_text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
 def keys_of(session: AwsSession) -> tuple[str, str]:
     assert session._keys is not None
-    return session._keys.access_key, session._keys.token
+    return str(session._keys.access_key), str(session._keys.token)
 
 
 def test_a_client_is_made_once_for_all_of_them(
