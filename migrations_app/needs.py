@@ -141,7 +141,10 @@ def _claims(now: datetime) -> list[Need]:
     counts = left.aggregate(
         disputes=Count("pk", filter=Q(disputed_until__gte=now.date())),
         first=Min("disputed_until", filter=Q(disputed_until__gte=now.date())),
-        pending=Count("pk", filter=Q(claim_pending_team__isnull=False)),
+        contests=Count("pk", filter=Q(contested_by_team__isnull=False)),
+        pending=Count(
+            "pk", filter=Q(claim_pending_team__isnull=False, contested_by_team__isnull=True)
+        ),
         nobody=Count(
             "pk", filter=Q(state=State.DISCOVERED, claim_pending_team=None, user__gone_at=None)
         ),
@@ -149,6 +152,15 @@ def _claims(now: datetime) -> list[Need]:
     )
     url = reverse("claims")
     found = []
+    if counts["contests"]:
+        found.append(
+            Need(
+                "users-group",
+                f"Settle {_of(counts['contests'], 'contest')}",
+                "Two teams say that it is theirs",
+                f"{url}#contests",
+            )
+        )
     if counts["disputes"]:
         found.append(
             Need(

@@ -95,7 +95,8 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
             person=manager,
             mail_to="" if manager else team.escalate_to,
             text=text,
-            url=_page(ask),
+            # A manager need not lead the team, and the claim page is its leads'.
+            url=f"{reverse('users')}?view=no-owner",
             departures=rows,
         )
     told = _told_manager(team, manager)

@@ -135,6 +135,7 @@ class Shell:
                 Q(state=State.DISCOVERED)
                 | Q(disputed_until__gte=clock.now().date())
                 | Q(claim_pending_team__isnull=False)
+                | Q(contested_by_team__isnull=False)
             ),
             "batches": batches,
             "hits": hits,

@@ -55,7 +55,9 @@ class Claimed(Schema):
     state: str
     owner: str
     answer: str
-    waits_for_security: bool = Field(description="The claim needs an engineer's confirmation.")
+    waits_for_security: bool = Field(
+        description="An engineer confirms the claim, or settles whose it is."
+    )
     handed_to: str
     disputed_until: date | None
     version: int
@@ -66,7 +68,7 @@ def claim(request: HttpRequest, said: GivenAnswer) -> Claimed:
     """Claim an IAM user, or answer otherwise
 
     A claim of a user that was not suggested to the team, or that has admin rights, waits for an
-    engineer.
+    engineer; so does one of a user that another team has or claims, and both are kept.
     """
     departure = departure_of(said.account, said.user_id)
     team = get_object_or_404(Team, key=said.team, active=True)
@@ -82,7 +84,7 @@ def claim(request: HttpRequest, said: GivenAnswer) -> Claimed:
         state=now.state,
         owner=now.owner.key if now.owner else "",
         answer=now.answer,
-        waits_for_security=now.claim_pending_team_id is not None,
+        waits_for_security=bool(now.claim_pending_team_id or now.contested_by_team_id),
         handed_to=now.handed_to.key if now.handed_to else "",
         disputed_until=now.disputed_until,
         version=now.version,
