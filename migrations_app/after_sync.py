@@ -43,9 +43,10 @@ def standing(
     for told, owner, key, restored_at in rows:
         user = int(told)
         meaningless = owner == custodian and user in adopted
-        if owner or restored_at or user in said:
+        heard = said.get(int(user), ())
+        if owner or restored_at or heard:
             team = "" if meaningless else key or ""
-            found[user] = Standing(team, restored_at, said.get(user, ()))
+            found[user] = Standing(team, restored_at, heard)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -115,18 +115,16 @@ class Asked:
 
 def page_of(team: Team, now: datetime) -> ClaimPage:
     """The claim page of `team`: answered first, then what is still used, then the dormant."""
-    asks = list(Ask.objects.filter(team=team, withdrawn_at=None, campaign__closed_at=None))
-    through = Ask.departures.through.objects.filter(ask__in=asks)
-    in_campaign = frozenset(through.values_list("departure_id", flat=True))
-    rows = list(asked_of(team, in_campaign))
+    asks = _asks_of(team)
+    asked = Asked(team, now, None, "UTC", _in(asks))
+    rows = asked_of(team, asked.in_campaign)
     weeks = user_rows.weeks_of([row.user_id for row in rows], now.date())
     facts = user_rows.facts_of([row.user for row in rows], now.date())
-    asked = Asked(team, now, None, "UTC", in_campaign)
     if rows:
         account = rows[0].user.account
         policy = policy_for(Organization.get(), account)
         ahead = dates.from_now(policy, account.time_zone, now)
-        asked = Asked(team, now, ahead, account.time_zone, in_campaign)
+        asked = replace(asked, ahead=ahead, time_zone=account.time_zone)
     cards = [
         card_of(row, asked, weeks.get(row.user_id, ()), facts.get(row.user_id, "")) for row in rows
     ]
@@ -135,6 +133,24 @@ def page_of(team: Team, now: datetime) -> ClaimPage:
     deadline_at = max((ask.deadline_at for ask in asks), default=None)
     to_come = deadline_at if deadline_at and deadline_at > now else None
     return ClaimPage(team, tuple(shown), asked.ahead, asked.time_zone, to_come)
+
+
+def open_cards(team: Team, now: datetime) -> int:
+    """How many answers `team` still owes; asks for no more than that needs."""
+    asked = Asked(team, now, None, "UTC", _in(_asks_of(team)))
+    cards = (card_of(row, asked, ()) for row in asked_of(team, asked.in_campaign))
+    return sum(card is not None and not card.answered for card in cards)
+
+
+def _asks_of(team: Team) -> list[Ask]:
+    return list(Ask.objects.filter(team=team, withdrawn_at=None, campaign__closed_at=None))
+
+
+def _in(asks: Collection[Ask]) -> frozenset[int]:
+    if not asks:
+        return frozenset()
+    through = Ask.departures.through.objects.filter(ask__in=asks)
+    return frozenset(through.values_list("departure_id", flat=True))
 
 
 def asked_of(team: Team, in_campaign: Collection[int] = ()) -> list[Departure]:
@@ -159,11 +175,6 @@ def asked_of(team: Team, in_campaign: Collection[int] = ()) -> list[Departure]:
         .order_by("pk")
     )
     return list(rows)
-
-
-def open_cards(team: Team, now: datetime) -> int:
-    """How many answers `team` still owes."""
-    return page_of(team, now).left
 
 
 def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = "") -> Card | None:

@@ -22,44 +22,40 @@ from tests.journey.conftest import House, Visitor
 pytestmark = pytest.mark.browser
 
 PHONE = 390
+_USERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "payments-deploy",
+        "active",
+        {
+            "tags": {"repository": "github.com/acme/payments"},
+            "suggestion_reasons": [
+                "Repository github.com/acme/payments",
+                "Tag team=payments",
+                "Made by sara",
+            ],
+        },
+    ),
+    ("pci-export-nightly", "active", {"suggestion_reasons": ["Tag team=payments"]}),
+    ("ledger-backfill-2021", "dormant", {"category": "mystery"}),
+    ("sara.lindqvist", "active", {"category": "human-console", "has_console_password": True}),
+    ("ses-smtp-20210714", "never-used", {}),
+    ("jmartin-cli", "dormant", {"category": "human-programmatic"}),
+    ("<img src=x onerror=alert(1)>", "dormant", {"category": "third-party"}),
+)
 
 
 def _asked() -> Ask:
     """Payments, asked about seven users as in a usual account."""
     payments = Team.objects.get(key="payments")
     today = clock.now().date()
-    users: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        (
-            "payments-deploy",
-            "active",
-            {
-                "tags": {"repository": "github.com/acme/payments"},
-                "suggestion_reasons": [
-                    "Repository github.com/acme/payments",
-                    "Tag team=payments",
-                    "Made by sara",
-                ],
-            },
-        ),
-        ("pci-export-nightly", "active", {"suggestion_reasons": ["Tag team=payments"]}),
-        ("ledger-backfill-2021", "dormant", {"category": "mystery"}),
-        (
-            "sara.lindqvist",
-            "active",
-            {"category": "human-console", "has_console_password": True},
-        ),
-        ("ses-smtp-20210714", "never-used", {}),
-        ("jmartin-cli", "dormant", {"category": "human-programmatic"}),
-        ("<img src=x onerror=alert(1)>", "dormant", {"category": "third-party"}),
-    )
-    for name, verdict, more in users:
+    for name, verdict, columns in _USERS:
         used = clock.now() - timedelta(hours=2 if verdict == "active" else 24 * 1214)
-        columns: dict[str, Any] = {"suggestion_reasons": ["Name matches ^pay"], **more}
-        if verdict != "never-used":
-            columns["last_activity_at"] = used
-        user = cast.iam_user(
-            name, verdict=verdict, suggested_team=payments, suggestion_percent=90, **columns
-        )
+        signs: dict[str, Any] = {
+            "suggestion_reasons": ["Name matches ^pay"],
+            "last_activity_at": None if verdict == "never-used" else used,
+            "suggestion_percent": 90,
+        }
+        user = cast.iam_user(name, verdict=verdict, suggested_team=payments, **(signs | columns))
         cast.departure(user)
         if verdict == "active":
             for week in range(13):
