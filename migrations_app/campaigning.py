@@ -86,6 +86,12 @@ def asked_whom(row: Departure) -> Team | None:
     return None if word in _ELSEWHERE else team
 
 
+def named_by(row: Departure, team: Team) -> Team | None:
+    """Whom `team` named with its last word about a user, if nobody has answered since."""
+    last = next(iter(row.answers.all()), None)
+    return last.whose if last and last.team_id == team.pk and last.said == "not-ours" else None
+
+
 def running_asks() -> QuerySet[Ask]:
     """Asks that a team can still answer in time, newest first."""
     return (

@@ -23,6 +23,8 @@ from migrations_app.models import Ask, Campaign, Departure
 
 REMIND_AFTER = (timedelta(days=3), timedelta(days=7))
 LONGEST = timedelta(days=90)
+# A lead who answers one by one names teams one by one; each of those hears of all in one message.
+NAMING_SETTLES = timedelta(hours=1)
 _NUMBER_LOCK = 0x1A3C_0006
 
 
@@ -110,6 +112,22 @@ def note_answers() -> None:
             Campaign.objects.filter(pk=campaign.pk, closed_at=None).update(closed_at=clock.now())
 
 
+def ask_who_was_named() -> None:
+    """Teams that others named in a campaign are asked in it too, once their namers have finished.
+
+    One that nobody can tell stays for an engineer, who sees it where the next campaign is made.
+    """
+    for ask in (
+        _standing()
+        .filter(departures__answers__said="not-ours", departures__answers__whose__isnull=False)
+        .distinct()
+    ):
+        last = campaigning.last_answer(ask)
+        finished = ask.answered_at or (last and last.at <= clock.now() - NAMING_SETTLES)
+        if finished:
+            _ask_named(ask)
+
+
 def remind() -> None:
     """Remind teams of what is still open, once at each stage and only before the deadline."""
     now = clock.now()
@@ -157,6 +175,29 @@ def _ask(campaign: Campaign, plan: TeamPlan) -> Ask:
     ask.departures.set(plan.departures)
     notices_campaigns.tell_asked(ask, plan.departures)
     return ask
+
+
+def _ask_named(ask: Ask) -> None:
+    campaign = ask.campaign
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER_LOCK])
+        for one in campaigning.plan(ask.departures.all()):
+            rows = tuple(
+                row for row in one.departures if campaigning.named_by(row, ask.team) == one.team
+            )
+            if not rows or not one.can_be_told:
+                continue
+            due = campaigning.earliest_deadline((row.user.account for row in rows), clock.now())
+            if one.running is not None:
+                _add(one.running, rows, due, campaign.message, campaign.asked_by)
+            elif not campaign.asks.filter(team=one.team).exists():
+                new = campaign.asks.create(
+                    team=one.team,
+                    asked_at=clock.now(),
+                    deadline_at=max(due, campaign.deadline_at),
+                )
+                new.departures.set(rows)
+                notices_campaigns.tell_asked(new, rows)
 
 
 def _add(

@@ -302,6 +302,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "tell the head": tell_the_head,
     "offers": handing_over.give_back_what_nobody_took,
     "answers": campaigns.note_answers,
+    "named teams": campaigns.ask_who_was_named,
     "reminders": campaigns.remind,
     "overdue": campaigns.escalate,
     "tell of knocks": hits.tell_of_knocks,

@@ -41,6 +41,7 @@ def sweep() -> None:
     """What the sweep does for campaigns, twice: the second run must tell nobody."""
     for _ in range(2):
         campaigns.note_answers()
+        campaigns.ask_who_was_named()
         campaigns.remind()
         campaigns.escalate()
 
@@ -285,6 +286,59 @@ def test_whoever_asked_hears_once_that_a_team_is_done(everybody: cast.Cast) -> N
     ask.refresh_from_db()
     assert (notice.person, ask.answered_by) == (everybody.jonas, everybody.sara)
     assert notice.title == "Payments is done: 2 IAM users answered"
+
+
+# ── Teams that others named ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_team_that_was_named_is_asked_once_about_all_of_it(everybody: cast.Cast) -> None:
+    ask, rows = asked(everybody, 3)
+    for row in rows[:2]:
+        changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
+    sweep()
+    assert len(told("claim")) == 1
+    changes.claim(rows[2], everybody.payments, everybody.sara, "needed")
+
+    sweep()
+
+    named = Ask.objects.get(team=everybody.platform)
+    assert (named.campaign, set(named.departures.all())) == (ask.campaign, set(rows[:2]))
+    (notice,) = Notice.objects.filter(kind="claim", team=everybody.platform)
+    assert set(notice.departures.all()) == set(rows[:2])
+    assert named.deadline_at >= ask.deadline_at
+
+
+def test_whoever_leaves_the_rest_open_has_the_named_asked_after_an_hour(
+    everybody: cast.Cast,
+) -> None:
+    _, rows = asked(everybody)
+    changes.not_ours(rows[0], everybody.payments, everybody.sara, everybody.platform)
+    sweep()
+    assert not Ask.objects.filter(team=everybody.platform).exists()
+    skip(hours=1, minutes=1)
+    sweep()
+    assert Ask.objects.get(team=everybody.platform).departures.get() == rows[0]
+
+
+def test_two_teams_do_not_send_a_user_to_and_fro(everybody: cast.Cast) -> None:
+    _, (row,) = asked(everybody, 1)
+    changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
+    sweep()
+    changes.not_ours(fresh(row), everybody.platform, everybody.priya, everybody.payments)
+    sweep()
+    changes.not_ours(fresh(row), everybody.payments, everybody.sara)
+    sweep()
+    assert len(told("claim")) == 2
+    assert campaigning.plan() == []
+
+
+def test_a_named_team_that_nobody_can_tell_stays_for_an_engineer(everybody: cast.Cast) -> None:
+    _, (row,) = asked(everybody, 1)
+    deaf = cast.team("deaf")
+    changes.not_ours(row, everybody.payments, everybody.sara, deaf)
+    sweep()
+    assert not Ask.objects.filter(team=deaf).exists()
+    assert [one.team for one in campaigning.plan()] == [deaf]
 
 
 # ── After the deadline ───────────────────────────────────────────────────────────────────────────
