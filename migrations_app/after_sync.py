@@ -43,7 +43,7 @@ def standing(
     for told, owner, key, restored_at in rows:
         user = int(told)
         meaningless = owner == custodian and user in adopted
-        heard = said.get(int(user), ())
+        heard = said.get(user, ())
         if owner or restored_at or heard:
             team = "" if meaningless else key or ""
             found[user] = Standing(team, restored_at, heard)
