@@ -35,6 +35,7 @@ QUEUE = "notify"
 LEASE = timedelta(minutes=5)
 # How long after each failed try the next one comes, unless the channel asked for another time.
 BACK_OFF = tuple(timedelta(seconds=wait) for wait in (10, 60, 300, 900, 3600, 3 * 3600))
+# Only after every wait of these: what a dead worker or its thread held up has not been tried yet.
 GIVE_UP = timedelta(hours=24)
 # Only the worker that sends loads them.
 CHANNELS = {
@@ -108,8 +109,8 @@ def send(delivery_pk: int) -> Delivery | None:
     delivery = _claim(delivery_pk)
     if delivery is None:
         return None
-    message = messages.of(delivery)
     try:
+        message = messages.of(delivery)
         channel = _channel(delivery.channel)
         receipt = channel.send(
             message, delivery.address, _first(delivery), uncertain=delivery.uncertain
@@ -120,6 +121,13 @@ def send(delivery_pk: int) -> Delivery | None:
         _try_later(delivery, later)
     except Undeliverable as refused:
         _park(delivery, refused.why)
+    except Exception as broken:
+        # What no channel may raise: without an end it would be tried for ever and parked never.
+        # Its words may hold a secret, so they stay in the worker's log.
+        why = f"Sending broke off with {type(broken).__name__}; the worker's log says where."
+        _try_later(delivery, TryLater(why, uncertain=True))
+        _nudge_next(delivery)
+        raise
     else:
         _accepted(delivery, receipt)
     _nudge_next(delivery)
@@ -133,6 +141,9 @@ def send_again(delivery: Delivery, person: Person) -> Delivery:
         row = Delivery.objects.select_for_update().get(pk=delivery.pk)
         if row.status == Delivery.Status.ACCEPTED:
             raise Refused("The channel has accepted it already.")
+        if row.status == _WAITS:
+            # A worker may be sending it at this moment.
+            raise Refused("It is on its way already, and is tried again by itself.")
         now = clock.now()
         row.status, row.at, row.next_try_at, row.lease_until = _WAITS, now, now, None
         row.save(update_fields=["status", "at", "next_try_at", "lease_until"])
@@ -254,8 +265,17 @@ def _end(delivery: Delivery, **columns: object) -> None:
     columns |= {"lease_until": None}
     for name, value in columns.items():
         setattr(delivery, name, value)
-    delivery.rendered = delivery.rendered or messages.rendered(delivery)
+    delivery.rendered = delivery.rendered or _rendered(delivery)
     delivery.save(update_fields=[*columns, "rendered"])
+
+
+def _rendered(delivery: Delivery) -> str:
+    """What went out, for the record; that it cannot be shown must not undo that it was sent."""
+    try:
+        return messages.rendered(delivery)
+    except Exception:
+        log.exception("%s cannot be shown as text.", delivery)
+        return ""
 
 
 def _accepted(delivery: Delivery, receipt: Receipt) -> None:
@@ -277,8 +297,8 @@ def _accepted(delivery: Delivery, receipt: Receipt) -> None:
 
 def _try_later(delivery: Delivery, later: TryLater) -> None:
     now = clock.now()
-    if now - delivery.at > GIVE_UP:
-        _park(delivery, f"Given up after {delivery.tries} tries in a day. The last: {later.why}")
+    if now - delivery.at > GIVE_UP and delivery.tries > len(BACK_OFF):
+        _park(delivery, f"Given up after {delivery.tries} tries. The last: {later.why}")
         return
     wait = later.after or BACK_OFF[min(delivery.tries, len(BACK_OFF)) - 1]
     uncertain = delivery.uncertain or later.uncertain

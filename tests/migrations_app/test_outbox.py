@@ -215,9 +215,10 @@ def test_a_channel_that_asks_for_time_gets_it(people: cast.Cast) -> None:
 
 def test_after_a_day_of_tries_it_is_parked_and_engineers_are_told(people: cast.Cast) -> None:
     delivery = only(told(people.payments), "slack")
-    pass_time(hours=25)
-    Tin.ends.append(TryLater("still busy"))
-    outbox.send(delivery.pk)
+    for _ in range(7):
+        pass_time(hours=4)
+        Tin.ends.append(TryLater("still busy"))
+        outbox.send(delivery.pk)
     delivery.refresh_from_db()
     assert delivery.status == Status.PARKED
     assert "still busy" in delivery.problem
@@ -225,6 +226,47 @@ def test_after_a_day_of_tries_it_is_parked_and_engineers_are_told(people: cast.C
     assert notice in notices.inbox_for(people.jonas)
     # A broken channel must not be told of its own breaking.
     assert not notice.deliveries.exists()
+
+
+def test_what_waited_for_a_worker_is_not_given_up_at_its_first_try(people: cast.Cast) -> None:
+    delivery = only(told(people.payments), "slack")
+    pass_time(hours=60)
+    Tin.ends.append(TryLater("busy"))
+    outbox.send(delivery.pk)
+    delivery.refresh_from_db()
+    assert delivery.status == Status.QUEUED
+    pass_time(minutes=1)
+    outbox.send(delivery.pk)
+    delivery.refresh_from_db()
+    assert delivery.status == Status.ACCEPTED
+
+
+def test_a_channel_that_breaks_is_tried_again_with_patience_and_parked_in_the_end(
+    people: cast.Cast,
+) -> None:
+    delivery = only(told(people.payments, thread="batch:1"), "slack")
+    later = only(told(people.payments, "later", thread="batch:1"), "slack")
+    for _ in range(7):
+        pass_time(hours=4)
+        Tin.ends.append(ZeroDivisionError("xoxb-secret"))
+        with pytest.raises(ZeroDivisionError):
+            outbox.send(delivery.pk)
+        assert outbox.send(delivery.pk) is None
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.uncertain) == (Status.PARKED, True)
+    assert "ZeroDivisionError" in delivery.problem
+    assert "xoxb" not in delivery.problem
+    assert outbox.send(later.pk) is not None
+
+
+def test_what_cannot_be_shown_as_text_was_sent_all_the_same(
+    people: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = only(told(people.payments), "slack")
+    monkeypatch.setattr(tin, "rendered", lambda message: message.nothing)
+    outbox.send(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.rendered) == (Status.ACCEPTED, "")
 
 
 def test_what_will_never_arrive_is_parked_at_once(people: cast.Cast) -> None:
@@ -336,6 +378,15 @@ def test_an_engineer_sends_again_what_was_parked(people: cast.Cast) -> None:
     delivery.refresh_from_db()
     assert delivery.status == Status.ACCEPTED
     assert LedgerEntry.objects.filter(kind="message.sent-again").count() == 1
+
+
+def test_what_a_worker_sends_at_this_moment_is_not_sent_beside_it(people: cast.Cast) -> None:
+    delivery = only(told(people.payments), "slack")
+    outbox._claim(delivery.pk)
+    with pytest.raises(Refused, match="on its way"):
+        outbox.send_again(delivery, people.jonas)
+    assert outbox.send(delivery.pk) is None
+    assert Tin.arrived == []
 
 
 def test_what_was_accepted_is_not_sent_again(people: cast.Cast) -> None:
