@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock, ledger
 from inventory.models import LedgerEntry
@@ -67,3 +71,45 @@ def test_a_state_is_never_noted() -> None:
     departure = cast.departure("ci-pay-old")
     with pytest.raises(ValueError, match="never noted"):
         note(departure, "x", state="deleted")
+
+
+def test_a_move_bears_the_time_at_which_it_was_proven() -> None:
+    departure, at = cast.departure("ci-pay-old"), clock.now() - timedelta(minutes=7)
+    assert move(departure, MoveName.ASSIGN, at=at, owner=cast.team("payments")).state_since == at
+
+
+def test_a_move_and_a_note_change_one_row_only() -> None:
+    other = cast.departure("other", State.OWNER_ASSIGNED)
+    departure = cast.departure("ci-pay-old", State.OWNER_ASSIGNED)
+    note(departure, "answer", answer="needed")
+    move(departure, MoveName.RELEASE, owner=None)
+    other.refresh_from_db()
+    assert (other.state, other.answer, other.version) == (State.OWNER_ASSIGNED, "", 0)
+
+
+def test_a_row_that_is_in_another_state_than_it_was_seen_in_is_not_moved() -> None:
+    departure = cast.departure("ci-pay-old", State.SOAKING)
+    departure.state = State.DISABLED
+    with pytest.raises(Stale):
+        move(departure, MoveName.SOAK)
+    assert not LedgerEntry.objects.exists()
+
+
+def test_a_note_is_recorded_with_its_data_and_counts_the_version() -> None:
+    everybody = cast.cast()
+    departure = cast.departure("ci-pay-old", State.OWNER_ASSIGNED)
+    noted = note(
+        departure, "answer", actor=everybody.sara, data={"said": "needed"}, answer="needed"
+    )
+    assert (noted.answer, noted.version) == ("needed", 1)
+    entry = LedgerEntry.objects.get(kind="answer")
+    assert (entry.data["said"], entry.user_id) == ("needed", departure.user.user_id)
+    assert entry.actor == ledger.person_hash(everybody.sara)
+
+
+def test_whoever_is_to_change_a_row_holds_it_until_the_end() -> None:
+    departure = cast.departure("ci-pay-old", State.OWNER_ASSIGNED)
+    with CaptureQueriesContext(connection) as asked:
+        row = locked(departure)
+    assert row == departure
+    assert 'FOR UPDATE OF "migrations_app_departure"' in asked[0]["sql"]

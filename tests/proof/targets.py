@@ -24,13 +24,14 @@ _MIRRORS = {
         "migrations_app/test_aws_proof migrations_app/test_aws_sessions "
         "migrations_app/test_aws_writer"
     ),
+    "changes/acknowledging": "migrations_app/api/test_rails",
+    "changes/ahead": "migrations_app/test_ahead",
+    "changes/answering": "migrations_app/test_answering",
     "changes/approval": (
         "migrations_app/test_batches migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_named_elsewhere migrations_app/test_approving"
     ),
-    "changes/attribution": (
-        "migrations_app/test_hits migrations_app/test_pages_hits migrations_app/test_attributing"
-    ),
+    "changes/attribution": ("migrations_app/test_attributing"),
     "changes/batches": (
         "migrations_app/test_batches migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_named_elsewhere migrations_app/test_composing"
@@ -76,6 +77,7 @@ _MIRRORS = {
     ),
     "changes/half_done": "migrations_app/test_half_done migrations_app/test_rules",
     "changes/outranking": "migrations_app/test_outranking migrations_app/test_restoring",
+    "changes/reasons": "migrations_app/api/test_rails migrations_app/test_batches",
     "changes/reconciling": "migrations_app/test_reconcile",
     "changes/database_home": "migrations_app/test_reconcile",
     "changes/undo": "migrations_app/test_rules migrations_app/test_rebuild",
