@@ -81,8 +81,9 @@ def test_a_move_bears_the_time_at_which_it_was_proven() -> None:
 def test_a_move_and_a_note_change_one_row_only() -> None:
     other = cast.departure("other", State.OWNER_ASSIGNED)
     departure = cast.departure("ci-pay-old", State.OWNER_ASSIGNED)
-    note(departure, "answer", answer="needed")
     move(departure, MoveName.RELEASE, owner=None)
+    same = cast.departure("same", State.OWNER_ASSIGNED)
+    note(same, "answer", answer="needed")
     other.refresh_from_db()
     assert (other.state, other.answer, other.version) == (State.OWNER_ASSIGNED, "", 0)
 

@@ -31,6 +31,7 @@ from tests.proof.warm import Warm
 MOST_TESTS = 150
 BUDGET = 40.0
 SEED = 20261125
+ALIVE = ("survived", "not covered")
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ class Mutating:
         module = Module(importlib.import_module(target.module), tree)
         for mutant in picked:
             before = results.outcomes.get(mutant.key)
-            if before and (before["outcome"] != "survived" or not self.again):
+            if before and (before["outcome"] not in ALIVE or not self.again):
                 continue
             if time.monotonic() > self.until:
                 return False

@@ -54,7 +54,7 @@ _MIRRORS = {
     ),
     "changes/journal": (
         "migrations_app/test_running migrations_app/test_rules migrations_app/test_restoring "
-        "migrations_app/test_half_done"
+        "migrations_app/test_half_done migrations_app/test_journal"
     ),
     "changes/nudge": (
         "migrations_app/test_restoring migrations_app/test_rules migrations_app/test_nudging"
@@ -76,7 +76,10 @@ _MIRRORS = {
         "migrations_app/test_situation"
     ),
     "changes/half_done": "migrations_app/test_half_done migrations_app/test_rules",
-    "changes/outranking": "migrations_app/test_outranking migrations_app/test_restoring",
+    "changes/outranking": (
+        "migrations_app/test_superseding migrations_app/test_outranking "
+        "migrations_app/test_restoring"
+    ),
     "changes/reasons": "migrations_app/api/test_rails migrations_app/test_batches",
     "changes/reconciling": "migrations_app/test_reconcile",
     "changes/database_home": "migrations_app/test_reconcile",
