@@ -45,8 +45,9 @@ def test_a_dispute_holds_until_the_day_that_was_said_and_needs_one(
     everybody: cast.Cast, theirs: Departure
 ) -> None:
     until = clock.now().date() + timedelta(days=9)
-    with pytest.raises(Refused, match="until when"):
+    with pytest.raises(Refused, match="until when") as refused:
         changes.answer(theirs, everybody.payments, everybody.sara, "dispute", reason="audit")
+    assert refused.value.rule == "input"
     changes.answer(
         theirs, everybody.payments, everybody.sara, "dispute", reason="audit", until=until
     )
@@ -56,8 +57,9 @@ def test_a_dispute_holds_until_the_day_that_was_said_and_needs_one(
 def test_a_hand_over_offers_it_to_the_team_that_was_named_and_needs_one(
     everybody: cast.Cast, theirs: Departure
 ) -> None:
-    with pytest.raises(Refused, match="Choose the team"):
+    with pytest.raises(Refused, match="Choose the team") as refused:
         changes.answer(theirs, everybody.payments, everybody.sara, "hand-over")
+    assert refused.value.rule == "input"
     changes.answer(
         theirs, everybody.payments, everybody.sara, "hand-over", whose=everybody.platform
     )

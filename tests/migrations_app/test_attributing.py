@@ -152,6 +152,14 @@ def test_a_call_counts_between_the_two_syncs_both_moments_included(theirs: Depar
         assert bool(told(one, long)[0]) is ours
 
 
+def test_what_was_seen_for_longer_is_explained_beside_what_was_seen_a_moment_ago(
+    theirs: Departure,
+) -> None:
+    sent(cast.change(theirs), "AttachUserPolicy", {"PolicyArn": "it"})
+    just = seen(theirs, Kind.GONE, since_at=clock.now() - timedelta(minutes=1))
+    assert told(seen(theirs, Kind.POLICY_ATTACHED), just) == ["a disable", ""]
+
+
 def test_the_call_of_one_user_explains_nothing_of_another(theirs: Departure) -> None:
     other = cast.departure("other", State.OWNER_ASSIGNED)
     sent(cast.change(theirs), "DeleteLoginProfile", {})

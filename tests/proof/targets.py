@@ -68,6 +68,7 @@ _MIRRORS = {
         "migrations_app/test_half_done migrations_app/test_outranking"
     ),
     "changes/running": (
+        "migrations_app/test_claiming "
         "migrations_app/test_running migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_outranking"
     ),
