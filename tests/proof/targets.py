@@ -88,6 +88,7 @@ _MIRRORS = {
     "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
     "changes/stop": "migrations_app/test_stop migrations_app/test_rules",
     "changes/sweep": (
+        "migrations_app/test_due "
         "migrations_app/test_sweep migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_after_look"
     ),

@@ -1,0 +1,448 @@
+"""What the sweep finds due, what it finds waiting and what it lets lapse: row by row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from inventory import clock
+from inventory.models import LedgerEntry, ProtectedEntry
+from migrations_app.changes import enrolling, nudge, protecting, running
+from migrations_app.lifecycle import State
+from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+# The package gives its name to the verb.
+sweep = import_module("migrations_app.changes.sweep")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+@pytest.fixture
+def watched(everybody: cast.Cast) -> Departure:
+    return cast.departure("ci-pay-old", State.DISABLED, everybody.payments)
+
+
+def batch(everybody: cast.Cast, status: str = "approved", **columns: Any) -> Batch:
+    columns = {
+        "asked_by": everybody.jonas,
+        "asked_at": clock.now(),
+        "approved_by": everybody.mei,
+        "approved_at": clock.now(),
+        "approved_digest": "0" * 64,
+        "digest": "0" * 64,
+        "overrides": {"lock-out": "drilled"},
+    } | columns
+    account = columns.pop("account", everybody.account)
+    return cast.batch(account, everybody.jonas, status=status, **columns)
+
+
+def closed_now() -> dict[str, Any]:
+    """A window that opens in three days."""
+    day = f"{clock.now() + 3 * DAY:%a}".lower()
+    return {"days": [day], "from": "09:00", "to": "16:00"}
+
+
+def now(row: Batch) -> Batch:
+    return Batch.objects.get(pk=row.pk)
+
+
+# ── Dry runs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "again"),
+    [("draft", 6, True), ("draft", 4, False), ("draft", None, False), ("asked", 6, False)],
+)
+def test_a_dry_run_whose_worker_died_is_asked_for_again_after_five_minutes(
+    everybody: cast.Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    status: str,
+    asked: int | None,
+    again: bool,
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(nudge, "dry_run", told.append)
+    at = clock.now() - timedelta(minutes=asked) if asked else None
+    row = batch(everybody, status, dry_run_asked_at=at)
+    sweep.dry_run_what_was_lost()
+    assert told == ([row.pk] if again else [])
+    sweep.dry_run_what_was_lost()
+    assert len(told) == again
+
+
+# ── When a batch may start ───────────────────────────────────────────────────────────────────────
+
+
+def settling(row: Batch) -> str:
+    return " ".join(sweep._settling(row, DAY))
+
+
+def test_the_first_disable_batch_of_an_account_settles_for_nobody(everybody: cast.Cast) -> None:
+    row = batch(everybody)
+    batch(everybody, "done", move="delete", started_at=clock.now())
+    batch(everybody, "done", started_at=clock.now(), account=cast.account("210987654321", "other"))
+    batch(everybody)
+    Batch.objects.filter(pk=row.pk).update(started_at=clock.now())
+    assert settling(row) == ""
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+def test_an_earlier_batch_that_is_not_finished_holds_the_next(
+    everybody: cast.Cast, status: str
+) -> None:
+    earlier = batch(everybody, status, started_at=clock.now() - 9 * DAY)
+    assert settling(batch(everybody)) == f"Batch {earlier} is not finished."
+
+
+def test_a_batch_settles_from_its_end_or_where_it_has_none_from_its_start(
+    everybody: cast.Cast,
+) -> None:
+    earlier = batch(
+        everybody, "done", started_at=clock.now() - 3 * DAY, finished_at=clock.now() - 23 * HOUR
+    )
+    row = batch(everybody)
+    assert "settles until" in settling(row)
+    Batch.objects.filter(pk=earlier.pk).update(finished_at=clock.now() - 25 * HOUR)
+    assert settling(row) == ""
+    Batch.objects.filter(pk=earlier.pk).update(finished_at=None)
+    assert settling(row) == ""
+    # The last one counts, not the one before.
+    batch(everybody, "done", started_at=clock.now() - HOUR)
+    assert "settles until" in settling(row)
+
+
+def waits(row: Batch) -> str:
+    return " ".join(sweep.waits_for(now(row)))
+
+
+def test_what_a_stop_halted_waits_for_a_person(everybody: cast.Cast) -> None:
+    row = batch(everybody, urgent=True)
+    before = waits(row)
+    Batch.objects.update(resume_needed=True)
+    assert waits(row) == f"{before} {sweep.stop.HALTED}".strip()
+
+
+def test_an_approver_who_lost_the_role_holds_it(everybody: cast.Cast) -> None:
+    row = batch(everybody, urgent=True)
+    assert "no approver any more" not in waits(row)
+    everybody.mei.roles = []
+    everybody.mei.save()
+    assert "no approver any more" in waits(row)
+
+
+def test_a_lock_out_waits_unless_the_approver_said_why(everybody: cast.Cast) -> None:
+    row = batch(everybody, urgent=True)
+    assert "identity with admin rights" not in waits(row)
+    Batch.objects.update(overrides={})
+    assert "identity with admin rights" in waits(row)
+
+
+def test_only_those_who_leave_with_it_count_for_the_lock_out(everybody: cast.Cast) -> None:
+    user = cast.iam_user("root-admin", privilege="admin", last_activity_at=clock.now())
+    admin = cast.departure(user, State.OWNER_ASSIGNED)
+    row = batch(everybody, urgent=True, overrides={})
+    change = cast.change(admin, batch=row, status="left-out")
+    assert "identity with admin rights" not in waits(row)
+    Change.objects.filter(pk=change.pk).update(status="queued")
+    assert "identity with admin rights" in waits(row)
+
+
+def test_an_urgent_batch_waits_for_no_window_and_a_usual_one_for_its_own(
+    everybody: cast.Cast,
+) -> None:
+    account = everybody.account
+    account.policy = {"disable_window": "always", "delete_window": closed_now()}
+    account.save()
+    closed = "The change window is closed."
+    assert closed not in waits(batch(everybody))
+    assert closed in waits(batch(everybody, move="delete"))
+    assert closed not in waits(batch(everybody, move="delete", urgent=True))
+
+
+@pytest.mark.parametrize(("by", "lapses"), [(-HOUR, True), (HOUR, False)])
+def test_an_approval_lapses_when_its_window_is_over(
+    everybody: cast.Cast, by: timedelta, lapses: bool
+) -> None:
+    row = batch(everybody, window_to=clock.now() + by)
+    change = cast.change(cast.departure("u", State.OWNER_ASSIGNED), batch=row, status="queued")
+    assert not sweep.start_if_due(row)
+    assert (now(row).status == "draft") is lapses
+    change.refresh_from_db()
+    assert (change.status == "draft") is lapses
+    assert LedgerEntry.objects.filter(kind="batch.lapsed", batch=row.number).exists() is lapses
+    assert row.comments.filter(text__contains="lapsed").exists() is lapses
+
+
+def test_what_was_started_or_withdrawn_meanwhile_does_not_lapse(everybody: cast.Cast) -> None:
+    row = batch(everybody, window_to=clock.now() - HOUR)
+    Batch.objects.update(status="running")
+    assert not sweep.start_if_due(row)
+    assert now(row).status == "running"
+    assert not LedgerEntry.objects.exists()
+
+
+def test_batches_start_in_the_order_in_which_they_were_approved(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(sweep, "start_if_due", lambda row: tried.append(row.number))
+    batch(everybody, number=7, approved_at=clock.now() - HOUR)
+    batch(everybody, number=5, approved_at=clock.now())
+    batch(everybody, number=6, approved_at=clock.now() - 2 * HOUR)
+    batch(everybody, "asked", number=8)
+    batch(everybody, "running", number=9)
+    sweep.start_what_is_due()
+    assert tried == [6, 7, 5]
+
+
+def test_a_batch_is_started_by_one_sweep_only(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "waits_for", lambda _: [])
+    monkeypatch.setattr(nudge, "run_batch", lambda _: None)
+    row, other = batch(everybody, number=7), batch(everybody)
+    assert sweep.start_if_due(row)
+    started = now(row)
+    assert (started.status, started.undo_script != "") == ("running", True)
+    assert started.started_at is not None
+    assert not sweep.start_if_due(row)
+    assert now(other).status == "approved"
+    assert LedgerEntry.objects.get(kind="batch.started").batch == 7
+
+
+@pytest.mark.parametrize("stopped_at", [0, 1])
+def test_what_came_up_before_or_under_the_lock_holds_it(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch, stopped_at: int
+) -> None:
+    answers = [[], []]
+    answers[stopped_at] = ["The emergency stop is pulled."]
+    monkeypatch.setattr(sweep, "waits_for", lambda _: answers.pop(0))
+    row = batch(everybody)
+    assert not sweep.start_if_due(row)
+    assert now(row).status == "approved"
+
+
+# ── The automatic shut ───────────────────────────────────────────────────────────────────────────
+
+
+def fence_of(of: Departure, everybody: cast.Cast, **columns: Any) -> Change:
+    columns = {
+        "batch": batch(everybody, "done"),
+        "status": "done",
+        "requested_by": everybody.jonas,
+        "facts": {"user_name": "ci-pay-old"},
+        "digest": "1" * 64,
+        "judged": {"whole": True},
+    } | columns
+    return cast.change(of, **columns)
+
+
+def test_a_shut_goes_on_under_what_was_approved_for_the_fence(
+    everybody: cast.Cast, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(nudge, "run_change", told.append)
+    monkeypatch.setattr(sweep, "shut_waits_for", lambda _: [])
+    fence_of(watched, everybody, status="failed")
+    Change.objects.update(status="withdrawn")
+    fence = fence_of(watched, everybody, method="fence")
+    Departure.objects.update(clock_started_at=clock.now() - 7 * DAY - HOUR)
+    assert sweep.shut_what_is_due() == 1
+    shut = watched.changes.get(move="soak")
+    assert (shut.batch, shut.follows, shut.method) == (fence.batch, fence, fence.method)
+    assert (shut.status, shut.requested_by) == ("queued", everybody.jonas)
+    assert (shut.facts, shut.digest, shut.judged) == (fence.facts, fence.digest, fence.judged)
+    assert told == [shut.pk]
+    # One that is under way, or failed, is not begun a second time.
+    for status in ("queued", "running", "failed"):
+        Change.objects.filter(pk=shut.pk).update(status=status)
+        assert sweep.shut_what_is_due() == 0
+    assert watched.changes.filter(move="soak").count() == 1
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"clock_started_at": clock.now() - 6 * DAY},
+        {"clock_started_at": None},
+        {"state": State.SOAKING},
+        {"not_before": clock.now() + 30 * DAY},
+    ],
+)
+def test_a_shut_that_is_not_due_is_not_queued(
+    everybody: cast.Cast,
+    watched: Departure,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: dict[str, Any],
+) -> None:
+    monkeypatch.setattr(sweep, "shut_waits_for", lambda _: [])
+    fence_of(watched, everybody)
+    Departure.objects.update(clock_started_at=clock.now() - 8 * DAY)
+    Departure.objects.filter(pk=watched.pk).update(**columns)
+    assert sweep.shut_what_is_due() == 0
+
+
+def test_who_waits_or_was_not_fenced_here_or_is_held_by_another_change_is_not_shut(
+    everybody: cast.Cast, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Departure.objects.update(clock_started_at=clock.now() - 8 * DAY)
+    reasons: list[str] = []
+    monkeypatch.setattr(sweep, "shut_waits_for", lambda _: reasons)
+    assert sweep.shut_what_is_due() == 0
+    fence_of(watched, everybody)
+    reasons.append("The change window is closed.")
+    assert sweep.shut_what_is_due() == 0
+    reasons.clear()
+    held = cast.change(watched, "delete", status="asked")
+    assert sweep.shut_what_is_due() == 0
+    Change.objects.filter(pk=held.pk).update(status="withdrawn")
+    assert sweep.shut_what_is_due() == 1
+
+
+def shut_waits(row: Departure) -> str:
+    return " ".join(sweep.shut_waits_for(Departure.objects.get(pk=row.pk)))
+
+
+def test_a_shut_waits_for_an_approver_a_resume_and_whoever_shut_it_by_half(
+    everybody: cast.Cast, watched: Departure
+) -> None:
+    assert "shut by half" in shut_waits(watched)
+    fence = fence_of(watched, everybody)
+    before = shut_waits(watched)
+    assert "by half" not in before
+    assert "lost the role" not in before
+    assert sweep.stop.HALTED not in before
+    Batch.objects.update(resume_needed=True)
+    assert sweep.stop.HALTED in shut_waits(watched)
+    everybody.mei.roles = []
+    everybody.mei.save()
+    assert "lost the role" in shut_waits(watched)
+    Change.objects.filter(pk=fence.pk).update(batch=None)
+    assert "lost the role" in shut_waits(watched)
+
+
+def test_a_shut_that_was_left_out_rests_for_an_hour(
+    everybody: cast.Cast, watched: Departure
+) -> None:
+    fence = fence_of(watched, everybody)
+    left = cast.change(
+        watched,
+        "soak",
+        follows=fence,
+        status="left-out",
+        result="Its groups changed.",
+        finished_at=clock.now() - 59 * timedelta(minutes=1),
+    )
+    assert "It was left out: Its groups changed." in shut_waits(watched)
+    for columns in (
+        {"finished_at": clock.now() - 61 * timedelta(minutes=1)},
+        {"finished_at": clock.now(), "status": "withdrawn"},
+        {"status": "left-out", "move": "delete"},
+    ):
+        Change.objects.filter(pk=left.pk).update(**columns)
+        assert "It was left out" not in shut_waits(watched)
+
+
+def test_a_shut_keeps_to_the_disable_window(everybody: cast.Cast, watched: Departure) -> None:
+    account = everybody.account
+    for policy, closed in (
+        ({"disable_window": "always", "delete_window": closed_now()}, False),
+        ({"disable_window": closed_now(), "delete_window": "always"}, True),
+    ):
+        account.policy = policy
+        account.save()
+        assert ("The change window is closed." in shut_waits(watched)) is closed
+
+
+@pytest.mark.parametrize(("hours", "told"), [(25, False), (23, True), (1, True), (-1, False)])
+def test_owners_hear_of_a_shut_on_the_day_before(
+    everybody: cast.Cast, watched: Departure, hours: int, told: bool
+) -> None:
+    started = clock.now() - 7 * DAY + hours * HOUR
+    Departure.objects.update(clock_started_at=started)
+    cast.departure("shut", State.SOAKING, everybody.payments, clock_started_at=started)
+    for _ in range(2):
+        sweep.tell_of_shuts()
+    notices = Notice.objects.filter(kind="shut-tomorrow")
+    assert [one.team for one in notices] == ([everybody.payments] if told else [])
+
+
+# ── Each day, each minute ────────────────────────────────────────────────────────────────────────
+
+
+def test_the_head_of_the_ledger_goes_to_the_admins_once_a_day(everybody: cast.Cast) -> None:
+    sweep.tell_the_head()
+    assert not Notice.objects.exists()
+    for _ in range(3):
+        sweep.ledger.append("test.entry")
+    last = LedgerEntry.objects.latest("seq")
+    sweep.tell_the_head()
+    sweep.ledger.append("test.entry")
+    sweep.tell_the_head()
+    told = Notice.objects.get()
+    assert (told.kind, told.role) == ("ledger", "admin")
+    assert told.key == f"ledger:{clock.now().date()}"
+    assert f"{last.seq}:{last.hash}" in told.text
+    Notice.objects.update(key="ledger:2020-01-01")
+    sweep.tell_the_head()
+    assert Notice.objects.count() == 2
+
+
+def test_answers_of_the_api_are_kept_for_two_days(everybody: cast.Cast) -> None:
+    names = {field.name for field in KeptAnswer._meta.get_fields()}
+    for number, age in enumerate((47, 49)):
+        columns: dict[str, Any] = {
+            "person": everybody.mei,
+            "key": str(number),
+            "digest": "0" * 64,
+            "status": 200,
+            "body": "{}",
+            "at": clock.now() - age * HOUR,
+        }
+        KeptAnswer.objects.create(**{n: v for n, v in columns.items() if n in names})
+    sweep.forget_answers()
+    assert [one.key for one in KeptAnswer.objects.all()] == ["0"]
+
+
+def test_whoever_a_running_sync_has_listed_is_a_departure_with_its_protection(
+    everybody: cast.Cast,
+) -> None:
+    user = cast.iam_user("break-glass")
+    asleep = cast.iam_user("far", cast.account("210987654321", "other", active=False))
+    ProtectedEntry.objects.create(
+        account=everybody.account, user_name="break-glass", kind="break-glass", reason="last way in"
+    )
+    sweep.enroll_all()
+    assert Departure.objects.get(user=user).protection == "break-glass"
+    assert not Departure.objects.filter(user=asleep).exists()
+
+
+def test_accounts_without_anybody_new_are_not_bound_again(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: list[object] = []
+    monkeypatch.setattr(protecting, "bind_protection", bound.append)
+    monkeypatch.setattr(enrolling, "enroll", lambda account: 0)
+    sweep.enroll_all()
+    assert bound == []
+
+
+def test_a_tick_does_every_part_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for name in sweep.PARTS:
+        monkeypatch.setitem(sweep.PARTS, name, lambda name=name: done.append(name))
+    sweep.sweep()
+    assert done == list(sweep.PARTS)
+    assert {"start", "shut", "stuck", "wake", "exemptions", "database", "dry runs"} <= {*done}
+    assert running.nudge_running is not None
