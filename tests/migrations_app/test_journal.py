@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock, ledger
 from inventory.models import Alert, LedgerEntry
@@ -254,8 +255,9 @@ def test_why_a_run_ended_says_more_than_that_its_look_could_not_be_kept(
 def test_recording_holds_the_row_and_the_lease_and_writes_the_looks(theirs: Departure) -> None:
     journal = claimed(theirs)
     journal.looked("GetUser", "ci-pay-old", "same")
-    with journal.recording() as departure:
+    with CaptureQueriesContext(connection) as asked, journal.recording() as departure:
         assert departure == theirs
+    assert any('FOR UPDATE OF "migrations_app_departure"' in one["sql"] for one in asked)
     assert left(journal) > timedelta(seconds=55)
     assert lines(journal) == [(1, "look", "GetUser")]
 

@@ -11,7 +11,7 @@ import importlib
 import json
 import random
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -176,26 +176,26 @@ class Mutating:
     def _order(self, target: Target, mutant: Mutant) -> list[str]:
         """The tests to ask, those first that killed before and are quick; within the budget.
 
-        Cases of one test take turns with those of the others: they mostly fail together.
+        A case comes by what it takes together with the quicker ones of its test: they mostly fail
+        together, yet all cases of a quick test come before a slow one.
         """
         lines = [mutant.line] if mutant.site.inside else mutant.site.used_at
         tests = {name for line in lines for name in self.coverage.tests(target.name, line)}
         lineless = set() if mutant.site.inside else self.coverage.lineless()
         tests = (tests or set(self.coverage.all_tests(target.name))) | lineless
-        turns: Counter[str] = Counter()
+        together: defaultdict[str, float] = defaultdict(float)
         ranked = []
         seconds = self.coverage.seconds
         for name in sorted(tests, key=lambda name: (seconds[name], name)):
             if name.partition("::")[0] in target.tests:
                 function = name.partition("[")[0]
-                turns[function] += 1
+                together[function] += seconds[name]
                 known = self._killers[name] > 0 and seconds[name] < 1.0
-                turn = 0 if name in lineless else turns[function]
-                ranked.append((not known, turn, seconds[name], name))
+                ranked.append((not known, name not in lineless, together[function], name))
         budget = BUDGET
         taken: list[str] = []
-        for *_, took, name in sorted(ranked):
-            budget -= took
+        for *_, name in sorted(ranked):
+            budget -= seconds[name]
             if taken and (budget < 0 or len(taken) == MOST_TESTS):
                 break
             taken.append(name)
