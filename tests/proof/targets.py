@@ -50,6 +50,7 @@ _MIRRORS = {
         "migrations_app/test_half_done migrations_app/test_named_elsewhere"
     ),
     "changes/hits": (
+        "migrations_app/test_attempts "
         "migrations_app/test_hits migrations_app/test_half_done migrations_app/test_rules"
     ),
     "changes/journal": (
@@ -64,6 +65,7 @@ _MIRRORS = {
         "migrations_app/test_protecting migrations_app/test_rules migrations_app/test_half_done"
     ),
     "changes/restoring": (
+        "migrations_app/test_undoing "
         "migrations_app/test_restoring migrations_app/test_rules "
         "migrations_app/test_half_done migrations_app/test_outranking"
     ),
