@@ -283,6 +283,16 @@ def test_the_point_of_no_return_is_passed_once_with_the_line_of_the_first_final_
     assert (journal.change.irreversible_at, theirs.irreversible_at) == (passed, passed)
 
 
+def test_the_row_is_held_while_the_point_is_passed_and_not_for_other_calls(
+    theirs: Departure,
+) -> None:
+    journal = claimed(theirs, "delete")
+    for call, holds in ((INACTIVE, False), (FINAL, True), (FINAL, False)):
+        with CaptureQueriesContext(connection) as asked:
+            journal.before(call, 1)
+        assert any("FOR UPDATE" in one["sql"] for one in asked) is holds
+
+
 def test_passing_it_is_about_one_user(theirs: Departure) -> None:
     other = claimed(cast.departure("other", State.OWNER_ASSIGNED), "delete")
     claimed(theirs, "delete").before(FINAL, 1)

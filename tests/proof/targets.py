@@ -46,6 +46,7 @@ _MIRRORS = {
     ),
     "changes/facts": "migrations_app/test_facts",
     "changes/forward": (
+        "migrations_app/test_judging_again "
         "migrations_app/test_running migrations_app/test_rules migrations_app/test_after_look "
         "migrations_app/test_half_done migrations_app/test_named_elsewhere"
     ),
@@ -70,7 +71,7 @@ _MIRRORS = {
         "migrations_app/test_half_done migrations_app/test_outranking"
     ),
     "changes/running": (
-        "migrations_app/test_claiming "
+        "migrations_app/test_claiming migrations_app/test_working "
         "migrations_app/test_running migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_outranking"
     ),
@@ -80,8 +81,8 @@ _MIRRORS = {
     ),
     "changes/half_done": "migrations_app/test_half_done migrations_app/test_rules",
     "changes/outranking": (
-        "migrations_app/test_superseding migrations_app/test_outranking "
-        "migrations_app/test_restoring"
+        "migrations_app/test_superseding migrations_app/test_working "
+        "migrations_app/test_outranking migrations_app/test_restoring"
     ),
     "changes/reasons": "migrations_app/api/test_rails migrations_app/test_batches",
     "changes/reconciling": "migrations_app/test_reconcile",
