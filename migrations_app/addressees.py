@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import Q
 
 from inventory.models import Mail, Organization, Person, Role, Team
 from migrations_app.models import Delivery, Notice
@@ -40,6 +41,13 @@ def of(notice: Notice) -> list[Address]:
     for one in _all(notice):
         found.setdefault((one.channel, one.address.lower()), one)
     return list(found.values())
+
+
+def told_somehow(teams: Iterable[int]) -> set[int]:
+    """Those of these teams (pks) that have a lead to open a message, or a channel to read it in."""
+    led = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
+    channel = ~Q(slack="") | ~Q(email="") | ~Q(jira_project="")
+    return set(Team.objects.filter(led | channel, pk__in=teams).values_list("pk", flat=True))
 
 
 def _all(notice: Notice) -> Iterator[Address]:

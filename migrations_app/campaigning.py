@@ -14,8 +14,9 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from inventory import clock
-from inventory.models import Account, Organization, Person, Role, Team
+from inventory.models import Account, Organization, Person, Team
 from inventory.policy import claim_due_at, policy_for
+from migrations_app import addressees
 from migrations_app.claiming import SENT_BACK
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, AskOpening, Campaign, Departure, GivenAnswer
@@ -60,7 +61,7 @@ def plan(departures: Iterable[Departure] | None = None) -> list[TeamPlan]:
             by_team[team].append(row)
     running = {ask.team_id: ask for ask in running_asks().filter(team__in=by_team)}
     asked = _asked_already(running.values())
-    reachable = told_somehow(by_team)
+    reachable = addressees.told_somehow([team.pk for team in by_team])
     found = []
     for team, its in by_team.items():
         ask = running.get(team.pk)
@@ -242,14 +243,6 @@ def earliest_deadline(accounts: Iterable[Account], now: datetime) -> datetime:
     organization = Organization.get()
     due = [claim_due_at(now, policy_for(organization, one), one.time_zone) for one in set(accounts)]
     return max(due)
-
-
-def told_somehow(teams: Iterable[Team]) -> set[int]:
-    """Those of these teams that have a lead to open a message, or a channel to read it in."""
-    led = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
-    channel = ~Q(slack="") | ~Q(email="") | ~Q(jira_project="")
-    rows = Team.objects.filter(led | channel, pk__in=[team.pk for team in teams])
-    return set(rows.values_list("pk", flat=True))
 
 
 def _askable() -> QuerySet[Departure]:

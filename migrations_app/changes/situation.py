@@ -13,13 +13,13 @@ from django.db.models import Q
 
 from inventory import clock, refresh
 from inventory.aws import identity
-from inventory.models import Account, IamUser, Organization, Role, Team, TrailCoverage, TrailGap
+from inventory.models import Account, IamUser, Organization, TrailCoverage, TrailGap
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from inventory.reads import last_seen
 from inventory.referrers.references import holds_alone, sentence
 from inventory.rights.privilege import ADMIN
-from migrations_app import guards
+from migrations_app import addressees, guards
 from migrations_app.aws import QUARANTINE
 from migrations_app.guards import Blocker, Rules, Situation, StillNamed, WayIn
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
@@ -54,7 +54,7 @@ def situations(
             "departure_id", "confirmed_at"
         )
     )
-    reachable = _reachable({row.owner_id for row in rows if row.owner_id})
+    reachable = addressees.told_somehow({row.owner_id for row in rows if row.owner_id})
     present = _sharing(rows)
     policies: dict[tuple[int, str], Policy] = {}
     made = {}
@@ -208,12 +208,6 @@ def heard(
             if any(gap.lost_at is None and (not since or gap.until_at > since) for gap in found)
         ),
     )
-
-
-def _reachable(owners: set[int]) -> set[int]:
-    """The teams that somebody can open a message for. Only the inbox delivers so far."""
-    led = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
-    return set(Team.objects.filter(led, pk__in=owners).values_list("pk", flat=True))
 
 
 def break_glass() -> IamUser | None:
