@@ -139,10 +139,6 @@ def test_a_plan_counts_from_when_it_was_confirmed(theirs: Departure) -> None:
 def test_what_the_row_says_is_judged(
     theirs: Departure, columns: dict[str, Any], fact: dict[str, Any]
 ) -> None:
-    if "protection" in columns:
-        columns |= {"protection_reason": "vendor", "protected_until": clock.now().date()}
-        known = {field.name for field in Departure._meta.get_fields()}
-        columns = {name: value for name, value in columns.items() if name in known}
     Departure.objects.filter(pk=theirs.pk).update(**columns)
     found = situation(now(theirs))
     assert {name: getattr(found, name) for name in fact} == fact

@@ -291,6 +291,13 @@ def test_a_stop_holds_it_without_a_pause_until_it_is_lifted(
     assert goes_on(batch) == (True, "running")
 
 
+def test_a_ledger_that_cannot_be_written_holds_it_without_a_pause(
+    batch: Batch, free: list[Blocker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "recordable", lambda: False)
+    assert goes_on(batch) == (False, "running")
+
+
 def test_an_approver_who_lost_the_role_pauses_it(
     everybody: cast.Cast, batch: Batch, free: list[Blocker]
 ) -> None:
@@ -391,6 +398,13 @@ def test_a_restore_that_fails_is_loud(
     monkeypatch.setattr(restoring, "apply_restore", broken)
     assert running.run_restore(restore.pk) is False
     assert (now(restore).status, now(restore).error_code) == (status, code)
+
+
+def test_a_read_back_that_failed_waits_for_a_person(change: Change) -> None:
+    restore = cast.change(change.departure, "restore", status="failed", check_at=clock.now())
+    assert list(running.waiting_restores()) == []
+    Change.objects.filter(pk=restore.pk).update(status="done")
+    assert list(running.waiting_restores()) == [restore.pk]
 
 
 # ── Locks ────────────────────────────────────────────────────────────────────────────────────────

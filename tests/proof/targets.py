@@ -58,9 +58,7 @@ _MIRRORS = {
         "migrations_app/test_running migrations_app/test_rules migrations_app/test_restoring "
         "migrations_app/test_half_done migrations_app/test_journal"
     ),
-    "changes/nudge": (
-        "migrations_app/test_restoring migrations_app/test_rules migrations_app/test_nudging"
-    ),
+    "changes/nudge": ("migrations_app/test_nudging"),
     "changes/ownership": "migrations_app/test_ownership migrations_app/test_owning",
     "changes/protecting": (
         "migrations_app/test_protecting migrations_app/test_rules migrations_app/test_half_done"
@@ -79,17 +77,21 @@ _MIRRORS = {
         "migrations_app/test_batches migrations_app/test_rules migrations_app/test_half_done "
         "migrations_app/test_situation"
     ),
-    "changes/half_done": "migrations_app/test_half_done migrations_app/test_rules",
+    "changes/half_done": (
+        "migrations_app/test_finishing migrations_app/test_half_done migrations_app/test_rules"
+    ),
     "changes/outranking": (
         "migrations_app/test_superseding migrations_app/test_working "
         "migrations_app/test_outranking migrations_app/test_restoring"
     ),
     "changes/reasons": "migrations_app/api/test_rails migrations_app/test_batches",
     "changes/reconciling": "migrations_app/test_reconcile",
-    "changes/database_home": "migrations_app/test_reconcile",
-    "changes/undo": "migrations_app/test_rules migrations_app/test_rebuild",
+    "changes/database_home": "migrations_app/test_home migrations_app/test_reconcile",
+    "changes/undo": "migrations_app/test_scripting migrations_app/test_undo",
     "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
-    "changes/stop": "migrations_app/test_stop migrations_app/test_rules",
+    "changes/stop": (
+        "migrations_app/test_halting migrations_app/test_stop migrations_app/test_rules"
+    ),
     "changes/sweep": (
         "migrations_app/test_due "
         "migrations_app/test_sweep migrations_app/test_rules migrations_app/test_half_done "
