@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.aws.holdings import UserHoldings
@@ -436,6 +438,32 @@ def test_hits_are_closed_and_a_confirmed_plan_is_a_draft_again(
     hit.refresh_from_db()
     assert hit.closed_by == everybody.sara
     assert hit.closed_at is not None
+
+
+def test_who_is_off_is_looked_at_in_aws_even_where_the_journal_knows_of_no_call(
+    everybody: cast.Cast, theirs: Departure, off: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Departure] = []
+
+    def look(departure: Departure, change: Change, journal: Any) -> UserHoldings:
+        looked.append(departure)
+        return held(departure)
+
+    monkeypatch.setattr(restoring, "_restored_in_aws", look)
+    for of, fence in ((off, False), (theirs, False), (theirs, True)):
+        if fence:
+            Change.objects.update(status="withdrawn")
+            sent(done(of))
+        change = restoring_change(of, everybody)
+        restoring.apply_restore(change, "w")
+        assert again(change).status == "done"
+    assert looked == [off, theirs]
+
+
+def test_whoever_asks_holds_the_row_of_the_user(everybody: cast.Cast, off: Departure) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        changes.restore(off, everybody.sara)
+    assert 'FOR UPDATE OF "migrations_app_departure"' in asked[1]["sql"]
 
 
 def test_a_later_forward_change_that_wrote_ends_the_read_backs(theirs: Departure) -> None:
