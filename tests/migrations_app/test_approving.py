@@ -49,7 +49,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 def batch(everybody: cast.Cast, status: str = "approved", **columns: Any) -> Batch:
     """Asked by Jonas and approved by Mei."""
-    columns = {
+    whole: dict[str, Any] = {
         "asked_by": everybody.jonas,
         "asked_at": clock.now(),
         "approved_by": everybody.mei,
@@ -60,7 +60,7 @@ def batch(everybody: cast.Cast, status: str = "approved", **columns: Any) -> Bat
         "window_from": clock.now(),
         "window_to": clock.now() + 7 * DAY,
     } | columns
-    return cast.batch(everybody.account, everybody.jonas, status=status, **columns)
+    return cast.batch(everybody.account, everybody.jonas, status=status, **whole)
 
 
 def now(row: Batch) -> Batch:

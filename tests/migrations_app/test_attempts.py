@@ -65,7 +65,8 @@ def told(departure: Departure) -> list[tuple[str, int]]:
 def test_callers_are_told_apart_by_key_address_and_client_and_by_nothing_else() -> None:
     same = call()
     assert same.caller == call(2 * HOUR, error="AccessDenied", region="eu-west-1").caller
-    for other in ({"where": "203.0.113.8"}, {"with": "terraform"}, {"key": "AKIA2"}):
+    others: list[dict[str, Any]] = [{"where": "203.0.113.8"}, {"with": "tofu"}, {"key": "AKIA2"}]
+    for other in others:
         assert call(**other).caller != same.caller
     assert call(where="w" * 300).caller == call(where="w" * 255).caller
     assert call(where="w" * 254).caller != call(where="w" * 255).caller

@@ -44,7 +44,7 @@ def theirs(everybody: cast.Cast) -> Departure:
 
 
 def running_batch(everybody: cast.Cast, status: str = "running", **columns: Any) -> Batch:
-    columns = {
+    whole: dict[str, Any] = {
         "asked_by": everybody.jonas,
         "asked_at": clock.now(),
         "approved_by": everybody.mei,
@@ -52,7 +52,7 @@ def running_batch(everybody: cast.Cast, status: str = "running", **columns: Any)
         "approved_digest": "0" * 64,
         "digest": "0" * 64,
     } | columns
-    return cast.batch(everybody.account, everybody.jonas, status=status, **columns)
+    return cast.batch(everybody.account, everybody.jonas, status=status, **whole)
 
 
 def at(by: timedelta | None) -> Any:

@@ -33,7 +33,7 @@ def watched(everybody: cast.Cast) -> Departure:
 
 
 def batch(everybody: cast.Cast, status: str = "approved", **columns: Any) -> Batch:
-    columns = {
+    whole: dict[str, Any] = {
         "asked_by": everybody.jonas,
         "asked_at": clock.now(),
         "approved_by": everybody.mei,
@@ -42,8 +42,8 @@ def batch(everybody: cast.Cast, status: str = "approved", **columns: Any) -> Bat
         "digest": "0" * 64,
         "overrides": {"lock-out": "drilled"},
     } | columns
-    account = columns.pop("account", everybody.account)
-    return cast.batch(account, everybody.jonas, status=status, **columns)
+    account = whole.pop("account", everybody.account)
+    return cast.batch(account, everybody.jonas, status=status, **whole)
 
 
 def closed_now() -> dict[str, Any]:
@@ -225,7 +225,7 @@ def test_a_batch_is_started_by_one_sweep_only(
 def test_what_came_up_before_or_under_the_lock_holds_it(
     everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch, stopped_at: int
 ) -> None:
-    answers = [[], []]
+    answers: list[list[str]] = [[], []]
     answers[stopped_at] = ["The emergency stop is pulled."]
     monkeypatch.setattr(sweep, "waits_for", lambda _: answers.pop(0))
     row = batch(everybody)
@@ -237,7 +237,7 @@ def test_what_came_up_before_or_under_the_lock_holds_it(
 
 
 def fence_of(of: Departure, everybody: cast.Cast, **columns: Any) -> Change:
-    columns = {
+    whole: dict[str, Any] = {
         "batch": batch(everybody, "done"),
         "status": "done",
         "requested_by": everybody.jonas,
@@ -245,7 +245,7 @@ def fence_of(of: Departure, everybody: cast.Cast, **columns: Any) -> Change:
         "digest": "1" * 64,
         "judged": {"whole": True},
     } | columns
-    return cast.change(of, **columns)
+    return cast.change(of, **whole)
 
 
 def test_a_shut_goes_on_under_what_was_approved_for_the_fence(

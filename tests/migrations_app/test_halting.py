@@ -26,12 +26,12 @@ def everybody() -> cast.Cast:
 
 
 def batch(everybody: cast.Cast, status: str, **columns: Any) -> Batch:
-    columns = {
+    whole: dict[str, Any] = {
         "asked_by": everybody.jonas,
         "approved_by": everybody.mei,
         "approved_digest": "0" * 64,
     } | columns
-    return cast.batch(everybody.account, everybody.jonas, status=status, **columns)
+    return cast.batch(everybody.account, everybody.jonas, status=status, **whole)
 
 
 def marked(row: Batch) -> bool:
@@ -78,8 +78,8 @@ def test_a_batch_that_owes_a_shut_is_marked(
     everybody: cast.Cast, *, state: State, columns: dict[str, Any], marks: bool
 ) -> None:
     row = batch(everybody, "done")
-    columns = {"move": "disable", "status": "done"} | columns
-    cast.change(cast.departure("u", state), batch=row, **columns)
+    whole: dict[str, Any] = {"move": "disable", "status": "done"} | columns
+    cast.change(cast.departure("u", state), batch=row, **whole)
     changes.pull(everybody.mei)
     assert marked(row) is marks
 
@@ -98,8 +98,10 @@ def test_a_batch_that_owes_a_deletion_is_marked(
     everybody: cast.Cast, *, columns: dict[str, Any], marks: bool
 ) -> None:
     row = batch(everybody, "aborted", move="delete")
-    columns = {"move": "delete", "status": "failed", "irreversible_at": clock.now()} | columns
-    cast.change(cast.departure("u", State.SOAKING), batch=row, **columns)
+    whole: dict[str, Any] = {
+        "move": "delete", "status": "failed", "irreversible_at": clock.now(),
+    } | columns  # fmt: skip
+    cast.change(cast.departure("u", State.SOAKING), batch=row, **whole)
     changes.pull(everybody.mei)
     assert marked(row) is marks
 

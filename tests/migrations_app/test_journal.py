@@ -13,7 +13,6 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock, ledger
 from inventory.models import Alert, LedgerEntry
 from migrations_app import aws
-from migrations_app.changes import journal as module
 from migrations_app.changes.journal import (
     Halted,
     LeaseLost,
@@ -345,6 +344,6 @@ def test_where_not_even_an_alert_can_be_raised_it_stands_in_the_log(
     def broken(**_: object) -> None:
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(module.Alert.objects, "get_or_create", broken)
+    monkeypatch.setattr(Alert.objects, "get_or_create", broken)
     cannot_record(DatabaseError("read-only"))
     assert "read-only" in caplog.text

@@ -65,13 +65,13 @@ def why(act: Any, *arguments: Any) -> str:
 
 
 def batch(everybody: cast.Cast, **columns: Any) -> Batch:
-    columns = {
+    whole: dict[str, Any] = {
         "status": "running",
         "asked_by": everybody.jonas,
         "approved_by": everybody.mei,
         "approved_digest": "0" * 64,
     } | columns
-    return cast.batch(everybody.account, everybody.jonas, **columns)
+    return cast.batch(everybody.account, everybody.jonas, **whole)
 
 
 # ── What runs is what was approved ───────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ import pytest
 
 from inventory import clock
 from inventory.models import LedgerEntry
-from migrations_app.changes import nudge, outranking
+from migrations_app.changes import nudge
 from migrations_app.changes.outranking import lock_running, supersede, take_over, wake
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change, Departure
@@ -152,4 +152,3 @@ def test_only_the_restore_that_waits_for_this_user_is_woken(
     waits = cast.change(theirs, "restore", status="queued")
     wake(theirs)
     assert woken == [waits.pk]
-    assert outranking.nudge is nudge

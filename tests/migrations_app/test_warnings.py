@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inventory import clock, ledger
+from inventory import clock, ledger, refresh
 from inventory.aws.holdings import UserHoldings
 from inventory.models import IamUser, TrailCoverage
 from migrations_app import aws
@@ -36,7 +36,7 @@ def theirs(everybody: cast.Cast) -> Departure:
 
 def plain(**fields: Any) -> UserHoldings:
     """A user that nothing is to be said about."""
-    quiet = {
+    quiet: dict[str, Any] = {
         "has_login_profile": False,
         "mfa": (),
         "attached_policies": ("arn:aws:iam::aws:policy/ReadOnlyAccess",),
@@ -140,9 +140,7 @@ def test_who_still_names_it_is_told_and_what_blocks_is_not_a_warning(
     theirs: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing: list[str] = []
-    monkeypatch.setattr(
-        evidence.refresh, "looked_for", lambda user: SimpleNamespace(missing=missing)
-    )
+    monkeypatch.setattr(refresh, "looked_for", lambda user: SimpleNamespace(missing=missing))
     IamUser.objects.filter(pk=theirs.user_id).update(
         references=[
             {"name": "key billing", "region": "eu-west-1", "text": "may use it", "blocks": False},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +16,7 @@ from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
 from inventory.refusals import Refused
-from migrations_app.changes import outranking, restoring, running
+from migrations_app.changes import database_home, outranking, restoring, running
 from migrations_app.changes.forward import LeftOut, NotYet
 from migrations_app.changes.journal import Halted, LeaseLost, Superseded
 from migrations_app.guards import Blocker
@@ -50,7 +52,7 @@ def change(everybody: cast.Cast, batch: Batch) -> Change:
 
 @pytest.fixture(autouse=True)
 def _where_the_rows_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running.database_home, "look", lambda: False)
+    monkeypatch.setattr(database_home, "look", lambda: False)
 
 
 def now(row: Any) -> Any:
@@ -153,12 +155,12 @@ def test_what_cannot_be_recorded_is_not_begun(
     if broken == "the ledger":
         monkeypatch.setattr(running, "recordable", lambda: False)
     else:
-        monkeypatch.setattr(running.database_home, "look", gone)
+        monkeypatch.setattr(database_home, "look", gone)
     ends(monkeypatch, "Done.")
     running.run_change(change.pk)
     assert now(change).status == "queued"
     assert len(told) == (broken == "the home")
-    assert running.run_batch(change.batch_id) is False
+    assert running.run_batch(change.batch_id or 0) is False
     assert now(change).status == "queued"
 
 
@@ -252,7 +254,7 @@ def test_whoever_is_under_way_ends_and_nobody_else_begins_in_a_batch_that_was_pa
         return "Done."
 
     monkeypatch.setattr(running, "apply_forward", apply)
-    far = running.time.monotonic() + 60
+    far = time.monotonic() + 60
     running._work_through(deque([change.pk, other.pk]), batch.pk, None, far)
     assert (now(change).status, now(other).status) == ("done", "queued")
     Batch.objects.update(status="running")
@@ -324,7 +326,7 @@ def test_what_holds_the_account_pauses_it_but_for_workers_that_do_not_report(
 def test_it_pauses_when_its_own_window_closes(
     batch: Batch, free: list[Blocker], *, move: str, urgent: bool, on: bool
 ) -> None:
-    day = f"{clock.now() + 3 * running.timedelta(days=1):%a}".lower()
+    day = f"{clock.now() + 3 * timedelta(days=1):%a}".lower()
     closed = {"days": [day], "from": "09:00", "to": "16:00"}
     Account.objects.update(policy={"disable_window": "always", "delete_window": closed})
     Batch.objects.update(move=move, urgent=urgent, reason="leaked")
