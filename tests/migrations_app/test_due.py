@@ -158,6 +158,20 @@ def test_only_those_who_leave_with_it_count_for_the_lock_out(everybody: cast.Cas
     assert "identity with admin rights" in waits(row)
 
 
+def test_a_delete_waits_until_everybody_of_it_was_heard_up_to_now_and_a_disable_does_not(
+    everybody: cast.Cast,
+) -> None:
+    row = batch(everybody, move="delete")
+    for name, status in (("one", "queued"), ("two", "queued"), ("left", "left-out")):
+        off = cast.departure(name, State.SOAKING, everybody.payments)
+        Departure.objects.filter(pk=off.pk).update(clock_started_at=clock.now() - 15 * DAY)
+        cast.change(off, "delete", batch=row, status=status)
+    assert "CloudTrail is being read up to now for 2 of 2 users." in waits(row)
+    Batch.objects.update(move="disable")
+    assert "being read" not in waits(row)
+    assert sweep._listening(batch(everybody, move="delete")) == []
+
+
 def test_an_urgent_batch_waits_for_no_window_and_a_usual_one_for_its_own(
     everybody: cast.Cast,
 ) -> None:
@@ -209,14 +223,16 @@ def test_batches_start_in_the_order_in_which_they_were_approved(
 def test_a_batch_is_started_by_one_sweep_only(
     everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[int] = []
     monkeypatch.setattr(sweep, "waits_for", lambda _: [])
-    monkeypatch.setattr(nudge, "run_batch", lambda _: None)
+    monkeypatch.setattr(nudge, "run_batch", told.append)
     row, other = batch(everybody, number=7), batch(everybody)
     assert sweep.start_if_due(row)
     started = now(row)
     assert (started.status, started.undo_script != "") == ("running", True)
     assert started.started_at is not None
     assert not sweep.start_if_due(row)
+    assert told == [row.pk]
     assert now(other).status == "approved"
     assert LedgerEntry.objects.get(kind="batch.started").batch == 7
 

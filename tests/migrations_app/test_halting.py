@@ -125,7 +125,7 @@ def test_lifting_says_who_when_and_why(everybody: cast.Cast) -> None:
             changes.lift(who, "It is right again")
     with CaptureQueriesContext(connection) as asked:
         changes.lift(everybody.ada, " It is right again ")
-    assert any("FOR UPDATE" in one["sql"] for one in asked)
+    assert any("FOR UPDATE" in one["sql"] and "emergencystop" in one["sql"] for one in asked)
     lifted = EmergencyStop.objects.get()
     assert (lifted.lifted_by, lifted.lift_reason) == (everybody.ada, "It is right again")
     assert lifted.lifted_at is not None

@@ -143,7 +143,7 @@ def test_of_two_who_notice_one_stops_it() -> None:
     DatabaseHome.objects.update(timeline=70_000)
     with CaptureQueriesContext(connection) as asked:
         assert home.look()
-    assert any("FOR UPDATE" in one["sql"] for one in asked)
+    assert any("FOR UPDATE" in one["sql"] and "databasehome" in one["sql"] for one in asked)
     assert not home._restored(home._here(), home._MOVED)
     assert EmergencyStop.objects.count() == 1
 
@@ -187,7 +187,7 @@ def test_a_stop_that_is_pulled_stays_its_pullers_and_waits_for_the_reading_too()
     )  # fmt: skip
     with CaptureQueriesContext(connection) as asked:
         stop = home.begin("restored by hand", jonas)
-    assert any("FOR UPDATE" in one["sql"] for one in asked)
+    assert any("FOR UPDATE" in one["sql"] and "emergencystop" in one["sql"] for one in asked)
     assert (stop, stop.pulled_by, stop.reason) == (pulled, mei, "x")
     pulled.refresh_from_db()
     assert (pulled.reconcile, pulled.reconciled_at, pulled.differences) == (True, None, [])

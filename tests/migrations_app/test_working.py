@@ -417,7 +417,7 @@ def test_whoever_closes_a_batch_or_takes_a_change_over_holds_its_row(
 ) -> None:
     with CaptureQueriesContext(connection) as asked:
         running.finish_if_done(batch)
-    assert any("FOR UPDATE" in one["sql"] for one in asked)
+    assert any("FOR UPDATE" in one["sql"] and "_batch" in one["sql"] for one in asked)
     with CaptureQueriesContext(connection) as asked:
         outranking.lock_running(change.departure_id)
     assert 'FOR UPDATE OF "migrations_app_change"' in asked[0]["sql"]
