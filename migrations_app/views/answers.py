@@ -32,6 +32,12 @@ def is_fragment(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def really_opened(request: HttpRequest) -> bool:
+    """A person looks at it: no HEAD, and no browser that fetches it only in case."""
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return request.method != "HEAD" and "prefetch" not in purpose
+
+
 def rendered(
     request: HttpRequest,
     template: str,

@@ -19,7 +19,7 @@ from inventory.permissions import Action, may
 from migrations_app import campaigning, claim_links, notices, notices_campaigns, notices_claims
 from migrations_app.claim_links import Trouble
 from migrations_app.models import Ask, AskOpening
-from migrations_app.views.answers import person_of, rendered
+from migrations_app.views.answers import person_of, really_opened, rendered
 
 TEMPLATE = "migrations_app/claim_link.html"
 _STATUS = {Trouble.FORGED: 404, Trouble.EXPIRED: 410, Trouble.WITHDRAWN: 410}
@@ -38,7 +38,7 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
     ask = found.ask
     if not may(person, Action.CLAIM, ask.team):
         return _page(request, ask, status=403, token=token)
-    if _really_opened(request) and person.leads_team(ask.team):
+    if really_opened(request) and person.leads_team(ask.team):
         _note_opening(ask, person)
     last = campaigning.last_answer(ask)
     nothing_left = not campaigning.still_open([ask])[ask.pk]
@@ -60,12 +60,6 @@ def ask_access(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("claim", team=found.ask.team.key)
     notices_claims.tell_of_access(found.ask, person)
     return _page(request, found.ask, asked=True)
-
-
-def _really_opened(request: HttpRequest) -> bool:
-    """A person looks at it: no HEAD, and no browser that fetches it only in case."""
-    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
-    return request.method == "GET" and "prefetch" not in purpose
 
 
 def _note_opening(ask: Ask, person: Person) -> None:

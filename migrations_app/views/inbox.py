@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inventory.permissions import Action, require
 from migrations_app import notices, told
 from migrations_app.models import Notice, Opening
-from migrations_app.views.answers import done, person_of, rendered
+from migrations_app.views.answers import done, person_of, really_opened, rendered
 
 PAGE = 100
 
@@ -39,7 +39,7 @@ def notice(request: HttpRequest, pk: int) -> HttpResponse:
     row = notices.inbox_for(person).filter(pk=pk).first()
     if row is None:
         return _passing_on(request, pk)
-    if request.method != "HEAD":
+    if really_opened(request):
         notices.open_notice(row, person)
     if request.method == "POST":
         return done(request, reverse("inbox"), "Noted that you read it.")

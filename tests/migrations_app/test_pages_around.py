@@ -58,6 +58,8 @@ def test_the_list_alone_opens_nothing(everybody: cast.Cast) -> None:
 
     browser(everybody.sara).get("/inbox/")
     browser(everybody.sara).head(f"/inbox/{notice.pk}/")
+    ahead = {"Sec-Purpose": "prefetch;prerender"}
+    browser(everybody.sara).get(f"/inbox/{notice.pk}/?go=1", headers=ahead)
 
     assert not Opening.objects.exists()
 
