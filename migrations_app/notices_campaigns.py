@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from django.urls import reverse
 
-from inventory import clock
 from inventory.models import Account, Organization, Person, Role, Team
 from inventory.policy import in_words, policy_for
 from migrations_app.claiming import SECONDS_PER_ANSWER
@@ -64,7 +63,7 @@ def tell_added(ask: Ask, rows: Sequence[Departure], message: str, person: Person
 
 
 def tell_reminder(ask: Ask, rows: Sequence[Departure], *, stage: int) -> None:
-    """What is still open, said once per stage."""
+    """What is still open, said once per stage; there are as many stages again for an addition."""
     total = ask.departures.count()
     account = rows[0].user.account
     text = (
@@ -72,7 +71,8 @@ def tell_reminder(ask: Ask, rows: Sequence[Departure], *, stage: int) -> None:
         f"If nobody answers by {day(ask.deadline_at, account)}, {_custodian()} takes them over."
     )
     title = f"{ask.team}: {_count(len(rows))} still to answer"
-    _tell_team(ask, "claim-reminder", f"reminder:{stage}", Words(title, text), rows)
+    key = f"reminder:{ask.additions}:{stage}" if ask.additions else f"reminder:{stage}"
+    _tell_team(ask, "claim-reminder", key, Words(title, text), rows)
 
 
 def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
@@ -147,8 +147,8 @@ def tell_adopted(ask: Ask, rows: Sequence[Departure]) -> None:
         f"The deadline is over, so {_custodian()} took over. If one of them is yours, "
         "say so on its page; it can be undone.",
     )
-    stage = f"adopted:{clock.now():%Y%m%d%H%M%S}"
-    _tell_team(ask, "claim-adopted", stage, words, rows, closes=True)
+    first = min(row.pk for row in rows)
+    _tell_team(ask, "claim-adopted", f"adopted:{first}", words, rows, closes=True)
 
 
 def _tell_team(

@@ -6,12 +6,14 @@ what is answered.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from inventory import clock, ledger
 from inventory.models import Account, Person, Team
@@ -19,7 +21,7 @@ from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import campaigning, notices_campaigns
 from migrations_app.campaigning import TeamPlan
-from migrations_app.models import Ask, Campaign, Departure
+from migrations_app.models import Ask, Campaign, Departure, GivenAnswer, Notice
 
 REMIND_AFTER = (timedelta(days=3), timedelta(days=7))
 LONGEST = timedelta(days=90)
@@ -98,8 +100,32 @@ def close(campaign: Campaign, person: Person) -> Campaign:
     return row
 
 
+def tell_what_was_adopted() -> None:
+    """Teams hear of what was taken for the custodian of what they were asked, each user once.
+
+    The sweep comes by here too: whoever adopted may have gone before the teams were told.
+    """
+    through = Ask.departures.through.objects
+    told = Notice.departures.through.objects.filter(
+        notice__ask=OuterRef("ask"),
+        notice__kind="claim-adopted",
+        departure=OuterRef("departure"),
+    )
+    adopted = GivenAnswer.objects.filter(
+        departure=OuterRef("departure"), said="adopt", at__gte=OuterRef("ask__asked_at")
+    )
+    untold = through.filter(Exists(adopted), ~Exists(told), ask__in=_standing())
+    by_ask: dict[int, list[int]] = defaultdict(list)
+    for ask, departure in untold.order_by("departure").values_list("ask", "departure"):
+        by_ask[ask].append(departure)
+    for found in _standing().filter(pk__in=by_ask):
+        rows = Departure.objects.filter(pk__in=by_ask[found.pk]).select_related("user__account")
+        notices_campaigns.tell_adopted(found, list(rows))
+
+
 def note_answers() -> None:
     """Note which asks are answered whole, and that something of one was taken back."""
+    tell_what_was_adopted()
     asks = list(_standing())
     left = campaigning.still_open(asks)
     for ask in asks:
@@ -131,17 +157,23 @@ def ask_who_was_named() -> None:
 def remind() -> None:
     """Remind teams of what is still open, once at each stage and only before the deadline."""
     now = clock.now()
+    # What was added is asked since then: it is reminded of after as long as what was asked first.
+    asked_last = Max("notices__at", filter=Q(notices__kind="claim"))
+    stages: dict[int, int] = {}
     due = []
-    for ask in _standing().filter(deadline_at__gt=now, answered_at=None):
-        stage = sum(ask.asked_at + after <= now for after in REMIND_AFTER)
-        if stage > ask.reminders:
+    for ask in (
+        _standing()
+        .filter(deadline_at__gt=now, answered_at=None)
+        .annotate(asked_last=Coalesce(asked_last, F("asked_at")))
+    ):
+        stages[ask.pk] = sum(ask.asked_last + after <= now for after in REMIND_AFTER)
+        if stages[ask.pk] > ask.reminders:
             due.append(ask)
     for ask, left in _with_open(due):
-        stage = sum(ask.asked_at + after <= now for after in REMIND_AFTER)
         with transaction.atomic():
-            told = Ask.objects.filter(pk=ask.pk, reminders=ask.reminders)
-            if told.update(reminders=stage, reminded_at=now):
-                notices_campaigns.tell_reminder(ask, left, stage=stage)
+            told = Ask.objects.filter(pk=ask.pk, reminders=ask.reminders, additions=ask.additions)
+            if told.update(reminders=stages[ask.pk], reminded_at=now):
+                notices_campaigns.tell_reminder(ask, left, stage=stages[ask.pk])
 
 
 def escalate() -> None:
@@ -207,6 +239,7 @@ def _add(
     ask.departures.add(*rows)
     Ask.objects.filter(pk=ask.pk).update(
         additions=F("additions") + 1,
+        reminders=0,
         deadline_at=max(ask.deadline_at, deadline_at),
         answered_at=None,
         answered_by=None,

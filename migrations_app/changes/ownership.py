@@ -15,9 +15,9 @@ from django.db import transaction
 from inventory import clock, ledger
 from inventory.models import Organization, Person, Team
 from inventory.permissions import Action, require
-from inventory.refusals import Refused
-from migrations_app import campaigning, notices_campaigns, notices_claims
-from migrations_app.changes import contests
+from inventory.refusals import Refused, Stale
+from migrations_app import campaigning, notices_claims
+from migrations_app.changes import campaigns, contests
 from migrations_app.changes.owning import (
     ANSWERS,
     UNCONTESTED,
@@ -31,7 +31,7 @@ from migrations_app.changes.owning import (
 )
 from migrations_app.changes.state import locked
 from migrations_app.lifecycle import HAS_ACCESS, State
-from migrations_app.models import Answer, Ask, Batch, Departure, Plan
+from migrations_app.models import Answer, Batch, Departure, Plan
 
 DISPUTE_DAYS = 30
 _UNANSWERED: dict[str, Any] = {"answer": Answer.NONE, "answered_by": None, "answered_at": None}
@@ -206,22 +206,20 @@ def adopt(departures: Iterable[Departure], person: Person, *, leaked: bool = Fal
         raise Refused("No custodian team is declared. Add `custodian:` to the organization file.")
     rows = list(departures)
     waiting = {} if leaked else _can_still_answer(rows)
-    taken: list[Departure] = []
+    taken = 0
     for departure in rows:
         if departure.pk in waiting:
             continue
-        with transaction.atomic():
-            row = locked(departure)
-            if row.state != State.DISCOVERED:
-                continue
-            keep(row, "adopt", custodian, person)
-            # A claim that waits for confirmation was another team's word, not the custodian's.
-            answer = Answer.NONE if row.claim_pending_team_id else row.answer
-            taken.append(own(row, custodian, person, answer=answer, note="adopted"))
+        try:
+            taken += _adopt(departure, custodian, person)
+        except Stale:
+            # Somebody answered at this very moment; that counts, and holds up no other.
+            if leaked:
+                raise
     if waiting and not taken:
         raise Refused(*sorted(set(waiting.values())))
-    _tell_adopted(taken)
-    return len(taken)
+    campaigns.tell_what_was_adopted()
+    return taken
 
 
 def assign(departure: Departure, team: Team, person: Person, note: str = "") -> Departure:
@@ -296,6 +294,18 @@ def _taken_back(row: Departure, team: Team) -> dict[str, Any]:
     return dict(UNCONTESTED) if row.contested_by_team_id == team.pk else {}
 
 
+def _adopt(departure: Departure, custodian: Team, person: Person) -> bool:
+    with transaction.atomic():
+        row = locked(departure)
+        if row.state != State.DISCOVERED:
+            return False
+        keep(row, "adopt", custodian, person)
+        # A claim that waits for confirmation was another team's word, not the custodian's.
+        answer = Answer.NONE if row.claim_pending_team_id else row.answer
+        own(row, custodian, person, answer=answer, note="adopted")
+        return True
+
+
 def _can_still_answer(rows: Iterable[Departure]) -> dict[int, str]:
     """By departure why it is not adopted yet: its team was asked, and the deadline is to come."""
     asks = list(campaigning.running_asks().filter(departures__in=rows).distinct())
@@ -305,10 +315,3 @@ def _can_still_answer(rows: Iterable[Departure]) -> dict[int, str]:
         for ask in asks
         for pk in left[ask.pk]
     }
-
-
-def _tell_adopted(taken: list[Departure]) -> None:
-    asks = Ask.objects.filter(withdrawn_at=None, campaign__closed_at=None, departures__in=taken)
-    for ask in asks.select_related("team", "campaign").distinct():
-        its = set(ask.departures.values_list("pk", flat=True))
-        notices_campaigns.tell_adopted(ask, [row for row in taken if row.pk in its])

@@ -13,7 +13,7 @@ from inventory import clock
 from inventory.models import LedgerEntry, Person, Role
 from inventory.policy import claim_due_at, policy_for
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import campaigning, changes, claiming
+from migrations_app import campaigning, changes, claiming, notices_campaigns
 from migrations_app.changes import campaigns
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, Campaign, Departure, Notice
@@ -59,6 +59,14 @@ def asked(everybody: cast.Cast, users: int = 3) -> tuple[Ask, list[Departure]]:
     rows = [suggested(everybody.payments, f"pay-{number}") for number in range(users)]
     (ask,) = changes.start_campaign(everybody.jonas).asked
     return ask, rows
+
+
+class Killed(BaseException):
+    """What a worker's end looks like from inside."""
+
+
+def kill(*_: Any) -> None:
+    raise Killed
 
 
 # ── Asking ───────────────────────────────────────────────────────────────────────────────────────
@@ -249,6 +257,24 @@ def test_after_a_long_outage_only_the_last_reminder_goes_out(everybody: cast.Cas
     assert len(told("claim-reminder")) == 1
 
 
+def test_what_is_added_later_is_reminded_of_like_what_was_asked_first(
+    everybody: cast.Cast,
+) -> None:
+    _, (row,) = asked(everybody, 1)
+    skip(days=8)
+    sweep()
+    changes.not_ours(row, everybody.payments, everybody.sara)
+    added = suggested(everybody.payments, "pay-new")
+    changes.start_campaign(everybody.jonas)
+    counts = []
+    for _ in range(8):
+        skip(days=1)
+        sweep()
+        counts.append(len(told("claim-reminder")))
+    assert counts == [1, 1, 2, 2, 2, 2, 3, 3]
+    assert set(told("claim-reminder")[-1].departures.all()) == {added}
+
+
 def test_nobody_is_reminded_of_what_is_answered(everybody: cast.Cast) -> None:
     _, rows = asked(everybody, 2)
     changes.claim(rows[0], everybody.payments, everybody.sara, "can-go")
@@ -360,13 +386,15 @@ def test_the_leads_manager_and_security_hear_of_it_once(
     sweep()
 
     by_role = {bool(notice.role): notice for notice in told("claim-overdue")}
-    assert len(told("claim-overdue")) == 1 + has_account
+    assert len(told("claim-overdue")) == 2
     assert "2 of 3 IAM users can be adopted for Security" in by_role[True].text
+    assert "2 of 3 IAM users are still open" in by_role[False].text
     if has_account:
         assert by_role[False].person == Person.objects.get(username="boss")
-        assert "2 of 3 IAM users are still open" in by_role[False].text
     else:
-        assert "Boss@acme.example is nobody’s address here" in by_role[True].text
+        assert "Boss@acme.example was told once" in by_role[True].text
+        (mail,) = by_role[False].deliveries.all()
+        assert (mail.channel, mail.address) == ("email", "Boss@acme.example")
     ask.refresh_from_db()
     assert ask.escalated_at is not None
 
@@ -395,6 +423,40 @@ def test_what_can_still_be_answered_is_not_adopted(everybody: cast.Cast) -> None
 def test_leaked_keys_wait_for_no_deadline(everybody: cast.Cast) -> None:
     _, rows = asked(everybody)
     assert changes.adopt(rows, everybody.jonas, leaked=True) == 3
+
+
+def test_who_answers_at_that_moment_keeps_it_and_holds_up_no_other(everybody: cast.Cast) -> None:
+    _, rows = asked(everybody)
+    skip(days=30)
+    seen = [fresh(row) for row in rows]
+    changes.claim(fresh(rows[1]), everybody.payments, everybody.sara)
+    assert changes.adopt(seen, everybody.jonas) == 2
+    assert fresh(rows[1]).owner == everybody.payments
+    (notice,) = told("claim-adopted")
+    assert set(notice.departures.all()) == {rows[0], rows[2]}
+
+
+def test_a_team_hears_of_an_adoption_whoever_made_it_went_before_it_was_told(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, rows = asked(everybody)
+    skip(days=30)
+    with monkeypatch.context() as killed:
+        killed.setattr(notices_campaigns, "tell_adopted", kill)
+        with pytest.raises(Killed):
+            changes.adopt(map(fresh, rows), everybody.jonas)
+    assert told("claim-adopted") == []
+    sweep()
+    (notice,) = told("claim-adopted")
+    assert set(notice.departures.all()) == set(rows)
+
+
+def test_two_adoptions_in_one_moment_are_both_told(everybody: cast.Cast) -> None:
+    _, rows = asked(everybody)
+    skip(days=30)
+    for row in rows:
+        changes.adopt([fresh(row)], everybody.jonas)
+    assert sum(notice.departures.count() for notice in told("claim-adopted")) == 3
 
 
 def test_what_the_team_sent_on_can_be_adopted_at_once(everybody: cast.Cast) -> None:
