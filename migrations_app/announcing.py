@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from inventory import clock
-from inventory.models import Role, Team
+from inventory.models import Organization, Role, Team
+from inventory.policy import Policy, in_words, next_opening, notice_over_at, policy_for
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure, Notice
 from migrations_app.outbox import tell
@@ -28,7 +29,7 @@ def asked(batch: Batch) -> None:
     """Tell each owner which of its users go, how and when; starts the notice."""
     for team, departures in _by_owner(batch, [Change.Status.ASKED]).items():
         what = f"{_users(len(departures))} of {team} will be {_verb(batch)}"
-        parts = [_what_happens(batch), f"{batch.asked_by} asked for it."]
+        parts = [_what_happens(batch), f"{batch.asked_by} asked for it. {_when(batch)}"]
         _tell(
             batch,
             "announce",
@@ -250,10 +251,37 @@ def _what_happens(batch: Batch) -> str:
             "They were switched off and nobody missed them. Deletion is final: a user can be "
             "re-created with the same policies, but never with the same keys or id."
         )
-    return (
-        "Nothing is deleted: every call is denied and logged, and you can restore a user yourself "
-        "in one click for at least three weeks."
-    )
+    whoever = "an engineer" if batch.urgent else "you"
+    back = f"{whoever} can restore a user in one click for at least {in_words(_undo_for(batch))}"
+    if batch.method == Method.SHUT:
+        return (
+            "Nothing is deleted: every call is denied, access keys are made inactive and console "
+            f"passwords are removed. {back[0].upper()}{back[1:]}; an old password does not come "
+            "back."
+        )
+    return f"Nothing is deleted: every call is denied and logged, and {back}."
+
+
+def _undo_for(batch: Batch) -> timedelta:
+    """The shortest time from switching off to deleting that any user of the batch gets."""
+    facts = batch.changes.filter(follows=None).exclude(facts={}).values_list("facts", flat=True)
+    lengths = [timedelta(seconds=one["watch"] + one["soak"]) for one in facts]
+    return min(lengths, default=_policy(batch).soak)
+
+
+def _when(batch: Batch) -> str:
+    """The day before which it does not begin, as far as it can be told now."""
+    if batch.urgent:
+        return "Keys may be in foreign hands, so it begins as soon as a second person approves."
+    policy, zone = _policy(batch), batch.account.time_zone
+    window = policy.delete_window if batch.move == MoveName.DELETE else policy.disable_window
+    told = notice_over_at(clock.now(), policy, zone)
+    earliest = next_opening(window, policy.freezes, zone, told)[0]
+    return f"It begins on {_local(earliest, batch)} at the earliest, once a second person approves."
+
+
+def _policy(batch: Batch) -> Policy:
+    return policy_for(Organization.get(), batch.account)
 
 
 def _users(count: int) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from inventory import clock
@@ -159,8 +160,15 @@ def _announcements(batch: Batch) -> QuerySet[Notice]:
 
 
 def _owners(batch: Batch) -> QuerySet[Team]:
+    """Who answers for what will run. A user that changed owner since is left out when it is due.
+
+    Its new owner was never told of this batch, so waiting for them would hold up all others.
+    """
     open_changes = batch.changes.filter(status__in=Change.OPEN, follows=None)
-    return Team.objects.filter(departures__changes__in=open_changes).distinct()
+    told_of = open_changes.alias(asked_of=KT("facts__owner")).filter(
+        asked_of=F("departure__owner__key")
+    )
+    return Team.objects.filter(departures__changes__in=told_of).distinct()
 
 
 def _users(count: int) -> str:

@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from inventory import clock
+from inventory.policy import notice_over_at
 from migrations_app import announcing, changes, notices
 from migrations_app.changes import running
 from migrations_app.changes.approval import policy_of_batch
 from migrations_app.changes.sweep import start_what_is_due, sweep
-from migrations_app.models import Batch, Departure, Notice
+from migrations_app.models import Batch, Change, Departure, Notice
+from tests import cast
 from tests.migrations_app.stage import Stage
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +130,35 @@ def test_a_reminder_that_was_opened_reaches_its_team(stage: Stage, two: list[Dep
     over = notices.notice_over(batch, policy_of_batch(batch))
     assert over is not None
     assert over > batch.asked_at + timedelta(hours=25)
+
+
+def test_the_message_says_how_when_and_for_how_long_it_can_be_undone(
+    stage: Stage, two: list[Departure]
+) -> None:
+    organization = cast.organization(stage.people.security)
+    organization.policy = {**organization.policy, "watch": "2d", "soak": "10d", "notice": "2d"}
+    organization.save()
+    batch = stage.asked("disable", two, method="shut")
+    text = told(batch, "announce")[0].text
+    assert "at least 12 days" not in text, "what is shut at once is not watched"
+    assert "at least 10 days; an old password does not come back" in text
+    assert "denied and logged" not in text
+    policy = policy_of_batch(batch)
+    earliest = notice_over_at(clock.now(), policy, batch.account.time_zone)
+    assert f"It begins on {earliest:%a %-d %b}" in text
+
+
+def test_a_user_that_changes_owner_does_not_hold_up_the_others(
+    stage: Stage, two: list[Departure]
+) -> None:
+    mine, moved = two
+    batch = stage.approved("disable", two)
+    changes.assign(Departure.objects.get(pk=moved.pk), stage.people.security, stage.people.jonas)
+    assert notices.unreached(batch) == []
+    start_what_is_due()
+    stage.work(batch)
+    ended = dict(batch.changes.values_list("departure__pk", "status"))
+    assert ended == {mine.pk: Change.Status.DONE, moved.pk: Change.Status.LEFT_OUT}
 
 
 def test_the_day_before_each_owner_hears_once_more(stage: Stage, two: list[Departure]) -> None:
