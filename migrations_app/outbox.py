@@ -289,10 +289,14 @@ def _accepted(delivery: Delivery, receipt: Receipt) -> None:
             problem="",
             uncertain=False,
         )
-        reaches = delivery.channel != Delivery.Channel.WEBHOOK and delivery.notice.team_id
-        if reaches:
+        if delivery.notice.team_id and _is_the_teams(delivery, receipt):
             # Rule 13: a channel that accepted the message has reached the team.
             Notice.objects.filter(pk=delivery.notice_id, reached_at=None).update(reached_at=now)
+
+
+def _is_the_teams(delivery: Delivery, receipt: Receipt) -> bool:
+    """Whether it went to the team's own address: a webhook's place is the same for every team."""
+    return delivery.channel != Delivery.Channel.WEBHOOK and not receipt.facts.get("webhook")
 
 
 def _try_later(delivery: Delivery, later: TryLater) -> None:

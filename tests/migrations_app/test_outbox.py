@@ -13,7 +13,7 @@ from inventory import clock
 from inventory.models import LedgerEntry, Mail, Person, Role, Team
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import messages, notices, outbox
-from migrations_app.announce.message import NotSetUp, TryLater, Undeliverable
+from migrations_app.announce.message import NotSetUp, Receipt, TryLater, Undeliverable
 from migrations_app.models import Delivery, Notice
 from tests import cast
 from tests.migrations_app import tin
@@ -178,6 +178,17 @@ def test_the_webhook_of_the_organization_reaches_no_team(
     outbox.send(only(notice, "webhook").pk)
     notice.refresh_from_db()
     assert only(notice, "webhook").status == Status.ACCEPTED
+    assert notice.reached_at is None
+
+
+def test_a_slack_webhook_reaches_no_team_because_it_is_the_same_for_all(
+    people: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tin, "send", lambda *_, **__: Receipt({"webhook": True}))
+    notice = told(people.payments)
+    outbox.send(only(notice, "slack").pk)
+    notice.refresh_from_db()
+    assert only(notice, "slack").status == Status.ACCEPTED
     assert notice.reached_at is None
 
 
