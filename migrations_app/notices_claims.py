@@ -63,7 +63,7 @@ def tell_offer(row: Departure, giver: Team, days: int) -> None:
         return
     tell(
         "hand-over",
-        f"hand-over:{row.pk}:{_stamp(row.handed_at)}",
+        f"hand-over:{row.pk}:v{row.version}",
         f"{giver} hands {row.user} over to {taker}",
         team=taker,
         text=f"Take it or send it back. After {days} working days it goes back to {giver} by "
@@ -92,7 +92,6 @@ def tell_back(
     row: Departure,
     giver: Team | None,
     taker: Team,
-    handed_at: datetime | None,
     *,
     by_itself: bool,
 ) -> None:
@@ -102,7 +101,7 @@ def tell_back(
     how = "did not take it in time" if by_itself else "sent it back"
     tell(
         "hand-over-back",
-        f"hand-over:{row.pk}:{_stamp(handed_at)}:back",
+        f"hand-over:{row.pk}:v{row.version}:back",
         f"{row.user} is with {giver} again",
         team=giver,
         text=f"{taker} {how}. Say whether it is yours, and whether it can go.",

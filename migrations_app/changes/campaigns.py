@@ -253,7 +253,7 @@ def _deadline(plans: Iterable[TeamPlan], wanted: datetime | None, now: datetime)
     accounts: set[Account] = {row.user.account for one in plans for row in one.departures}
     earliest = campaigning.earliest_deadline(accounts, now)
     if wanted is None:
-        return earliest
+        return _later_than(now, earliest)
     first = min(accounts, key=lambda one: one.account_id)
     if wanted < earliest and notices_campaigns.day(wanted, first) != notices_campaigns.day(
         earliest, first
@@ -264,7 +264,15 @@ def _deadline(plans: Iterable[TeamPlan], wanted: datetime | None, now: datetime)
         )
     if wanted > now + LONGEST:
         raise Refused(f"Choose a day within {LONGEST.days} days; what waits longer is forgotten.")
-    return max(wanted, earliest)
+    return _later_than(now, max(wanted, earliest))
+
+
+def _later_than(now: datetime, deadline_at: datetime) -> datetime:
+    if deadline_at <= now:
+        raise Refused(
+            "Teams would have no time to answer: the policy says claim_deadline: 0d. Choose a day."
+        )
+    return deadline_at
 
 
 def _nobody_to_ask(untold: Sequence[Team]) -> list[str]:

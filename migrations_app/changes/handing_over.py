@@ -12,7 +12,14 @@ from inventory.permissions import Action, require
 from inventory.policy import add_working_days
 from inventory.refusals import Refused, Stale
 from migrations_app import notices_claims
-from migrations_app.changes.owning import keep, needs_engineer, own, record, refuse_deleted
+from migrations_app.changes.owning import (
+    keep,
+    needs_engineer,
+    own,
+    record,
+    refuse_deleted,
+    refuse_stranger,
+)
 from migrations_app.changes.state import locked
 from migrations_app.models import Answer, Departure
 
@@ -41,6 +48,7 @@ def hand_over(
             raise Refused(f"Nobody was asked about {row.user} yet. Assign it to a team.")
         if team == to_team:
             raise Refused(f"{row.user} is with {to_team} already.")
+        refuse_stranger(row, team)
         if row.contested_by_team_id or row.claim_pending_team_id not in (None, team.pk):
             raise Refused(f"Another team claims {row.user}. Security settles that first.")
         keep(row, "hand-over", team, person, note, to_team)
@@ -138,9 +146,8 @@ def _give_back(departure: Departure) -> bool:
 
 def _back(row: Departure, person: Person | None, kind: str, taker: Team) -> Departure:
     giver = offered_by(row)
-    handed_at = row.handed_at
     row = record(row, kind, person, {"to": taker.key}, handed_to=None, handed_at=None)
-    notices_claims.tell_back(row, giver, taker, handed_at, by_itself=person is None)
+    notices_claims.tell_back(row, giver, taker, by_itself=person is None)
     return row
 
 

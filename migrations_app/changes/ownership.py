@@ -28,6 +28,7 @@ from migrations_app.changes.owning import (
     own,
     record,
     refuse_deleted,
+    refuse_stranger,
 )
 from migrations_app.changes.state import locked
 from migrations_app.lifecycle import HAS_ACCESS, State
@@ -114,6 +115,9 @@ def not_ours(
     with transaction.atomic():
         row = locked(departure)
         refuse_deleted(row)
+        refuse_stranger(row, team)
+        if whose == team:
+            raise Refused(f"You answer for {team}. Choose another team, or none.")
         keep(row, "not-ours", team, person, note, whose)
         data = {"team": team.key, "whose": whose.key if whose else ""}
         if row.owner_id == team.pk:
@@ -165,6 +169,7 @@ def dispute(
         refuse_deleted(row)
         team = row.owner or team or row.user.suggested_team
         require(person, Action.CLAIM, team)
+        refuse_stranger(row, team)
         today = clock.now().date()
         if not reason.strip():
             raise Refused("Say what is wrong, so that Security can answer.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
+
 from inventory import clock
 from inventory.models import Person, Role, Team
 from inventory.permissions import Action, may
@@ -121,6 +123,18 @@ def refuse_deleted(row: Departure) -> None:
     """A deleted user changes hands no more."""
     if row.state == State.DELETED:
         raise Refused(f"{row.user} was deleted. Its owner can no longer change.")
+
+
+def refuse_stranger(row: Departure, team: Team | None) -> None:
+    """Only a team that answers for a user, claims it or was asked about it speaks of it."""
+    if team is None:
+        return
+    part = {row.owner_id, row.user.suggested_team_id, row.handed_to_id}
+    part |= {row.claim_pending_team_id, row.contested_by_team_id}
+    if team.pk in part or row.asks.filter(team=team).exists():
+        return
+    if not row.answers.filter(Q(team=team) | Q(whose=team)).exists():
+        raise Refused(f"Nobody asked {team} about {row.user}. Claim it if it is yours.")
 
 
 def unconfirm_plan(row: Departure) -> None:

@@ -230,6 +230,17 @@ def test_asking_is_ledgered(everybody: cast.Cast) -> None:
     assert (data["campaign"], data["teams"], data["users"]) == (1, ["payments"], 3)
 
 
+def test_a_policy_without_time_to_answer_asks_for_a_day(everybody: cast.Cast) -> None:
+    organization = cast.organization(everybody.security)
+    organization.policy = {**organization.policy, "claim_deadline": "0d"}
+    organization.save()
+    suggested(everybody.payments, "pay-0")
+    with pytest.raises(Refused, match="claim_deadline: 0d"):
+        changes.start_campaign(everybody.jonas)
+    deadline = clock.now() + timedelta(days=5)
+    assert changes.start_campaign(everybody.jonas, None, deadline).asked
+
+
 # ── Reminding ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -498,6 +509,16 @@ def _decided(everybody: cast.Cast, row: Departure, how: str) -> None:
     team, other = everybody.payments, everybody.platform
     sara, priya, jonas = everybody.sara, everybody.priya, everybody.jonas
     soon = clock.now().date() + timedelta(days=3)
+    # The other team was asked once as well, or it might not speak of it.
+    earlier = Campaign.objects.create(
+        number=99,
+        asked_by=jonas,
+        asked_at=clock.now() - timedelta(days=9),
+        deadline_at=clock.now(),
+        closed_at=clock.now(),
+    )
+    at = {"asked_at": earlier.asked_at, "deadline_at": earlier.deadline_at}
+    earlier.asks.create(team=other, **at).departures.add(row)
     steps: dict[str, Any] = {
         "ours": lambda one: changes.claim(one, team, sara),
         "needed": lambda one: changes.claim(one, team, sara, "needed"),

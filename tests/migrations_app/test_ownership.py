@@ -13,7 +13,7 @@ from inventory.models import LedgerEntry
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import changes
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure, Plan
+from migrations_app.models import Departure, Notice, Plan
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -271,3 +271,39 @@ def test_the_owner_confirms_a_plan_once(everybody: cast.Cast) -> None:
     assert first.status == Plan.Status.CONFIRMED
     assert changes.confirm_plan(row, everybody.jonas).confirmed_by == everybody.sara
     assert LedgerEntry.objects.filter(kind="plan.confirmed").count() == 1
+
+
+# ── Who may speak of it ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("said", ["not-ours", "dispute", "hand-over"])
+def test_a_team_that_nobody_asked_holds_nothing_up(everybody: cast.Cast, said: str) -> None:
+    row, until = suggested(everybody), clock.now().date() + timedelta(days=30)
+    how = {"whose": everybody.security, "reason": "It must stay.", "until": until}
+    with pytest.raises(Refused, match="Nobody asked Platform about ci-pay-old"):
+        changes.answer(row, everybody.platform, everybody.priya, said, **how)  # type: ignore[arg-type]
+    row.refresh_from_db()
+    assert (row.disputed_until, row.handed_to, row.answers.count()) == (None, None, 0)
+    changes.answer(row, everybody.payments, everybody.sara, said, **how)  # type: ignore[arg-type]
+
+
+def test_a_team_that_was_named_may_send_it_on(everybody: cast.Cast) -> None:
+    row = suggested(everybody)
+    row = changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
+    row = changes.not_ours(row, everybody.platform, everybody.priya, everybody.security)
+    assert row.answers.count() == 2
+
+
+def test_nobody_says_that_it_is_theirs_and_not_theirs(everybody: cast.Cast) -> None:
+    with pytest.raises(Refused, match="Choose another team"):
+        changes.not_ours(
+            suggested(everybody), everybody.payments, everybody.sara, everybody.payments
+        )
+
+
+def test_each_team_that_a_user_is_offered_to_hears_of_it(everybody: cast.Cast) -> None:
+    row = owned(everybody)
+    for team in (everybody.platform, everybody.security):
+        row = changes.hand_over(row, team, everybody.sara)
+    told = Notice.objects.filter(kind="hand-over")
+    assert {notice.team for notice in told} == {everybody.platform, everybody.security}
