@@ -48,10 +48,10 @@ class Webhook:
     ) -> Receipt:
         """POST it; any 2xx is accepted.
 
-        There is one address, and the receiver has `thread` and `webhook-id`: so `address`, `first`
-        and `uncertain` change nothing.
+        There is one place to send to, so `address` is whom it is for, and stands in the body. The
+        receiver has `thread` and `webhook-id`: `first` and `uncertain` change nothing.
         """
-        content = outbound.as_json(body(message))
+        content = outbound.as_json(body(message, address))
         moment = int(clock.real_now().timestamp())
         headers = {
             "Content-Type": "application/json",
@@ -80,7 +80,7 @@ def signature(secrets: Sequence[bytes], key: str, moment: int, content: bytes) -
     return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
 
 
-def body(message: Message) -> dict[str, Any]:
+def body(message: Message, address: str = "") -> dict[str, Any]:
     """What is sent: the fields that docs/channels.md lists. Texts are plain; nothing is markup."""
     return {
         "type": f"iam_cleanup.{message.kind}",
@@ -94,7 +94,7 @@ def body(message: Message) -> dict[str, Any]:
             "links": [_link(link) for link in message.links],
             "thread": message.thread,
             "closed": message.closed,
-            "to": one_line(message.to),
+            "to": one_line(message.to or address),
         },
     }
 

@@ -72,6 +72,11 @@ def test_a_receiver_with_the_secret_verifies_it(
     assert receiver.arrived == ["k1"]
 
 
+def test_the_body_says_whom_it_is_for(receiver: Receiver) -> None:
+    deliver(sender(), message(), "payments")
+    assert receiver.bodies["k1"]["data"]["to"] == "payments"
+
+
 def test_a_receiver_with_another_secret_refuses_it(receiver: Receiver, settings: Settings) -> None:
     settings.IAMCLEANUP_WEBHOOK_SECRET = OLD
     with pytest.raises(Undeliverable, match="wrong secret"):
