@@ -80,9 +80,9 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
     team, account = ask.team, rows[0].user.account
     over = day(ask.deadline_at, account)
     open_ones = _of_all(len(rows), ask.departures.count())
-    manager = _manager_of(team)
+    manager, outside = _manager_of(team)
     what = f"{team} has not said whose {_count(len(rows))} {'is' if len(rows) == 1 else 'are'}"
-    if team.escalate_to:
+    if manager or outside:
         text = (
             f"{team} was asked on {day(ask.asked_at, account)} and reminded. {open_ones} are still "
             f"open; the deadline was {over}. Please have somebody answer, it takes "
@@ -93,13 +93,13 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
             _key(ask, "overdue:manager"),
             what,
             person=manager,
-            mail_to="" if manager else team.escalate_to,
+            mail_to=outside,
             text=text,
             # A manager need not lead the team, and the claim page is its leads'.
             url=f"{reverse('users')}?view=no-owner",
             departures=rows,
         )
-    told = _told_manager(team, manager)
+    told = _told_manager(team, manager or outside)
     tell(
         "claim-overdue",
         _key(ask, "overdue:security"),
@@ -193,15 +193,19 @@ def latest_of(ask: Ask) -> Notice | None:
     return Notice.objects.filter(team=ask.team, key__startswith=_key(ask, "")).first()
 
 
-def _manager_of(team: Team) -> Person | None:
-    if not team.escalate_to:
-        return None
-    return Person.objects.filter(email__iexact=team.escalate_to, is_active=True).first()
+def _manager_of(team: Team) -> tuple[Person | None, str]:
+    """The lead's manager, or the address of one without an account; neither for who has left."""
+    manager = Person.objects.filter(email__iexact=team.escalate_to).exclude(email="").first()
+    if manager is None:
+        return None, team.escalate_to
+    return (manager, "") if manager.is_active else (None, "")
 
 
-def _told_manager(team: Team, manager: Person | None) -> str:
+def _told_manager(team: Team, manager: Person | str) -> str:
+    if manager:
+        return f"{manager} was told once."
     if team.escalate_to:
-        return f"{manager or team.escalate_to} was told once."
+        return f"{team.escalate_to}, the manager of {team}, has left, so nobody else was told."
     return f"No manager of {team} is declared, so nobody else was told."
 
 

@@ -410,6 +410,18 @@ def test_the_leads_manager_and_security_hear_of_it_once(
     assert ask.escalated_at is not None
 
 
+def test_a_manager_who_has_left_is_not_written_to(everybody: cast.Cast) -> None:
+    everybody.payments.escalate_to = "boss@acme.example"
+    everybody.payments.save()
+    cast.person("boss", "Bo Boss", [Role.VIEWER], is_active=False)
+    asked(everybody)
+    skip(days=30)
+    sweep()
+    (notice,) = told("claim-overdue")
+    assert notice.role == Role.ENGINEER
+    assert "boss@acme.example, the manager of Payments, has left" in notice.text
+
+
 def test_nothing_is_adopted_by_itself(everybody: cast.Cast) -> None:
     _, rows = asked(everybody)
     skip(days=60)
