@@ -19,7 +19,7 @@ from inventory.callers import Call, Caller, callers
 from inventory.coverage import last_accessed, services_at
 from inventory.models import Activity, Credential, IamUser
 from inventory.rhythm import EACH, RARE
-from inventory.rights.usage import policy_prefix
+from inventory.rights.called import policy_prefix
 from inventory.timelines import Evidence, Lane, evidence_lanes
 from migrations_app import user_rows
 

@@ -6,21 +6,16 @@ CloudTrail saw. Nothing here says "never used" unless Access Advisor answered.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from inventory.rights.called import actions_of, policy_prefix
 from inventory.rights.known_actions import wildcard
 
-# Where a service is called otherwise in events than in policies.
-_PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}
 # Signing in needs a password, and GetCallerIdentity nothing at all.
 _ASK_NO_POLICY = {"signin", "sts"}
-_ACTIONS = {"s3:listbuckets": "s3:listallmybuckets"}
-# CreateFunction20150331, UpdateFunctionCode20150331v2: events carry the API's version.
-_VERSION = re.compile(r"\d{8}(v\d+)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +88,6 @@ def usage(
     )
 
 
-def policy_prefix(event_service: str) -> str:
-    """How policies and Access Advisor call the service that events call `event_service`."""
-    return _PREFIXES.get(event_service, event_service)
-
-
 def _used(
     services: Iterable[Mapping[str, Any]], done: Iterable[Done]
 ) -> tuple[set[str], dict[str, datetime]]:
@@ -107,8 +97,7 @@ def _used(
     told = [(one["service"], datetime.fromisoformat(one["at"])) for one in services if one["at"]]
     for call in done:
         service = policy_prefix(call.service)
-        action = f"{service}:{_VERSION.sub('', call.action)}".lower()
-        actions.add(_ACTIONS.get(action, action))
+        actions.update(actions_of(call.service, call.action))
         told.append((service, call.at))
     for service, at in told:
         used[service] = max(at, used.get(service, at))
