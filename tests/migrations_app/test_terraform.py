@@ -15,31 +15,13 @@ from hypothesis import strategies as st
 from inventory.aws.holdings import Certificate, SshKey, UserHoldings
 from migrations_app import terraform
 from tests import cast
+from tests.hcl_text import formatted, meant
 
 # AWS takes any letter but controls in a tag; a policy's name is narrower, and a document is JSON.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 TWISTED = st.text(st.sampled_from('$%{}"\\\n\r\t~#/*<-POLICY\u202e\u2028é'), max_size=24)
 # python-hcl2 takes an escaped directive for one that begins; those are met one by one below.
 ANY = (TEXT | TWISTED).filter(lambda text: "%{" not in text)
-ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-f]{4}|U[0-9a-f]{8})|([$%])\2\{|([$%])\{')
-
-
-def meant(literal: str) -> str:
-    """What Terraform makes of a quoted literal (HCL native syntax); fails on a template in it."""
-
-    def one(found: re.Match[str]) -> str:
-        if found[3]:
-            raise AssertionError(f"A template begins in {literal!r}")
-        if found[2]:
-            return f"{found[2]}{{"
-        named = {"n": "\n", "r": "\r", "t": "\t"}
-        return named.get(found[1]) or (
-            found[1] if len(found[1]) == 1 else chr(int(found[1][1:], 16))
-        )
-
-    assert literal[0] == literal[-1] == '"'
-    assert not re.search(r"(?<!\\)(\\\\)*[\n\r]", literal)
-    return ESCAPE.sub(one, literal[1:-1])
 
 
 def document_of(heredoc: str) -> Any:
@@ -81,6 +63,12 @@ def test_every_part_that_can_come_back_has_its_resource() -> None:
     attached = [found[f"aws_iam_user_policy_attachment.managed_{number}"] for number in (1, 2)]
     assert [meant(one["policy_arn"]) for one in attached] == list(held.attached_policies)
     assert all(one["user"] == "${aws_iam_user.this.name}" for one in attached)
+
+
+def test_a_formatter_leaves_the_file_as_it_is() -> None:
+    held = replace(cast.everything_held(), boundary="arn:aws:iam::123456789012:policy/dev")
+    text = terraform.document(replace(held, tags={"é\u0301": "a", "longer": "b"}))
+    assert formatted(text) == text
 
 
 def test_what_is_lost_for_ever_is_said_first() -> None:
