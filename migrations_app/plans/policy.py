@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from inventory.rights import known_actions
 from inventory.rights.escalation import listed
@@ -48,6 +49,23 @@ class Policy:
         """Every action it allows, sorted."""
         allows = [one for one in self.statements if one.effect == "Allow"]
         return tuple(sorted({action for one in allows for action in one.actions}))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole policy; statements too large for a managed policy are cut."""
+        whole = self.statements
+        if statements.size(whole) > statements.INLINE:
+            whole = tuple(one for part in self.documents(statements.MANAGED) for one in part)
+        return statements.document(whole)
+
+    def documents(self, limit: int) -> tuple[tuple[Statement, ...], ...]:
+        """The statements in as few documents as AWS's sizes ask for."""
+        return statements.split(self.statements, limit)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Each reason for a doubt once, with the statement it is about."""
+        return tuple(f"{one.sid}: {why}" for one in self.statements for why in one.why)
 
     @property
     def words(self) -> str:
@@ -136,7 +154,7 @@ def _merged(kept: Sequence[_Kept], allowed: Grants) -> list[Statement]:
         counts[stem] = counts.get(stem, 0) + 1
         made.append(
             Statement(
-                sid=f"{stem}{counts[stem]}" if counts[stem] > 1 else stem,
+                sid=f"{stem}No{counts[stem]}" if counts[stem] > 1 else stem,
                 actions=guessed.shortened({one.action for one in group}, allowed),
                 resources=first.scope.resources,
                 not_resources=first.scope.not_resources,
@@ -191,7 +209,7 @@ def _denied(allowed: Grants, kept: set[str]) -> Iterator[Statement]:
             continue
         number += 1
         yield Statement(
-            sid=f"Denied{number}",
+            sid="Denied" if number == 1 else f"DeniedNo{number}",
             effect="Deny",
             actions=one.actions,
             not_actions=one.not_actions,

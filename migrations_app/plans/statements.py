@@ -64,6 +64,11 @@ def written(told: dict[str, Any]) -> str:
     return json.dumps(told, indent=2, ensure_ascii=True) + "\n"
 
 
+def json_text(value: str) -> str:
+    """A text as JSON, in plain letters."""
+    return json.dumps(value, ensure_ascii=True)
+
+
 def size(statements: Sequence[Statement]) -> int:
     """How many characters AWS counts."""
     return len(_SPACE.sub("", json.dumps(document(statements), separators=(",", ":"))))

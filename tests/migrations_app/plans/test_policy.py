@@ -58,7 +58,7 @@ def test_the_cast_gets_what_it_used_and_its_former_rights_are_counted() -> None:
     assert 0.99 < drafted.dropped_share < 1
     assert [one.sid for one in drafted.statements] == [
         "SeenEcs",
-        "SeenEcs2",
+        "SeenEcsNo2",
         "SeenLambda",
         "SeenS3",
         "RareRoute53",

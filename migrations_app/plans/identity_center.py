@@ -1,0 +1,307 @@
+"""People: from each one's own policies to a few permission sets for all, given to groups. Pure.
+
+Sets that exist come first, where one does; the others are drafted for people who do alike. Who is
+nobody in Identity Center's directory is said with the reason. What is drafted stays within AWS's
+limits (AWS_FACTS: name 32, inline 10,240 characters, 20 managed policies) or says that it cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from inventory.rights import known_actions
+from inventory.rights.escalation import listed
+from migrations_app.plans import alike, policy, statements
+from migrations_app.plans.directory import Directory, DirectoryGroup, Match, match
+from migrations_app.plans.facts import PlanFacts
+from migrations_app.plans.granted import grants
+from migrations_app.plans.permission_sets import Catalogue, Fit, Needs, PermissionSet
+from migrations_app.plans.policy import Policy
+from migrations_app.plans.statements import Statement
+
+LONGEST_NAME = 32
+MOST_MANAGED = 20
+# IAM's own quota of managed policies for one role, unless the account asked for more.
+MANAGED_UNASKED = 10
+_MOST_FITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPlan:
+    """One person: who it is in the directory, what it needs, and the set it gets.
+
+    `fits`: the existing sets compared, the best first. `set_name` is "" for who used nothing.
+    """
+
+    facts: PlanFacts
+    match: Match
+    policy: Policy
+    fits: tuple[Fit, ...]
+    set_name: str
+
+    @property
+    def tightens(self) -> str:
+        """What the person loses that was not used, in a sentence."""
+        return f"{self.policy.words} {self.policy.dropped_share:.0%} of what was granted goes."
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChoice:
+    """The group a set is given to. `id` is "" for one that is to be made, with its `members`."""
+
+    name: str
+    id: str = ""
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetPlan:
+    """One permission set for people who do alike in one account.
+
+    `arn` is "" for a drafted one; then `inline` and `managed` are its policies.
+    """
+
+    name: str
+    account_id: str
+    people: tuple[PersonPlan, ...]
+    group: GroupChoice
+    arn: str = ""
+    inline: tuple[Statement, ...] = ()
+    managed: tuple[tuple[Statement, ...], ...] = ()
+    boundary: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def tightens(self) -> str:
+        """`7 of its 9 people were administrators; together they used 41 actions.`"""
+        number = len(self.people)
+        whole = [one for one in self.people if one.policy.granted >= known_actions.everything()]
+        used = {action for one in self.people for action in one.policy.used}
+        people = f"its {number} people" if number > 1 else "its 1 person"
+        had = f"{len(whole)} of {people} had every action there is; " if whole else ""
+        most = max((one.policy.granted for one in self.people), default=0)
+        return f"{had}they used {len(used):,} of up to {most:,} granted actions."
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """All people in few sets. `unmatched`: who is nobody in the directory; their `match` says why.
+
+    `idle`: people whose evidence calls for no right at all.
+    """
+
+    sets: tuple[SetPlan, ...]
+    people: tuple[PersonPlan, ...]
+
+    @property
+    def unmatched(self) -> tuple[PersonPlan, ...]:
+        return tuple(one for one in self.people if one.match.user is None)
+
+    @property
+    def idle(self) -> tuple[PersonPlan, ...]:
+        return tuple(one for one in self.people if not one.set_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    need: alike.Need
+    match: Match
+    fits: tuple[Fit, ...]
+
+    def plan(self, set_name: str) -> PersonPlan:
+        one = self.need
+        return PersonPlan(one.facts, self.match, one.policy, self.fits[:_MOST_FITS], set_name)
+
+
+def propose(
+    people: Iterable[PlanFacts], existing: Iterable[PermissionSet], directory: Directory
+) -> Proposal:
+    """Permission sets for these people, account by account."""
+    catalogue = Catalogue(existing)
+    taken = set(catalogue.names)
+    ordered = sorted(people, key=lambda one: (one.account_id, one.user_name, one.user_id))
+    persons = [_person(one, catalogue, directory) for one in ordered]
+    sets: list[SetPlan] = []
+    for account_id in dict.fromkeys(one.account_id for one in ordered):
+        mine = [one for one in persons if one.need.facts.account_id == account_id]
+        sets += _existing(mine, account_id, directory)
+        for made in alike.together(one.need for one in mine if _is_drafted(one)):
+            those = [one for one in mine if one.need in made.people]
+            sets.append(_drafted(made, those, account_id, directory, taken))
+    named = {id_of(each.facts): each for one in sets for each in one.people}
+    told = tuple(named.get(id_of(one.need.facts)) or one.plan("") for one in persons)
+    return Proposal(tuple(sets), told)
+
+
+def id_of(facts: PlanFacts) -> tuple[str, str]:
+    """What an IAM user is known by."""
+    return facts.account_id, facts.user_id
+
+
+def _person(facts: PlanFacts, catalogue: Catalogue, directory: Directory) -> _Person:
+    drafted = policy.draft(facts)
+    seen = frozenset(one.lower() for one in drafted.used)
+    kept = known_actions.granted([one.lower() for one in drafted.actions], ())
+    needs = Needs(seen, kept if drafted.actions else frozenset(), grants(facts).actions)
+    found = catalogue.fits(needs) if drafted.actions else ()
+    return _Person(alike.need(facts, drafted), match(facts, directory.users), found)
+
+
+def _best(one: _Person) -> Fit | None:
+    return one.fits[0] if one.fits and not one.fits[0].why_not else None
+
+
+def _is_drafted(one: _Person) -> bool:
+    return _best(one) is None and bool(one.need.policy.actions)
+
+
+def _existing(persons: Sequence[_Person], account_id: str, directory: Directory) -> list[SetPlan]:
+    by_set: dict[tuple[str, str], list[_Person]] = {}
+    for one in persons:
+        if (fit := _best(one)) is not None:
+            by_set.setdefault((fit.name, fit.arn), []).append(one)
+    found = []
+    for (name, arn), those in sorted(by_set.items()):
+        group = _given_already(arn, account_id, those, directory) or _group(
+            name, account_id, those, directory
+        )
+        found.append(
+            SetPlan(
+                name=name,
+                account_id=account_id,
+                people=tuple(one.plan(name) for one in those),
+                group=group,
+                arn=arn,
+                warnings=_nobodies(those),
+            )
+        )
+    return found
+
+
+def _drafted(
+    made: alike.Together,
+    those: Sequence[_Person],
+    account_id: str,
+    directory: Directory,
+    taken: set[str],
+) -> SetPlan:
+    name = _set_name(made, taken)
+    taken.add(name)
+    inline, managed = _policies(made.statements)
+    warnings = [*_too_many(len(managed)), *_nobodies(those)]
+    warnings += dict.fromkeys(each for one in those for each in one.need.policy.warnings)
+    return SetPlan(
+        name=name,
+        account_id=account_id,
+        people=tuple(one.plan(name) for one in those),
+        group=_group(name, account_id, those, directory),
+        inline=inline,
+        managed=managed,
+        boundary=those[0].need.facts.boundary,
+        warnings=tuple(warnings),
+    )
+
+
+def _policies(
+    found: Sequence[Statement],
+) -> tuple[tuple[Statement, ...], tuple[tuple[Statement, ...], ...]]:
+    """What fits inline, and the rest as managed policies of the account."""
+    if statements.size(tuple(found)) <= statements.INLINE:
+        return tuple(found), ()
+    first, *_ = statements.split(found, statements.INLINE)
+    sids = {one.sid for one in first}
+    rest = [one for one in found if one.sid not in sids]
+    if len(rest) + len(first) != len(found):
+        # A single statement was cut, so that it has to be looked at from its start.
+        return (), statements.split(found, statements.MANAGED)
+    return first, statements.split(rest, statements.MANAGED)
+
+
+def _too_many(managed: int) -> list[str]:
+    if managed > MOST_MANAGED:
+        return [f"It takes {managed} managed policies, and a set takes {MOST_MANAGED}. Split it."]
+    if managed > MANAGED_UNASKED:
+        return [
+            f"It takes {managed} managed policies: raise IAM's quota of {MANAGED_UNASKED} for a "
+            "role in the account first."
+        ]
+    return []
+
+
+def _nobodies(those: Sequence[_Person]) -> tuple[str, ...]:
+    return tuple(
+        f"{one.need.name} is not matched: {one.match.why}"
+        for one in those
+        if one.match.user is None
+    )
+
+
+def _set_name(made: alike.Together, taken: set[str]) -> str:
+    """`PaymentsAccess`, `PlatformReadOnly`: by team and by whether anything is written."""
+    teams = {one.facts.team_key or one.facts.team for one in made.people}
+    team = teams.pop() if len(teams) == 1 else "Shared"
+    stem = "".join(part[:1].upper() + part[1:] for part in re.findall("[A-Za-z0-9]+", team))
+    writes = any(one.endswith("writing") for one in made.features)
+    kind = "Access" if writes else "ReadOnly"
+    base = f"{stem or 'Team'}{kind}"
+    if len(base) > LONGEST_NAME - 3:
+        mark = sha256(team.encode("utf-8", "surrogatepass")).hexdigest()[:4]
+        base = f"{stem[: LONGEST_NAME - 7 - len(kind)]}{mark}{kind}"
+    numbered = (base, *(f"{base}{number}" for number in range(2, 1000)))
+    lowered = {one.lower() for one in taken}
+    return next(one for one in numbered if one.lower() not in lowered)
+
+
+def _group(
+    set_name: str, account_id: str, those: Sequence[_Person], directory: Directory
+) -> GroupChoice:
+    """The group whose members are just these people, or one to be made.
+
+    A group with somebody else in it would give that person what nobody asked for.
+    """
+    members = {one.match.user.id for one in those if one.match.user is not None}
+    for group in sorted(directory.groups, key=lambda one: (one.name, one.id)):
+        if members and set(group.members) == members:
+            return _known(group)
+    names = sorted(one.match.user.user_name for one in those if one.match.user is not None)
+    return GroupChoice(f"aws-{account_id}-{set_name}", members=tuple(dict.fromkeys(names)))
+
+
+def _given_already(
+    arn: str, account_id: str, those: Sequence[_Person], directory: Directory
+) -> GroupChoice | None:
+    """A group that has this set in this account already, and all these people in it."""
+    members = {one.match.user.id for one in those if one.match.user is not None}
+    having = {group for set_arn, account, group in directory.assignments
+              if (set_arn, account) == (arn, account_id)}  # fmt: skip
+    for group in sorted(directory.groups, key=lambda one: (one.name, one.id)):
+        if members and group.id in having and members <= set(group.members):
+            return _known(group)
+    return None
+
+
+def _known(group: DirectoryGroup) -> GroupChoice:
+    return GroupChoice(group.name, group.id, group.members)
+
+
+def summary(proposal: Proposal) -> tuple[str, ...]:
+    """The whole in sentences."""
+    number, sets = len(proposal.people), len(proposal.sets)
+    drafted = sum(not one.arn for one in proposal.sets)
+    had_all = sum(one.policy.granted >= known_actions.everything() for one in proposal.people)
+    told = [
+        f"{number} people get {sets} permission sets: {sets - drafted} that exist and {drafted} "
+        "new ones."
+    ]
+    if had_all:
+        told.append(f"{had_all} of them had every action there is.")
+    if proposal.unmatched:
+        names = [one.facts.user_name for one in proposal.unmatched]
+        shown = listed(names) if len(names) < 6 else f"{', '.join(names[:5])} and others"
+        told.append(f"{len(names)} are not matched to anybody in Identity Center: {shown}.")
+    if proposal.idle:
+        told.append(f"{len(proposal.idle)} used nothing that needs a right.")
+    return tuple(told)
