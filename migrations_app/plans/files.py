@@ -126,12 +126,11 @@ def _policy_hcl(facts: PlanFacts, policy: Policy) -> GeneratedFile:
 
 
 def _readme(draft: Draft, facts: PlanFacts, policy: Policy) -> GeneratedFile:
-    dropped = f"{policy.dropped_share:.1%} of what was granted is dropped."
     return page(
         "README.md",
         draft.title,
         "\n".join(plain(line) for line in header(facts)),
-        f"{policy.words} {dropped}",
+        f"{policy.words} {policy.dropped_words}",
         _section("Look at these first", [plain(one) for one in draft.warnings]),
         _section("Wider than what was seen, and why", list(_widened(draft))),
         _section("Also", [plain(one) for one in draft.notes]),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, count
 
 from inventory.rights import known_actions
 from inventory.rights.escalation import listed
@@ -27,6 +28,7 @@ MOST_MANAGED = 20
 # IAM's own quota of managed policies for one role, unless the account asked for more.
 MANAGED_UNASKED = 10
 _MOST_FITS = 5
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class PersonPlan:
     @property
     def tightens(self) -> str:
         """What the person loses that was not used, in a sentence."""
-        return f"{self.policy.words} {self.policy.dropped_share:.0%} of what was granted goes."
+        return f"{self.policy.words} {self.policy.dropped_words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,16 @@ class SetPlan:
 
     @property
     def tightens(self) -> str:
-        """`7 of its 9 people were administrators; together they used 41 actions.`"""
+        """`7 of its 9 people had every action there is. They used 41 of up to 20,455 granted.`"""
         number = len(self.people)
-        whole = [one for one in self.people if one.policy.granted >= known_actions.everything()]
+        whole = sum(one.policy.granted >= known_actions.everything() for one in self.people)
         used = {action for one in self.people for action in one.policy.used}
-        people = f"its {number} people" if number > 1 else "its 1 person"
-        had = f"{len(whole)} of {people} had every action there is; " if whole else ""
         most = max((one.policy.granted for one in self.people), default=0)
-        return f"{had}they used {len(used):,} of up to {most:,} granted actions."
+        if number == 1:
+            had = "Its one person had every action there is. " if whole else ""
+            return f"{had}{self.people[0].policy.words}"
+        had = f"{whole} of its {number} people had every action there is. " if whole else ""
+        return f"{had}They used {len(used):,} of up to {most:,} granted actions."
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,27 +236,33 @@ def _too_many(managed: int) -> list[str]:
 
 
 def _nobodies(those: Sequence[_Person]) -> tuple[str, ...]:
-    return tuple(
-        f"{one.need.name} is not matched: {one.match.why}"
-        for one in those
-        if one.match.user is None
-    )
+    names = [one.need.name for one in those if one.match.user is None]
+    if not names:
+        return ()
+    return (f"Nobody in Identity Center is found for {_few(names)}.",)
+
+
+def _few(names: Sequence[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return listed(names)
+    return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} others"
 
 
 def _set_name(made: alike.Together, taken: set[str]) -> str:
-    """`PaymentsAccess`, `PlatformReadOnly`: by team and by whether anything is written."""
+    """`PaymentsAccess`, `EcsSqsAccess`, `PlatformReadOnly`: by team, else by what is done."""
     teams = {one.facts.team_key or one.facts.team for one in made.people}
-    team = teams.pop() if len(teams) == 1 else "Shared"
-    stem = "".join(part[:1].upper() + part[1:] for part in re.findall("[A-Za-z0-9]+", team))
-    writes = any(one.endswith("writing") for one in made.features)
-    kind = "Access" if writes else "ReadOnly"
+    writing = sorted(one.partition(" ")[0] for one in made.features if one.endswith("writing"))
+    reading = sorted(one.partition(" ")[0] for one in made.features if one.endswith("reading"))
+    about = teams.pop() if len(teams) == 1 else " ".join((writing or reading)[:2])
+    stem = "".join(part[:1].upper() + part[1:] for part in re.findall("[A-Za-z0-9]+", about))
+    kind = "Access" if writing else "ReadOnly"
     base = f"{stem or 'Team'}{kind}"
     if len(base) > LONGEST_NAME - 3:
-        mark = sha256(team.encode("utf-8", "surrogatepass")).hexdigest()[:4]
+        mark = sha256(about.encode("utf-8", "surrogatepass")).hexdigest()[:4]
         base = f"{stem[: LONGEST_NAME - 7 - len(kind)]}{mark}{kind}"
-    numbered = (base, *(f"{base}{number}" for number in range(2, 1000)))
     lowered = {one.lower() for one in taken}
-    return next(one for one in numbered if one.lower() not in lowered)
+    numbered = (f"{base}{number}" for number in count(2))
+    return next(one for one in chain([base], numbered) if one.lower() not in lowered)
 
 
 def _group(
@@ -300,8 +310,7 @@ def summary(proposal: Proposal) -> tuple[str, ...]:
         told.append(f"{had_all} of them had every action there is.")
     if proposal.unmatched:
         names = [one.facts.user_name for one in proposal.unmatched]
-        shown = listed(names) if len(names) < 6 else f"{', '.join(names[:5])} and others"
-        told.append(f"{len(names)} are not matched to anybody in Identity Center: {shown}.")
+        told.append(f"Nobody in Identity Center is found for {len(names)}: {_few(names)}.")
     if proposal.idle:
         told.append(f"{len(proposal.idle)} used nothing that needs a right.")
     return tuple(told)

@@ -29,7 +29,7 @@ def draft(one: SetPlan, person: PersonPlan) -> Draft:
         target=TARGET,
         title=f"{one.name} for {facts.user_name}",
         files=(
-            *_set_files(one, facts),
+            *_set_files(one),
             _test(one, person),
             _roll_back(one, facts),
             _pull_request(one),
@@ -58,14 +58,14 @@ def _notes(one: SetPlan, person: PersonPlan) -> Iterator[str]:
         yield "On which resources that set allows it, and under which conditions, was not weighed."
 
 
-def _set_files(one: SetPlan, facts: PlanFacts) -> Iterator[GeneratedFile]:
-    head = [*header(facts)[1:], one.tightens]
+def _set_files(one: SetPlan) -> Iterator[GeneratedFile]:
+    head = [*header(one.people[0].facts)[1:], one.tightens]
     yield GeneratedFile("main.tf", hcl.document(_terraform(one), head), "hcl")
     if one.inline:
         yield _json("inline-policy.json", one.inline)
     for number, part in enumerate(one.managed, start=1):
         yield _json(f"managed-policy-{number}.json", part)
-    yield GeneratedFile("create.sh", _script(one, facts), "shell")
+    yield GeneratedFile("create.sh", _script(one), "shell")
 
 
 def _json(path: str, part: tuple[statements.Statement, ...]) -> GeneratedFile:
@@ -169,9 +169,9 @@ def _description(one: SetPlan) -> str:
     return f"Replaces {number} IAM user{'' if number == 1 else 's'} of account {one.account_id}."
 
 
-def _script(one: SetPlan, facts: PlanFacts) -> str:
+def _script(one: SetPlan) -> str:
     """The same with the AWS CLI, run with the rights of Identity Center's account."""
-    head = ["#!/usr/bin/env bash", *(hcl.comment(line) for line in header(facts)[1:])]
+    head = ["#!/usr/bin/env bash", *(hcl.comment(line) for line in header(one.people[0].facts)[1:])]
     head += ["# Run it in the folder of the JSON files, in Identity Center's own account."]
     lines = [*head, "set -euo pipefail", "", *_found(one)]
     lines += _made(one) if not one.arn else [f"set={quote(one.arn)}"]
@@ -286,7 +286,7 @@ def _pull_request(one: SetPlan) -> GeneratedFile:
     ]
     return page(
         "PULL-REQUEST.md",
-        f"Give {len(one.people)} people {one.name} instead of IAM users",
+        f"Give {one.name} instead of IAM users",
         plain(one.tightens),
         bullets(people),
         f"Given to the group {code(one.group.name)}"

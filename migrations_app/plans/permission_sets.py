@@ -98,58 +98,67 @@ class Fit:
         return " ".join(told)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An existing set with what it allows, measured once for all people."""
+
+    one: PermissionSet
+    actions: frozenset[str]
+    writing: frozenset[str]
+    administers: bool
+
+
 class Catalogue:
-    """The existing sets with what they allow, measured once for all people."""
+    """The existing sets, to compare people with."""
 
     def __init__(self, existing: Iterable[PermissionSet]) -> None:
         ordered = sorted(existing, key=lambda one: (one.name, one.arn))
-        self._sets = [(one, one.actions, one.administers) for one in ordered]
+        self._sets = [
+            _Known(one, actions := one.actions, _writing(actions), one.administers)
+            for one in ordered
+        ]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(one.name for one, _, _ in self._sets)
+        return tuple(known.one.name for known in self._sets)
 
     def fits(self, needs: Needs) -> tuple[Fit, ...]:
         """All sets, those that would do first, the tightest of them first."""
-        found = [_fit(one, actions, admin, needs) for one, actions, admin in self._sets]
-        return tuple(sorted(found, key=_place))
+        enough = max(_FEW, len(_writing(needs.before)) // 2)
+        return tuple(sorted((_fit(one, needs, enough) for one in self._sets), key=_place))
 
 
 def _place(fit: Fit) -> tuple[bool, int, int, int, str]:
     return bool(fit.why_not), len(fit.missing), fit.more_writing, fit.more, fit.name
 
 
-def _fit(one: PermissionSet, actions: frozenset[str], admin: bool, needs: Needs) -> Fit:
-    missing = tuple(sorted(known_actions.spelled(each) for each in needs.seen - actions))
-    more = actions - needs.kept
-    writing = _writing(more)
+def _fit(known: _Known, needs: Needs, enough: int) -> Fit:
+    missing = tuple(sorted(known_actions.spelled(each) for each in needs.seen - known.actions))
+    writing = known.writing - needs.kept
     return Fit(
-        name=one.name,
-        arn=one.arn,
+        name=known.one.name,
+        arn=known.one.arn,
         missing=missing,
-        unproven=len(needs.kept - needs.seen - actions),
-        more=len(more),
+        unproven=len(needs.kept - needs.seen - known.actions),
+        more=len(known.actions - needs.kept),
         more_writing=len(writing),
-        why_not=_why_not(one, missing, writing, admin, needs),
+        why_not=_why_not(known, missing, writing, needs, enough),
     )
 
 
 def _why_not(
-    one: PermissionSet,
-    missing: tuple[str, ...],
-    writing: frozenset[str],
-    admin: bool,
-    needs: Needs,
+    known: _Known, missing: tuple[str, ...], writing: frozenset[str], needs: Needs, enough: int
 ) -> str:
-    if one.unread:
-        return f"{one.unread[0].words} of it could not be read."
+    if known.one.unread:
+        return f"A {known.one.unread[0].words} of it could not be read."
     if missing:
-        return f"It lacks {len(missing)} actions that were used."
-    if admin:
+        number = len(missing)
+        return f"It lacks {number} action{' that was' if number == 1 else 's that were'} used."
+    if known.administers:
         return "It makes an administrator."
     if writing - needs.before:
         return "It allows writing that was not allowed before."
-    if len(writing) > max(_FEW, len(_writing(needs.before)) // 2):
+    if len(writing) > enough:
         return "It keeps most of the writing that is not needed."
     return ""
 

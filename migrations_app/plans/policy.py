@@ -7,6 +7,7 @@ Everything that is left out, widened or dangerous is said, never silently droppe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,8 +33,7 @@ SEEN, RARE, GUESSED = "Seen", "Rare", "Guessed"
 class Policy:
     """`used`: the actions that events show, as AWS spells them. `granted`: how many there were.
 
-    `left_out`: in the old policies and not here. `powerful`: whether it can lead to administrator
-    rights; the ways are among the warnings.
+    `powerful`: whether it can lead to administrator rights; the ways are among the warnings.
     """
 
     statements: tuple[Statement, ...]
@@ -77,6 +77,13 @@ class Policy:
         """What share of the granted actions the new policy does not allow, from 0 to 1."""
         kept = known_actions.granted([one.lower() for one in self.actions], ())
         return 1 - len(kept) / self.granted if self.granted and self.actions else 1.0
+
+    @property
+    def dropped_words(self) -> str:
+        """`99.8 % of what was granted is dropped.`; all of it only if it is all."""
+        share = self.dropped_share
+        shown = "All" if share == 1 else f"{math.floor(share * 1000) / 10:g} %"
+        return f"{shown} of what was granted is dropped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +256,8 @@ def _unread(facts: PlanFacts) -> Iterator[str]:
         )
     if facts.boundary:
         yield (
-            f"The user was held within the boundary {facts.boundary}. Attach it to the new role "
-            "too: it is not part of this policy."
+            f"The user was held within the boundary {facts.boundary}. It has to hold the new role "
+            "too: it is no part of this policy."
         )
 
 

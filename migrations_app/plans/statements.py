@@ -94,11 +94,25 @@ def _pieces(statement: Statement, limit: int) -> Iterator[Statement]:
     if size((statement,)) <= limit:
         yield statement
         return
-    for name in ("actions", "resources"):
-        values: tuple[str, ...] = getattr(statement, name)
-        if len(values) > 1:
-            for number, half in enumerate((values[: len(values) // 2], values[len(values) // 2 :])):
-                sid = f"{statement.sid}{'ab'[number]}"
-                yield from _pieces(replace(statement, sid=sid, **{name: half}), limit)
-            return
-    yield statement
+    cut = _halves(statement)
+    if cut is None:
+        yield statement
+        return
+    for half in cut:
+        yield from _pieces(half, limit)
+
+
+def _halves(statement: Statement) -> tuple[Statement, Statement] | None:
+    """The statement in two that together say the same; None if it cannot be cut."""
+    one, other = (replace(statement, sid=f"{statement.sid}{each}") for each in "ab")
+    if (half := len(statement.actions) // 2) > 0:
+        return (
+            replace(one, actions=statement.actions[:half]),
+            replace(other, actions=statement.actions[half:]),
+        )
+    if (half := len(statement.resources) // 2) > 0:
+        return (
+            replace(one, resources=statement.resources[:half]),
+            replace(other, resources=statement.resources[half:]),
+        )
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 from migrations_app.plans.facts import Condition, Granted, Origin, PlanFacts, Unlogged, Used
 
@@ -34,8 +35,10 @@ def test_the_same_facts_in_another_order_are_the_same_facts() -> None:
     names = ("tags", "granted", "used", "unlogged", "key_ids")
     random = Random(1)
     for _ in range(20):
-        shuffled = {name: random.sample(getattr(facts, name), 2) for name in names}
-        again = replace(facts, **{name: tuple(one) for name, one in shuffled.items()})
+        shuffled: dict[str, Any] = {
+            name: tuple(random.sample(getattr(facts, name), 2)) for name in names
+        }
+        again = replace(facts, **shuffled)
         assert again == facts
         assert repr(again) == repr(facts)
     assert region.values == ("eu-central-1", "eu-west-1")

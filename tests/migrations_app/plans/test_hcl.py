@@ -23,7 +23,7 @@ VALUE = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY, inner, max_size=3),
     max_leaves=6,
 )
-EXAMPLE = [
+EXAMPLE: list[hcl.Item] = [
     Block("terraform", (), (Attribute("required_version", ">= 1.7"),)),
     Comment("Why it is here."),
     resource(

@@ -59,7 +59,7 @@ def test_an_existing_set_that_does_comes_first_with_what_it_allows_more() -> Non
     ("document", "why"),
     [
         (ADMIN, "It makes an administrator."),
-        (allow("ecs:Describe*"), "It lacks 1 actions that were used."),
+        (allow("ecs:Describe*"), "It lacks 1 action that was used."),
         (
             {"Statement": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}},
             "It keeps most of the writing that is not needed.",
@@ -93,7 +93,9 @@ def test_people_who_do_alike_share_one_set_and_others_do_not() -> None:
     )
     shared = {tuple(p.facts.user_name for p in one.people) for one in proposal.sets}
     assert shared == {("a", "b", "d"), ("c",)}
-    assert proposal.sets[0].tightens.startswith("3 of its 3 people had every action there is;")
+    assert proposal.sets[0].tightens.startswith(
+        "3 of its 3 people had every action there is. They used 2"
+    )
 
 
 def test_nobody_gains_by_sharing() -> None:
@@ -145,8 +147,9 @@ def test_a_group_that_has_the_existing_set_already_stays() -> None:
 def test_who_is_nobody_is_said_and_still_gets_a_plan() -> None:
     proposal = propose([human("ghost", *ECS)], [], Directory((NINA,)))
     assert [one.facts.user_name for one in proposal.unmatched] == ["ghost"]
-    assert proposal.sets[0].warnings[0].startswith("ghost is not matched: Nobody there")
-    assert "not matched to anybody" in " ".join(summary(proposal))
+    assert proposal.sets[0].warnings[0].startswith("Nobody in Identity Center is found for ghost")
+    assert proposal.unmatched[0].match.why.startswith("Nobody there has its e-mail")
+    assert "is found for 1: ghost." in " ".join(summary(proposal))
 
 
 def test_who_used_nothing_gets_no_set() -> None:
