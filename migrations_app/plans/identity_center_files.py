@@ -49,6 +49,13 @@ def _warnings(one: SetPlan, person: PersonPlan) -> tuple[str, ...]:
 
 def _notes(one: SetPlan, person: PersonPlan) -> Iterator[str]:
     yield one.tightens
+    allowed = {each for part in (one.inline, *one.managed) for each in _allowed(part)}
+    if more := allowed - set(person.policy.actions):
+        yield (
+            f"The set is shared by {len(one.people)} people and allows {len(more)} "
+            f"action{'' if len(more) == 1 else 's'} that this one does not need. Nothing of it "
+            "was not allowed before."
+        )
     if person.match.user is not None:
         user = person.match.user
         yield f"In Identity Center this is {user.words} ({user.user_name}). {person.match.why}"
@@ -56,6 +63,12 @@ def _notes(one: SetPlan, person: PersonPlan) -> Iterator[str]:
         yield f"{fit.name}: {fit.why_not or 'It would do.'} {fit.words}"
     if one.arn:
         yield "On which resources that set allows it, and under which conditions, was not weighed."
+
+
+def _allowed(part: tuple[statements.Statement, ...]) -> Iterator[str]:
+    for one in part:
+        if one.effect == "Allow":
+            yield from one.actions
 
 
 def _set_files(one: SetPlan) -> Iterator[GeneratedFile]:

@@ -20,8 +20,8 @@ from tests.hcl_text import formatted, meant
 # AWS takes any letter but controls in a tag; a policy's name is narrower, and a document is JSON.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 TWISTED = st.text(st.sampled_from('$%{}"\\\n\r\t~#/*<-POLICY\u202e\u2028é'), max_size=24)
-# python-hcl2 takes an escaped directive for one that begins; those are met one by one below.
-ANY = (TEXT | TWISTED).filter(lambda text: "%{" not in text)
+# python-hcl2 takes an escaped template for one that begins; those are met one by one below.
+ANY = (TEXT | TWISTED).filter(lambda text: "%{" not in text and "${" not in text)
 
 
 def document_of(heredoc: str) -> Any:

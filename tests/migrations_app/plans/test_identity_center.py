@@ -206,6 +206,17 @@ def test_the_files_are_read_by_real_parsers_and_left_by_the_formatter() -> None:
                                   "ecs:DescribeServices", "ecs:UpdateService")  # fmt: skip
 
 
+def test_what_somebody_gets_only_because_a_set_is_shared_is_said() -> None:
+    one = the_set([human("a", *ECS), human("b", ECS[0])])
+    notes = {each.facts.user_name: made.draft(one, each).notes for each in one.people}
+    shared = "The set is shared by 2 people and allows 1 action that this one does not need."
+    assert any(note.startswith(shared) for note in notes["b"])
+    assert not any(note.startswith("The set is shared") for note in notes["a"])
+    files = [made.draft(one, each).files for each in one.people]
+    main = [next(file for file in each if file.path == "main.tf") for each in files]
+    assert main[0] == main[1]
+
+
 def test_an_existing_set_is_only_given() -> None:
     tight = existing("Deployer", allow("ecs:Update*", "ecs:Describe*"))
     one = the_set([human("nina", *ECS)], [tight])

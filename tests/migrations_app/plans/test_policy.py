@@ -182,6 +182,13 @@ def test_where_another_statement_asks_for_nothing_neither_does_the_new_one() -> 
     assert (one.conditions, one.resources) == ((), (SERVICE,))
 
 
+def test_without_a_named_resource_the_statement_without_a_condition_is_enough() -> None:
+    drafted = used_by(
+        allow("ecs:*", Condition=REGION), allow("ecs:*"), calls=(call("ecs", "UpdateService"),)
+    )
+    assert [one.conditions for one in drafted.statements] == [()]
+
+
 def test_two_statements_for_two_resources_keep_each_its_condition() -> None:
     other = SERVICE + "-2"
     drafted = used_by(
