@@ -1,0 +1,148 @@
+"""What real parsers make of generated files: Terraform, shell, JSON, YAML and Python."""
+
+from __future__ import annotations
+
+import json
+import py_compile
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import hcl2
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from migrations_app.plans.facts import Draft, GeneratedFile
+
+_TERRAFORM = shutil.which("terraform")
+_ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-f]{4}|U[0-9a-f]{8})|([$%])\2\{')
+
+# Names as bad as they come. python-hcl2 takes an escaped template for one that begins, so those
+# are met one by one, by Terraform's own parser.
+NAMES = (
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+    | st.text(st.sampled_from("$%{}\"'\\\n`;#()*<>&|!: -\u202e\u2028"), max_size=20)
+).filter(lambda text: "${" not in text and "%{" not in text)
+TEMPLATES = ('${file("/etc/passwd")}', "%{ for x in y }", "$${already}", "\\${x}", "$%{")
+
+
+def check(files: tuple[GeneratedFile, ...]) -> None:
+    """Every file is what it says it is, and none is there twice."""
+    assert len({one.path for one in files}) == len(files)
+    for one in files:
+        assert re.fullmatch(r"[A-Za-z0-9._/-]+", one.path)
+        assert ".." not in one.path
+        assert one.text.endswith("\n")
+        _CHECKS[one.language](one.text)
+
+
+def file(draft: Draft, path: str) -> str:
+    return next(one.text for one in draft.files if one.path == path)
+
+
+def hcl(text: str) -> dict[str, dict[str, Any]]:
+    """By `type.name` (or `data.type.name`), the attributes of each block, as python-hcl2 reads."""
+    told = hcl2.loads(text)
+    found: dict[str, dict[str, Any]] = {}
+    for kind, prefix in (("resource", ""), ("data", "data.")):
+        for block in told.get(kind, []):
+            for type_, named in block.items():
+                for name, body in named.items():
+                    key = f"{prefix}{type_}.{name}".replace('"', "")
+                    assert key not in found
+                    found[key] = body
+    return found
+
+
+def meant(literal: str) -> str:
+    """What Terraform makes of a quoted literal; a template in it is an error."""
+    assert literal[0] == literal[-1] == '"'
+    assert not re.search(r"(?<![$%])[$%](?:[$%]{2})*\{", literal)
+
+    def one(found: re.Match[str]) -> str:
+        if found[2]:
+            return f"{found[2]}{{"
+        named = {"n": "\n", "r": "\r", "t": "\t"}
+        return named.get(found[1]) or (
+            found[1] if len(found[1]) == 1 else chr(int(found[1][1:], 16))
+        )
+
+    return _ESCAPE.sub(one, literal[1:-1])
+
+
+def policy(heredoc: str) -> Any:
+    """The JSON document in a heredoc."""
+    lines = heredoc.strip('"').split("\n")
+    assert (lines[0], lines[-1].strip()) == ("<<-POLICY", "POLICY")
+    inside = "\n".join(lines[1:-1])
+    assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", inside)
+    return json.loads(inside.replace("$${", "${").replace("%%{", "%{"))
+
+
+def calls(script: str, answers: str = "") -> list[list[str]]:
+    """The AWS commands that a script runs, by their words: bash runs it with an `aws` that notes.
+
+    `answers`: what that `aws` prints.
+    """
+    noting = """aws() { printf '%s\\0' "$@" >&3; printf '\\1' >&3; printf '%s' "$ANSWERS"; }"""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "calls"
+        (Path(folder) / "run.sh").write_text(f"{noting}\n{script}", encoding="utf-8")
+        done = subprocess.run(
+            ["bash", "-c", "exec 3>calls; . ./run.sh"],
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin", "ANSWERS": answers},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        noted = told.read_text(encoding="utf-8")
+    return [one.split("\0")[:-1] for one in noted.split("\1") if one]
+
+
+def formatted(text: str) -> str:
+    """As `terraform fmt` leaves it, where there is a binary."""
+    if _TERRAFORM is None:
+        return text
+    done = subprocess.run(
+        [_TERRAFORM, "fmt", "-"], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + text
+    return done.stdout
+
+
+def _hcl(text: str) -> None:
+    hcl(text)
+    assert formatted(text) == text
+
+
+def _shell(text: str) -> None:
+    done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _python(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "function.py"
+        path.write_text(text, encoding="utf-8")
+        py_compile.compile(str(path), str(path.with_suffix(".pyc")), doraise=True)
+
+
+def _markdown(text: str) -> None:
+    assert "<script" not in text.lower()
+
+
+_CHECKS = {
+    "hcl": _hcl,
+    "shell": _shell,
+    "json": json.loads,
+    "yaml": lambda text: YAML(typ="safe", pure=True).load(text),
+    "python": _python,
+    "markdown": _markdown,
+    "html": _markdown,
+    "text": lambda text: None,
+    "diff": lambda text: None,
+}
