@@ -260,9 +260,9 @@ def _configure(lines: Lines, step: Step, role: Role) -> None:
         lines.replace(uses.value.start_mark.line, new)
     first = entries(given.value)[0]
     margin = " " * first.column
-    told = [f"{margin}role-to-assume: {_scalar(role.arn)}"]
+    told = [f"{margin}role-to-assume: {scalar(role.arn)}"]
     if entry(given.value, "aws-region") is None:
-        told.append(f"{margin}aws-region: {_scalar(role.region)}")
+        told.append(f"{margin}aws-region: {scalar(role.region)}")
     if not step.inputs:
         lines.insert(first.line, *told)
         return
@@ -297,7 +297,7 @@ def _add_step(lines: Lines, found: Found, job: Job, role: Role, before: int) -> 
         f"{dash}name: {STEP_NAME}",
         f"{inner}uses: {ACTION}@v{VERSION}",
         f"{inner}with:",
-        f"{inner}  role-to-assume: {_scalar(role.arn)}",
+        f"{inner}  role-to-assume: {scalar(role.arn)}",
         f"{inner}  aws-region: {_region(found, job, job.steps[before], role)}",
     ]
     at = lines.above_comments(at)
@@ -319,11 +319,11 @@ def _region(found: Found, job: Job, step: Step, role: Role) -> str:
         for name in _REGIONS:
             held = entry(value(node, "env"), name)
             if held is not None and held.one_line and held.text:
-                return _scalar(held.text)
-    return _scalar(role.region)
+                return scalar(held.text)
+    return scalar(role.region)
 
 
-def _scalar(text: str) -> str:
+def scalar(text: str) -> str:
     """A text as a YAML scalar; quoted where it is more than plain signs."""
     if _PLAIN.fullmatch(text) and not re.fullmatch(r"[\d.:_]+|(?i:true|false|null|yes|no)", text):
         return text
