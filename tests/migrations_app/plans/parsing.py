@@ -13,6 +13,7 @@ from typing import Any
 
 import hcl2
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from migrations_app.plans.facts import Draft, GeneratedFile
@@ -24,7 +25,8 @@ _ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-f]{4}|U[0-9a-f]{8})|([$%])\2\{')
 # are met one by one, by Terraform's own parser.
 NAMES = (
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
-    | st.text(st.sampled_from("$%{}\"'\\\n`;#()*<>&|!: -\u202e\u2028"), max_size=20)
+    | st.sampled_from(["<script>alert(1)</script>", "](javascript:x)", "``` \n# x", "![x](y)"])
+    | st.text(st.sampled_from("[]$%{}\"'\\\n`;#()*<>&|!: -\u202e\u2028"), max_size=20)
 ).filter(lambda text: "${" not in text and "%{" not in text)
 TEMPLATES = ('${file("/etc/passwd")}', "%{ for x in y }", "$${already}", "\\${x}", "$%{")
 
@@ -132,7 +134,11 @@ def _python(text: str) -> None:
 
 
 def _markdown(text: str) -> None:
-    assert "<script" not in text.lower()
+    """No name became a link, an image or HTML, and none ended the code it stands in."""
+    tokens = [one for block in MarkdownIt().parse(text) for one in (block, *(block.children or ()))]
+    kinds = {one.type for one in tokens}
+    assert not kinds & {"html_block", "html_inline", "link_open", "image", "blockquote_open"}
+    assert sum(one.type == "heading_open" and one.tag == "h1" for one in tokens) == 1
 
 
 _CHECKS = {
@@ -142,7 +148,6 @@ _CHECKS = {
     "yaml": lambda text: YAML(typ="safe", pure=True).load(text),
     "python": _python,
     "markdown": _markdown,
-    "html": _markdown,
     "text": lambda text: None,
     "diff": lambda text: None,
 }
