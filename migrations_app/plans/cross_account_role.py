@@ -13,8 +13,8 @@ from shlex import quote
 
 from migrations_app.plans import role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
+from migrations_app.plans.policy import Policy
 from migrations_app.plans.prose import bullets, code, fenced, page, steps
-from migrations_app.plans.role import Document
 
 TARGET = "cross-account-role"
 _ACCOUNT = re.compile(r"\d{12}")
@@ -36,20 +36,21 @@ class Choices:
     session_seconds: int = 3600
 
 
-def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) -> Draft:
+def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> Draft:
     """The role, or the questions to the vendor."""
     chosen = choices or Choices()
     name = role.name_for("vendor-", facts.user_name)
     title = f"{chosen.vendor or 'The vendor'} assumes {name}"
     missing = tuple(_missing(facts, chosen))
     if missing:
-        return Draft(TARGET, title, (_questions(facts, name, missing),), warnings=missing)
+        asked = [_questions(facts, name, missing)]
+        return role.drafted(TARGET, title, asked, policy, warnings=missing)
     exact = {"StringEquals": {"sts:ExternalId": chosen.external_id}}
     principal = f"arn:{facts.partition}:iam::{chosen.vendor_account}:{_who(chosen)}"
     held = role.Role(
         name,
         role.trusting({"AWS": principal}, exact, "sts:AssumeRole"),
-        policy,
+        policy.statements,
         role.description(facts, "Assumed by a vendor"),
         facts.user_id,
         chosen.session_seconds,
@@ -63,7 +64,8 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
         _roll_back(facts, held),
         _pull_request(facts, held, chosen, principal),
     ]
-    return Draft(TARGET, title, tuple(files), _notes(chosen), held.warnings)
+    notes = _notes(chosen)
+    return role.drafted(TARGET, title, files, policy, notes=notes, warnings=held.warnings)
 
 
 def _who(chosen: Choices) -> str:

@@ -14,8 +14,8 @@ from shlex import quote
 
 from migrations_app.plans import hcl, role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
+from migrations_app.plans.policy import Policy
 from migrations_app.plans.prose import code, fenced, header, page, steps
-from migrations_app.plans.role import Document
 from migrations_app.plans.workflow import scalar
 
 TARGET = "eks"
@@ -39,14 +39,14 @@ class Choices:
     provider_exists: bool = False
 
 
-def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) -> Draft:
+def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> Draft:
     """Role and association, or what has to be known first."""
     chosen = choices or Choices()
     name = role.name_for("eks-", facts.user_name)
     title = f"A service account in Kubernetes gets {name}"
     missing = tuple(_missing(chosen))
     if missing:
-        return Draft(TARGET, title, (_unknown(facts, missing),), warnings=missing)
+        return role.drafted(TARGET, title, [_unknown(facts, missing)], policy, warnings=missing)
     held = _irsa(facts, policy, chosen, name) if chosen.irsa else _pods(facts, policy, name, chosen)
     files = [
         *role.documents(held),
@@ -55,7 +55,8 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
         _roll_back(facts, held, chosen),
         _pull_request(facts, held, chosen),
     ]
-    return Draft(TARGET, title, tuple(files), (_KEY_WINS,), held.warnings)
+    warnings = (_KEY_WINS, *held.warnings)
+    return role.drafted(TARGET, title, files, policy, warnings=warnings)
 
 
 _KEY_WINS = (
@@ -75,7 +76,7 @@ def _missing(chosen: Choices) -> Iterator[str]:
         yield "The cluster's OIDC issuer is not known."
 
 
-def _pods(facts: PlanFacts, policy: Document, name: str, chosen: Choices) -> role.Role:
+def _pods(facts: PlanFacts, policy: Policy, name: str, chosen: Choices) -> role.Role:
     exact = {
         "StringEquals": {
             "aws:RequestTag/kubernetes-namespace": chosen.namespace,
@@ -85,10 +86,10 @@ def _pods(facts: PlanFacts, policy: Document, name: str, chosen: Choices) -> rol
     service = {"Service": "pods.eks.amazonaws.com"}
     trust = role.trusting(service, exact, "sts:AssumeRole", "sts:TagSession")
     about = role.description(facts, "Assumed by pods through EKS Pod Identity")
-    return role.Role(name, trust, policy, about, facts.user_id)
+    return role.Role(name, trust, policy.statements, about, facts.user_id)
 
 
-def _irsa(facts: PlanFacts, policy: Document, chosen: Choices, name: str) -> role.Role:
+def _irsa(facts: PlanFacts, policy: Policy, chosen: Choices, name: str) -> role.Role:
     issuer = chosen.issuer.removeprefix("https://")
     subject = f"system:serviceaccount:{chosen.namespace}:{chosen.service_account}"
     exact = {"StringEquals": {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": subject}}
@@ -96,7 +97,7 @@ def _irsa(facts: PlanFacts, policy: Document, chosen: Choices, name: str) -> rol
     trust = role.trusting(principal, exact, "sts:AssumeRoleWithWebIdentity")
     needs = () if chosen.provider_exists else ("aws_iam_openid_connect_provider.cluster",)
     about = role.description(facts, "Assumed by pods through IRSA")
-    return role.Role(name, trust, policy, about, facts.user_id, needs=needs)
+    return role.Role(name, trust, policy.statements, about, facts.user_id, needs=needs)
 
 
 def _provider_arn(facts: PlanFacts, chosen: Choices) -> str:

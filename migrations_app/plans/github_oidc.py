@@ -14,8 +14,8 @@ from shlex import quote
 
 from migrations_app.plans import hcl, role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts, Repository
+from migrations_app.plans.policy import Policy
 from migrations_app.plans.prose import bullets, code, fenced, header, page, steps
-from migrations_app.plans.role import Document
 from migrations_app.plans.workflow import VERSION, Role, Workflow, change, scalar
 from migrations_app.plans.workflow_keys import ACTION
 
@@ -38,7 +38,7 @@ class Choices:
     secrets: tuple[str, ...] = ()
 
 
-def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) -> Draft:
+def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> Draft:
     """Provider, role and changed workflows; only words where nobody knows who may assume it."""
     chosen = choices or Choices()
     repositories = tuple(sorted(chosen.repositories or facts.repositories))
@@ -46,7 +46,7 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
     name = role.name_for("github-", facts.user_name)
     title = f"GitHub Actions assumes {name}"
     if not trusted:
-        return Draft(TARGET, title, (_unknown(repositories),), warnings=(_UNKNOWN,))
+        return role.drafted(TARGET, title, [_unknown(repositories)], policy, warnings=[_UNKNOWN])
     held = _role(facts, policy, chosen, name, trusted)
     changed = _changed(facts, chosen, repositories, name)
     secrets = tuple(sorted({secret for one in changed for secret in one.secrets}))
@@ -61,9 +61,9 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
         _pull_request(facts, held, trusted, changed),
         _afterwards(repositories, secrets or chosen.secrets),
     ]
-    return Draft(
-        TARGET, title, tuple(files), _notes(repositories), (*held.warnings, *_left(changed))
-    )
+    warnings = (*held.warnings, *_left(changed))
+    notes = _notes(repositories)
+    return role.drafted(TARGET, title, files, policy, notes=notes, warnings=warnings)
 
 
 def subjects(repositories: tuple[Repository, ...]) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ _UNKNOWN = "No repository with a branch or an environment is known, so nobody ca
 
 
 def _role(
-    facts: PlanFacts, policy: Document, chosen: Choices, name: str, trusted: tuple[str, ...]
+    facts: PlanFacts, policy: Policy, chosen: Choices, name: str, trusted: tuple[str, ...]
 ) -> role.Role:
     subs: str | list[str] = trusted[0] if len(trusted) == 1 else list(trusted)
     exact = {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": subs}}
@@ -96,7 +96,7 @@ def _role(
     return role.Role(
         name,
         role.trusting(principal, exact, "sts:AssumeRoleWithWebIdentity"),
-        policy,
+        policy.statements,
         role.description(facts, "Assumed by GitHub Actions"),
         facts.user_id,
         needs=() if chosen.provider_exists else ("aws_iam_openid_connect_provider.github",),

@@ -12,8 +12,8 @@ from shlex import quote
 
 from migrations_app.plans import hcl, role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
+from migrations_app.plans.policy import Policy
 from migrations_app.plans.prose import code, fenced, header, one_line, page, steps
-from migrations_app.plans.role import Document
 
 TARGET = "instance-profile"
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
@@ -28,14 +28,14 @@ class Choices:
     region: str = "us-east-1"
 
 
-def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) -> Draft:
+def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> Draft:
     """Role, instance profile, and how to find the key that would win over both."""
     chosen = choices or Choices()
     name = role.name_for("ec2-", facts.user_name)
     service = "ec2.amazonaws.com.cn" if facts.partition == "aws-cn" else "ec2.amazonaws.com"
     trust = role.trusting({"Service": service}, {}, "sts:AssumeRole")
     about = role.description(facts, "Assumed by EC2 instances")
-    held = role.Role(name, trust, policy, about, facts.user_id)
+    held = role.Role(name, trust, policy.statements, about, facts.user_id)
     instances = tuple(sorted({one for one in chosen.instances if _INSTANCE.fullmatch(one)}))
     files = [
         role.terraform(facts, held, after=[_profile(held)]),
@@ -53,7 +53,8 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
     elif notes:
         notes = ("Which instances run it is not known.",)
     title = f"EC2 instances get {name}"
-    return Draft(TARGET, title, tuple(files), notes, (_KEY_WINS, *held.warnings))
+    warnings = (_KEY_WINS, *held.warnings)
+    return role.drafted(TARGET, title, files, policy, notes=notes, warnings=warnings)
 
 
 _KEY_WINS = (

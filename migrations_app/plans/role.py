@@ -6,7 +6,6 @@ stands here. A policy that is too long for one inline policy becomes several man
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,15 +13,14 @@ from hashlib import sha256
 from shlex import quote
 from typing import Any
 
-from migrations_app.plans import hcl
-from migrations_app.plans.facts import GeneratedFile, PlanFacts
+from migrations_app.plans import hcl, policy_hcl, statements
+from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
+from migrations_app.plans.policy import Policy
 from migrations_app.plans.prose import header, one_line
+from migrations_app.plans.statements import INLINE, MANAGED, Statement
 
 Document = Mapping[str, Any]
 
-# Signs other than white space: all inline policies of a role together, and one managed policy.
-INLINE_SIZE = 10_240
-MANAGED_SIZE = 6_144
 MANAGED_AT_MOST = 10
 _LONGEST_NAME = 64
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9+=,.@_-]+")
@@ -31,16 +29,15 @@ _NOT_IN_DESCRIPTIONS = re.compile(r"[^ -~\xa1-\xff]")
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to be made. `policy` may be empty: then it may do nothing yet."""
+    """A role to be made. Without statements it may do nothing yet."""
 
     name: str
     trust: Document
-    policy: Document
+    statements: tuple[Statement, ...]
     description: str
     user_id: str = ""
     session_seconds: int = 3600
     needs: tuple[str, ...] = ()  # what Terraform makes first
-    remarks: tuple[str, ...] = ()  # why the policy is wider than what was seen
 
     @property
     def label(self) -> str:
@@ -48,25 +45,50 @@ class Role:
         return hcl.name_of(self.name)
 
     @property
-    def parts(self) -> tuple[Document, ...]:
-        """The policy as one inline document, or as the managed ones it has to be cut into."""
-        return _cut(self.policy)
+    def inline(self) -> bool:
+        """Whether its policy fits into one inline policy."""
+        return statements.size(self.statements) <= INLINE
 
     @property
-    def inline(self) -> bool:
-        return len(self.parts) == 1 and size(self.policy) <= INLINE_SIZE
+    def parts(self) -> tuple[tuple[Statement, ...], ...]:
+        """The policy whole where it is inline, else as managed policies; none where it is empty."""
+        if self.inline:
+            return (self.statements,) if self.statements else ()
+        return statements.split(self.statements, MANAGED)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What would be refused by AWS."""
+        """What would be refused by AWS, or is of no use."""
         found = []
-        if not statements(self.policy):
+        if not self.statements:
             found.append("Nothing was seen that the role would need; it grants nothing yet.")
-        if any(size(part) > MANAGED_SIZE for part in self.parts) and not self.inline:
+        if not self.inline and any(statements.size(part) > MANAGED for part in self.parts):
             found.append("One statement is longer than a managed policy may be; cut it by hand.")
         if len(self.parts) > MANAGED_AT_MOST:
             found.append(f"It takes {len(self.parts)} policies, and a role has {MANAGED_AT_MOST}.")
         return tuple(found)
+
+
+def drafted(
+    target: str,
+    title: str,
+    files: Iterable[GeneratedFile],
+    policy: Policy,
+    *,
+    notes: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+) -> Draft:
+    """A draft with what is to be said of its policy."""
+    return Draft(
+        target,
+        title,
+        tuple(files),
+        (*notes, *policy.notes),
+        (*warnings, *policy.warnings),
+        policy.used,
+        policy.granted,
+        policy.widened,
+    )
 
 
 def name_for(prefix: str, user_name: str) -> str:
@@ -101,18 +123,8 @@ def trusting(principal: Document, conditions: Document, *actions: str) -> dict[s
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def statements(policy: Document) -> list[Any]:
-    held = policy.get("Statement") or []
-    return held if isinstance(held, list) else [held]
-
-
-def size(policy: Document) -> int:
-    """Signs as AWS counts them: without white space."""
-    return len(re.sub(r"\s", "", json.dumps(policy)))
-
-
 def resources(role: Role) -> list[hcl.Item]:
-    """The role and its policy as Terraform."""
+    """The role and its policy as Terraform, with the reasons of the policy as comments."""
     made: list[hcl.Item] = [
         hcl.resource(
             "aws_iam_role",
@@ -127,24 +139,29 @@ def resources(role: Role) -> list[hcl.Item]:
             ),
         )
     ]
-    if not statements(role.policy):
-        return made
-    made += [hcl.Comment(words) for words in role.remarks]
     this = f"aws_iam_role.{role.label}"
     if role.inline:
-        held = hcl.attributes(
-            name=role.name, role=hcl.Expression(f"{this}.id"), policy=hcl.Json(role.policy)
-        )
-        return [*made, hcl.resource("aws_iam_role_policy", role.label, *held)]
+        for part in role.parts:
+            held = hcl.attributes(
+                name=role.name,
+                role=hcl.Expression(f"{this}.id"),
+                policy=policy_hcl.reference(role.label),
+            )
+            made.append(policy_hcl.block(role.label, part))
+            made.append(hcl.resource("aws_iam_role_policy", role.label, *held))
+        return made
     for number, part in enumerate(role.parts, start=1):
         label = f"{role.label}_{number}"
-        held = hcl.attributes(name=part_name(role, number), policy=hcl.Json(part))
-        made.append(hcl.resource("aws_iam_policy", label, *held))
+        held = hcl.attributes(name=part_name(role, number), policy=policy_hcl.reference(label))
         attached = hcl.attributes(
             role=hcl.Expression(f"{this}.name"),
             policy_arn=hcl.Expression(f"aws_iam_policy.{label}.arn"),
         )
-        made.append(hcl.resource("aws_iam_role_policy_attachment", label, *attached))
+        made += [
+            policy_hcl.block(label, part),
+            hcl.resource("aws_iam_policy", label, *held),
+            hcl.resource("aws_iam_role_policy_attachment", label, *attached),
+        ]
     return made
 
 
@@ -161,18 +178,24 @@ def terraform(
 
 
 def documents(role: Role) -> list[GeneratedFile]:
-    """Trust and policy as JSON, which the commands name."""
+    """Trust and policy as JSON, which the commands name, and why the policy is as it is."""
     files = [document("trust-policy.json", role.trust)]
-    if not statements(role.policy):
-        return files
+    for name, part in zip(_file_names(role), role.parts, strict=True):
+        files.append(document(name, statements.document(part)))
+    if any(one.why for one in role.statements):
+        why = policy_hcl.why(role.statements)
+        files.append(GeneratedFile("policy-reasons.json", why, "json"))
+    return files
+
+
+def _file_names(role: Role) -> list[str]:
     if role.inline:
-        return [*files, document("policy.json", role.policy)]
-    numbered = enumerate(role.parts, start=1)
-    return [*files, *(document(f"policy-{number}.json", part) for number, part in numbered)]
+        return ["policy.json"] * len(role.parts)
+    return [f"policy-{number}.json" for number in range(1, len(role.parts) + 1)]
 
 
 def document(path: str, held: Document) -> GeneratedFile:
-    return GeneratedFile(path, json.dumps(held, indent=2) + "\n", "json")
+    return GeneratedFile(path, statements.written(dict(held)), "json")
 
 
 def script(
@@ -193,14 +216,13 @@ def commands(role: Role) -> list[str]:
         f" --max-session-duration={role.session_seconds}"
         f" --assume-role-policy-document=file://trust-policy.json{tags}"
     ]
-    if not statements(role.policy):
-        return told
-    if role.inline:
-        held = f"--policy-name={quote(role.name)} --policy-document=file://policy.json"
-        return [*told, f"aws iam put-role-policy {name} {held}"]
-    for number, _ in enumerate(role.parts, start=1):
+    for number, file in enumerate(_file_names(role), start=1):
+        if role.inline:
+            held = f"--policy-name={quote(role.name)} --policy-document=file://{file}"
+            told.append(f"aws iam put-role-policy {name} {held}")
+            continue
         held = f"--policy-name={quote(part_name(role, number))}"
-        made = f"aws iam create-policy {held} --policy-document=file://policy-{number}.json"
+        made = f"aws iam create-policy {held} --policy-document=file://{file}"
         told.append(f"policy=$({made} --query=Policy.Arn --output=text)")
         told.append(f'aws iam attach-role-policy {name} --policy-arn="$policy"')
     return told
@@ -210,25 +232,11 @@ def undo(facts: PlanFacts, role: Role) -> list[str]:
     """What takes the role away again."""
     name = f"--role-name={quote(role.name)}"
     told = []
-    if statements(role.policy) and role.inline:
-        told.append(f"aws iam delete-role-policy {name} --policy-name={quote(role.name)}")
-    elif statements(role.policy):
-        for number, _ in enumerate(role.parts, start=1):
+    for number, _ in enumerate(role.parts, start=1):
+        if role.inline:
+            told.append(f"aws iam delete-role-policy {name} --policy-name={quote(role.name)}")
+        else:
             held = f"arn:{facts.partition}:iam::{facts.account_id}:policy/{part_name(role, number)}"
             told.append(f"aws iam detach-role-policy {name} --policy-arn={quote(held)}")
             told.append(f"aws iam delete-policy --policy-arn={quote(held)}")
     return [*told, f"aws iam delete-role {name}"]
-
-
-def _cut(policy: Document) -> tuple[Document, ...]:
-    """The policy whole where it fits inline, else its statements in as few documents as come."""
-    if size(policy) <= INLINE_SIZE:
-        return (policy,)
-    version = policy.get("Version", "2012-10-17")
-    parts: list[list[Any]] = [[]]
-    for statement in statements(policy):
-        wider = {"Version": version, "Statement": [*parts[-1], statement]}
-        if parts[-1] and size(wider) > MANAGED_SIZE:
-            parts.append([])
-        parts[-1].append(statement)
-    return tuple({"Version": version, "Statement": part} for part in parts)

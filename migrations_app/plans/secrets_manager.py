@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from shlex import quote
 
-from migrations_app.plans import hcl, role
+from migrations_app.plans import hcl, role, statements
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
+from migrations_app.plans.policy import Policy
 from migrations_app.plans.prose import bullets, code, fenced, header, page, plain, steps
-from migrations_app.plans.role import Document
 from migrations_app.plans.rotation_source import FILE_NAME, HANDLER, SOURCE
+from migrations_app.plans.statements import Statement
 
 TARGET = "secrets-manager"
 
@@ -55,7 +56,7 @@ def requirements(facts: PlanFacts, choices: Choices) -> tuple[Requirement, ...]:
     )
 
 
-def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) -> Draft:
+def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> Draft:
     """Secret, function, rhythm and alarm. The user keeps its policy, cut to `policy`."""
     chosen = choices or Choices()
     held = _role(facts, chosen)
@@ -65,7 +66,7 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
     files = [
         role.terraform(facts, held, _secret(facts), _around(facts, held, chosen)),
         GeneratedFile(FILE_NAME, SOURCE, "python"),
-        role.document("policy.json", policy),
+        *_cut_to(policy),
         _test(facts, chosen),
         _roll_back(facts),
         _pull_request(facts, chosen),
@@ -77,9 +78,13 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
         "Where a policy denies CreateAccessKey in the organization, except this function's role"
         f" {held.name}.",
     )
-    return Draft(
-        TARGET, f"{facts.user_name} keeps a key that rotates", tuple(files), notes, (*lacking,)
-    )
+    title = f"{facts.user_name} keeps a key that rotates"
+    return role.drafted(TARGET, title, files, policy, notes=notes, warnings=lacking)
+
+
+def _cut_to(policy: Policy) -> Iterator[GeneratedFile]:
+    if policy.statements:
+        yield role.document("policy.json", statements.document(policy.statements))
 
 
 def secret_name(facts: PlanFacts) -> str:
@@ -94,39 +99,25 @@ def _role(facts: PlanFacts, chosen: Choices) -> role.Role:
     where = f"{facts.partition}:{{}}:{chosen.region}:{facts.account_id}"
     secret = f"arn:{where.format('secretsmanager')}:secret:{secret_name(facts)}-??????"
     logs = f"arn:{where.format('logs')}:log-group:/aws/lambda/{_function(facts)}:*"
-    allowed = (
-        (
-            "OneUsersKeys",
-            ("CreateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed"),
-            ("ListAccessKeys", "UpdateAccessKey"),
-            "iam",
-            facts.arn,
-        ),
-        (
-            "OneSecret",
-            ("DescribeSecret", "GetSecretValue"),
-            ("PutSecretValue", "UpdateSecretVersionStage"),
-            "secretsmanager",
-            secret,
-        ),
-        ("Logs", ("CreateLogStream",), ("PutLogEvents",), "logs", logs),
+    keys = ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey")
+    values = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+    held = (
+        _allow("OneUsersKeys", "iam", (*keys, "GetAccessKeyLastUsed"), facts.arn),
+        _allow("OneSecret", "secretsmanager", values, secret),
+        _allow("Logs", "logs", ("CreateLogStream", "PutLogEvents"), logs),
     )
-    statements = [
-        {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Action": [f"{service}:{name}" for name in (*some, *more)],
-            "Resource": resource,
-        }
-        for sid, some, more, service, resource in allowed
-    ]
     return role.Role(
         _function(facts),
         role.trusting({"Service": "lambda.amazonaws.com"}, {}, "sts:AssumeRole"),
-        {"Version": "2012-10-17", "Statement": statements},
+        held,
         role.description(facts, "Rotates an access key"),
         facts.user_id,
     )
+
+
+def _allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> Statement:
+    named = tuple(f"{service}:{action}" for action in actions)
+    return Statement(sid, actions=named, resources=(resource,))
 
 
 def _secret(facts: PlanFacts) -> Iterator[hcl.Item]:

@@ -7,13 +7,14 @@ workload is deployed differs too much for one that would be right.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from migrations_app.plans import role
+from migrations_app.plans import role, statements
 from migrations_app.plans.facts import Draft, PlanFacts
-from migrations_app.plans.prose import bullets, code, day, fenced, header, page, steps
+from migrations_app.plans.policy import Policy
+from migrations_app.plans.prose import bullets, code, day, fenced, header, page, plain, steps
 from migrations_app.plans.role import Document
 
 TARGET = "other"
@@ -45,7 +46,7 @@ class _Way:
     back: str
 
 
-def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) -> Draft:
+def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> Draft:
     """One page: what it does today, the way, how to test it, how to go back."""
     chosen = choices or Choices()
     place = chosen.place or place_of(facts)
@@ -61,8 +62,7 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
         "## The new way",
         steps(one.replace("ROLE", code(name)) for one in way.steps),
         *(["The role trusts:", *trust] if trust else []),
-        "The role may do:" if role.statements(policy) else "Nothing was seen that it would need.",
-        fenced(json.dumps(policy, indent=2).split("\n"), "json"),
+        *_allowed(policy),
         "## How to test",
         way.test.replace("ROLE", code(name)),
         "## How to roll back",
@@ -70,7 +70,17 @@ def draft(facts: PlanFacts, policy: Document, choices: Choices | None = None) ->
         _certificates(place, chosen),
     )
     warnings = _WARNINGS.get(place, ())
-    return Draft(TARGET, f"{way.title} for {facts.user_name}", (plan,), (), warnings)
+    title = f"{way.title} for {facts.user_name}"
+    return role.drafted(TARGET, title, [plan], policy, warnings=warnings)
+
+
+def _allowed(policy: Policy) -> Iterator[str]:
+    if not policy.statements:
+        yield "Nothing was seen that it would need."
+        return
+    yield "The role may do:"
+    yield fenced(statements.written(statements.document(policy.statements)).splitlines(), "json")
+    yield bullets(f"{code(one.action)}: {plain(one.reason)}" for one in policy.widened)
 
 
 def place_of(facts: PlanFacts) -> Place:

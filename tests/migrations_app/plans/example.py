@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from inventory.callers import Caller
-from migrations_app.plans.facts import PlanFacts, Repository
+from migrations_app.plans.facts import PlanFacts, Repository, Widened
+from migrations_app.plans.policy import Policy
+from migrations_app.plans.statements import Statement, document
 
 ACCOUNT = "123456789012"
-POLICY: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "Seen",
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject"],
-            "Resource": ["arn:aws:s3:::shop/${aws:PrincipalTag/team}/*"],
-        }
-    ],
-}
+SEEN = Statement(
+    "SeenS3",
+    actions=("s3:GetObject", "s3:PutObject"),
+    resources=("arn:aws:s3:::shop/${aws:PrincipalTag/team}/*",),
+    why=("s3:PutObject: Used on one day only, 2025-01-02.",),
+)
+POLICY = Policy(
+    statements=(SEEN,),
+    used=("s3:GetObject", "s3:PutObject"),
+    granted=1240,
+    widened=(Widened("s3:PutObject", "Used on one day only, 2025-01-02."),),
+    notes=("A note of the policy.",),
+    warnings=("A warning of the policy.",),
+)
+DOCUMENT = document(POLICY.statements)
+NOTHING = Policy((), (), 1240, (), (), ())
 SHOP = Repository("acme", "shop", branches=("main",), environments=("production",))
 FACTS = PlanFacts(
     account_id=ACCOUNT,
@@ -65,11 +71,11 @@ def named(name: str) -> PlanFacts:
     )
 
 
-def long_policy(statements: int) -> dict[str, Any]:
+def long_policy(number: int) -> Policy:
     """A policy of so many statements of about 1,500 signs."""
-    resources = [f"arn:aws:s3:::bucket-{number:03}/*" for number in range(50)]
-    held = [
-        {"Effect": "Allow", "Action": [f"s3:Action{number}"], "Resource": resources}
-        for number in range(statements)
-    ]
-    return {"Version": "2012-10-17", "Statement": held}
+    resources = tuple(f"arn:aws:s3:::bucket-{one:03}/*" for one in range(50))
+    held = (
+        Statement(f"Seen{one}", actions=(f"s3:Action{one}",), resources=resources)
+        for one in range(number)
+    )
+    return replace(POLICY, statements=tuple(held))

@@ -90,7 +90,7 @@ def test_nobody_is_trusted_until_it_is_known_who(choices: Choices, missing: str)
 
 
 def test_the_key_that_wins_over_the_role_is_named() -> None:
-    assert any("wins over the role" in note for note in draft(FACTS, POLICY, PODS).notes)
+    assert any("wins over the role" in note for note in draft(FACTS, POLICY, PODS).warnings)
 
 
 @settings(max_examples=20)

@@ -45,7 +45,7 @@ def test_both_forms_of_the_subject_stand_where_the_ids_are_known() -> None:
         "repo:acme@123456/shop@456789:environment:eu%3A1",
         "repo:acme@123456/shop@456789:ref:refs/heads/main",
     )
-    assert draft(replace(FACTS, repositories=(known,)), POLICY).notes == ()
+    assert draft(replace(FACTS, repositories=(known,)), POLICY).notes == POLICY.notes
     assert "15 July 2026" in draft(FACTS, POLICY).notes[0]
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from migrations_app.plans.rotation_source import FILE_NAME, HANDLER
 from migrations_app.plans.secrets_manager import Choices, draft, requirements, secret_name
 from tests.migrations_app.plans import parsing
-from tests.migrations_app.plans.example import ACCOUNT, FACTS, POLICY, named
+from tests.migrations_app.plans.example import ACCOUNT, DOCUMENT, FACTS, POLICY, named
 
 AGREED = Choices("The mainframe cannot assume roles.", date(2025, 12, 31), "priya", "mei")
 
@@ -37,19 +37,20 @@ def test_it_needs_a_reason_an_end_and_a_second_person(
     choices: Choices, expected: list[str]
 ) -> None:
     assert lacking(choices) == expected
-    assert len(draft(FACTS, POLICY, choices).warnings) == len(expected)
+    assert len(draft(FACTS, POLICY, choices).warnings) == len(expected) + len(POLICY.warnings)
 
 
 def test_the_function_may_touch_one_users_keys_and_one_secret() -> None:
     told = draft(FACTS, POLICY, AGREED)
     parsing.check(told.files)
     found = parsing.hcl(parsing.file(told, "main.tf"))
-    (policy,) = (one["policy"] for name, one in found.items() if "iam_role_policy" in name)
-    allowed = {one["Sid"]: one for one in parsing.policy(policy)["Statement"]}
-    assert allowed["OneUsersKeys"]["Resource"] == FACTS.arn
-    assert allowed["OneSecret"]["Resource"].endswith(f":secret:{secret_name(FACTS)}-??????")
-    assert not any("*" in action for one in allowed.values() for action in one["Action"])
-    assert parsing.file(told, "policy.json") == json.dumps(POLICY, indent=2) + "\n"
+    (policy,) = (one for name, one in found.items() if "policy_document" in name)
+    allowed = {parsing.meant(one["sid"]): one for one in policy["statement"]}
+    assert parsing.meant(allowed["OneUsersKeys"]["resources"][0]) == FACTS.arn
+    secret = parsing.meant(allowed["OneSecret"]["resources"][0])
+    assert secret.endswith(f":secret:{secret_name(FACTS)}-??????")
+    assert not any("*" in action for one in allowed.values() for action in one["actions"])
+    assert json.loads(parsing.file(told, "policy.json")) == DOCUMENT
 
 
 def test_rotation_function_rhythm_retirement_and_alarm_belong_together() -> None:
