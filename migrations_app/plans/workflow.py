@@ -176,7 +176,7 @@ def _grant(lines: Lines, held: Entry) -> None:
         end = token.value.end_mark.column
         old = lines[mark.line]
         lines.replace(mark.line, f"{old[: mark.column]}write{old[end:]}")
-    elif held.value.flow_style:
+    elif isinstance(held.value, MappingNode) and held.value.flow_style:
         end = held.value.end_mark
         if end.line != held.line:
             raise LeftAlone(f"Line {held.line + 1} holds permissions within braces over lines.")
@@ -281,7 +281,7 @@ def _current(used: re.Match[str]) -> str:
 
 def _pinned(found: Found) -> tuple[str, ...]:
     steps = [step.uses for job in found.jobs for step in job.steps if step.inputs and step.uses]
-    if any(re.search(r"@[0-9a-f]{40}\b", one.text) for one in steps if one is not None):
+    if any(re.search(r"@[0-9a-f]{40}\b", one.text) for one in steps):
         return (f"The action was pinned to a commit; pin v{VERSION} again if you pin actions.",)
     return ()
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def _markdown(text: str) -> None:
     assert sum(one.type == "heading_open" and one.tag == "h1" for one in tokens) == 1
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[str], Any]] = {
     "hcl": _hcl,
     "shell": _shell,
     "json": json.loads,

@@ -88,6 +88,11 @@ def test_each_line_fails_for_its_own_reason_and_says_what_to_do(
     assert ready(check(replace(READY, **values), NOW)) == (status == Status.ATTENTION)
 
 
+def without(field: str) -> BreakGlass:
+    values: dict[str, Any] = {field: None}
+    return replace(READY, **values)
+
+
 @pytest.mark.parametrize(
     ("key", "field"),
     [
@@ -104,7 +109,7 @@ def test_each_line_fails_for_its_own_reason_and_says_what_to_do(
 )
 def test_what_was_not_looked_at_never_passes(key: str, field: str) -> None:
     assert line(key, **{field: None}).status == Status.NOT_LOOKED_AT
-    told = check(replace(READY, **{field: None}), NOW)
+    told = check(without(field), NOW)
     assert not ready(told)
     assert len(list(failures(told))) == 1
 

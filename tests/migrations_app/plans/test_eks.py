@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -48,7 +49,7 @@ def test_pod_identity_trusts_one_service_and_one_service_account() -> None:
     assert f"--role-arn=arn:aws:iam::{ACCOUNT}:role/eks-deploy-prod" in calls[-1]
 
 
-def _label(found: dict[str, object]) -> str:
+def _label(found: dict[str, Any]) -> str:
     return next(name.partition(".")[2] for name in found if name.startswith("aws_iam_role."))
 
 

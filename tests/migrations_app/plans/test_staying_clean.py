@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ ROTATOR = "arn:aws:iam::123456789012:role/rotate-legacy"
     ],
 )
 def test_an_account_is_near_zero_when_few_are_left_to_go(
-    values: dict[str, int], near: bool
+    values: dict[str, Any], near: bool
 ) -> None:
     assert near_zero([replace(PROD, **values)]) == ((replace(PROD, **values),) if near else ())
 
