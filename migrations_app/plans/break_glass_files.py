@@ -14,7 +14,7 @@ from html import escape
 from typing import Any
 
 from migrations_app.plans import hcl
-from migrations_app.plans.break_glass import BreakGlass, regions
+from migrations_app.plans.break_glass import TAG, BreakGlass, regions
 from migrations_app.plans.facts import GeneratedFile
 from migrations_app.plans.prose import code, day, one_line, page, plain, steps
 
@@ -30,8 +30,8 @@ class _Section:
 
 
 def files(facts: BreakGlass, emails: tuple[str, ...], now: datetime) -> tuple[GeneratedFile, ...]:
-    """The alarm as Terraform, the runbook as Markdown and as a page to print."""
-    return tuple(sorted([alarm(facts, emails, now), *runbook(facts, now)]))
+    """Alarm and guard as Terraform, the runbook as Markdown and as a page to print."""
+    return tuple(sorted([alarm(facts, emails, now), guard(facts, now), *runbook(facts, now)]))
 
 
 def alarm(facts: BreakGlass, emails: tuple[str, ...], now: datetime) -> GeneratedFile:
@@ -101,6 +101,57 @@ def pattern(facts: BreakGlass) -> dict[str, Any]:
         who.append({"userIdentity": {"principalId": [facts.user_id]}})
     kinds = ["AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail"]
     return {"detail-type": kinds, "detail": {"$or": who} if len(who) > 1 else who[0]}
+
+
+def guard(facts: BreakGlass, now: datetime) -> GeneratedFile:
+    """Nobody changes it: an organization policy, which no administrator of the account can lift."""
+    policy = hcl.resource(
+        "aws_organizations_policy",
+        "keep_break_glass",
+        *hcl.attributes(
+            name="keep-break-glass",
+            description="Nobody changes the break-glass user but itself.",
+            type="SERVICE_CONTROL_POLICY",
+            content=hcl.Json(keeping(facts)),
+        ),
+    )
+    attached = hcl.resource(
+        "aws_organizations_policy_attachment",
+        "keep_break_glass",
+        *hcl.attributes(
+            policy_id=hcl.Expression("aws_organizations_policy.keep_break_glass.id"),
+            target_id=facts.account_id,
+        ),
+    )
+    header = (
+        f"Denies changing {facts.user_name} of account {facts.account_id}.",
+        f"Generated on {day(now)}. Apply it in the management account; it does not act in there.",
+    )
+    return GeneratedFile("guard.tf", hcl.document([policy, attached], header), "hcl")
+
+
+def keeping(facts: BreakGlass) -> dict[str, Any]:
+    """The deny, by path, by ARN and by tag. Its group and its MFA devices are meant too: a deny
+    on the user alone does not stop its removal from a group.
+    """
+    kinds = ("group", "mfa", "user")
+    named = {f"arn:*:iam::*:{kind}/breakglass/*" for kind in kinds} | {facts.arn}
+    itself = sorted({"arn:*:iam::*:user/breakglass/*", facts.arn} - {""})
+    others: dict[str, Any] = {"ArnNotLike": {"aws:PrincipalArn": itself}}
+    tagged = {"StringEquals": {f"aws:ResourceTag/{TAG[0]}": TAG[1]}}
+
+    def deny(sid: str, resource: list[str], condition: dict[str, Any]) -> dict[str, Any]:
+        reading = ["iam:Get*", "iam:List*"]
+        told = {"Sid": sid, "Effect": "Deny", "NotAction": reading, "Resource": resource}
+        return {**told, "Condition": condition}
+
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            deny("KeepBreakGlass", sorted(named - {""}), others),
+            deny("KeepTagged", ["arn:*:iam::*:user/*"], {**others, **tagged}),
+        ],
+    }
 
 
 def runbook(facts: BreakGlass, now: datetime) -> tuple[GeneratedFile, GeneratedFile]:

@@ -61,7 +61,8 @@ def draft(facts: PlanFacts, policy: Policy, choices: Choices | None = None) -> D
         _pull_request(facts, held, trusted, changed),
         _afterwards(repositories, secrets or chosen.secrets),
     ]
-    warnings = (*held.warnings, *_left(changed))
+    china = [_CHINA] if facts.partition == "aws-cn" else []
+    warnings = (*china, *held.warnings, *_left(changed))
     notes = _notes(repositories)
     return role.drafted(TARGET, title, files, policy, notes=notes, warnings=warnings)
 
@@ -84,6 +85,7 @@ def provider_arn(facts: PlanFacts) -> str:
     return f"arn:{facts.partition}:iam::{facts.account_id}:oidc-provider/{ISSUER}"
 
 
+_CHINA = "In China the audience is another: sts.amazonaws.com.cn, in the trust and in the action."
 _UNKNOWN = "No repository with a branch or an environment is known, so nobody can be trusted yet."
 
 

@@ -120,6 +120,8 @@ class World:
         self, SecretId: str, ClientRequestToken: str, SecretString: str, VersionStages: list[str]
     ) -> None:
         self._call("put_secret_value")
+        if self.versions.get(ClientRequestToken, SecretString) != SecretString:
+            raise Fault("ResourceExistsException")
         self.versions[ClientRequestToken] = SecretString
         for token, held in self.stages.items():
             if token != ClientRequestToken and "AWSPENDING" in held:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 
 from migrations_app.plans.break_glass import SIGN_IN_REGIONS
-from migrations_app.plans.break_glass_files import alarm, files, pattern, runbook
+from migrations_app.plans.break_glass_files import alarm, files, guard, pattern, runbook
 from tests.migrations_app.plans import parsing
 from tests.migrations_app.plans.test_break_glass import NOW, READY
 
@@ -85,13 +85,32 @@ def test_other_partitions_have_their_own_sign_in_page() -> None:
     assert "https://123456789012.signin.amazonaws-us-gov.com/" in runbook(gov, NOW)[0].text
 
 
+def test_nobody_but_itself_may_change_it_its_group_or_its_devices() -> None:
+    told = guard(READY, NOW)
+    parsing.check((told,))
+    held = parsing.hcl(told.text)["aws_organizations_policy.keep_break_glass"]["content"]
+    by_name, by_tag = parsing.policy(held)["Statement"]
+    assert by_name["Resource"] == [
+        "arn:*:iam::*:group/breakglass/*",
+        "arn:*:iam::*:mfa/breakglass/*",
+        "arn:*:iam::*:user/breakglass/*",
+        READY.arn,
+    ]
+    assert by_name["NotAction"] == ["iam:Get*", "iam:List*"]
+    assert READY.arn in by_name["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+    assert by_tag["Condition"]["StringEquals"] == {"aws:ResourceTag/iam-retire": "never"}
+    unseen = parsing.hcl(guard(replace(READY, arn=""), NOW).text)
+    policy = unseen["aws_organizations_policy.keep_break_glass"]["content"]
+    assert "" not in parsing.policy(policy)["Statement"][0]["Resource"]
+
+
 @settings(max_examples=25)
 @given(parsing.NAMES)
 def test_whatever_it_is_called_every_file_can_be_read(name: str) -> None:
     facts = replace(READY, user_name=name, arn=name, user_id=name, runbook=name)
     told = files(facts, (name,), NOW)
     parsing.check(tuple(one for one in told if one.language == "markdown"))
-    assert parsing.hcl(told[0].text)
+    assert all(parsing.hcl(one.text) for one in told if one.language == "hcl")
     html = next(one.text for one in told if one.language == "html")
     assert not Page(html).tags & {"script", "a", "img"}
     assert told == files(facts, (name,), NOW)
