@@ -18,9 +18,11 @@ from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from migrations_app.plans.facts import Draft, GeneratedFile
+from tests.hcl_text import meant
+
+__all__ = ["NAMES", "TEMPLATES", "calls", "check", "file", "formatted", "hcl", "meant", "policy"]
 
 _TERRAFORM = shutil.which("terraform")
-_ESCAPE = re.compile(r'\\(["\\nrt]|u[0-9a-f]{4}|U[0-9a-f]{8})|([$%])\2\{')
 
 # Names as bad as they come. python-hcl2 takes an escaped template for one that begins, so those
 # are met one by one, by Terraform's own parser.
@@ -58,22 +60,6 @@ def hcl(text: str) -> dict[str, dict[str, Any]]:
                     assert key not in found
                     found[key] = body
     return found
-
-
-def meant(literal: str) -> str:
-    """What Terraform makes of a quoted literal; a template in it is an error."""
-    assert literal[0] == literal[-1] == '"'
-    assert not re.search(r"(?<![$%])[$%](?:[$%]{2})*\{", literal)
-
-    def one(found: re.Match[str]) -> str:
-        if found[2]:
-            return f"{found[2]}{{"
-        named = {"n": "\n", "r": "\r", "t": "\t"}
-        return named.get(found[1]) or (
-            found[1] if len(found[1]) == 1 else chr(int(found[1][1:], 16))
-        )
-
-    return _ESCAPE.sub(one, literal[1:-1])
 
 
 def policy(heredoc: str) -> Any:

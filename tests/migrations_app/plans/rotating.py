@@ -138,7 +138,8 @@ class World:
         self._call("update_secret_version_stage")
         if RemoveFromVersionId is not None:
             self.stages[RemoveFromVersionId] = ["AWSPREVIOUS"]
-        self.stages[MoveToVersionId] = ["AWSCURRENT"]
+        # The label of what is pending stays where it is, on what is current now.
+        self.stages[MoveToVersionId] = sorted({*self.stages[MoveToVersionId], "AWSCURRENT"})
         self.rotated = self.now
 
 
