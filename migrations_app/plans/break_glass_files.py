@@ -30,7 +30,7 @@ class _Section:
 
 
 def files(facts: BreakGlass, emails: tuple[str, ...], now: datetime) -> tuple[GeneratedFile, ...]:
-    """Alarm and guard as Terraform, the runbook as Markdown and as a page to print."""
+    """Alarm and guard as Terraform, each for its own account; the runbook, also to print."""
     return tuple(sorted([alarm(facts, emails, now), guard(facts, now), *runbook(facts, now)]))
 
 
@@ -42,7 +42,9 @@ def alarm(facts: BreakGlass, emails: tuple[str, ...], now: datetime) -> Generate
         f"Generated on {day(now)}. Read it before you apply it, in that account.",
         "EventBridge hears of calls only where a trail records them: keep one for all Regions.",
     )
-    return GeneratedFile("alarm.tf", hcl.document(_alarm(facts, emails, places), header), "hcl")
+    return GeneratedFile(
+        "alarm/main.tf", hcl.document(_alarm(facts, emails, places), header), "hcl"
+    )
 
 
 def _alarm(facts: BreakGlass, emails: tuple[str, ...], places: list[str]) -> Iterator[hcl.Item]:
@@ -127,7 +129,7 @@ def guard(facts: BreakGlass, now: datetime) -> GeneratedFile:
         f"Denies changing {facts.user_name} of account {facts.account_id}.",
         f"Generated on {day(now)}. Apply it in the management account; it does not act in there.",
     )
-    return GeneratedFile("guard.tf", hcl.document([policy, attached], header), "hcl")
+    return GeneratedFile("guard/main.tf", hcl.document([policy, attached], header), "hcl")
 
 
 def keeping(facts: BreakGlass) -> dict[str, Any]:

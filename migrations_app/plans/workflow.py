@@ -17,7 +17,16 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from migrations_app.plans.workflow_check import STEP_NAME, nothing_else
 from migrations_app.plans.workflow_file import Entry, LeftAlone, Lines, entries, entry, value
-from migrations_app.plans.workflow_keys import ACTION, Found, Job, Step, find, needs_token
+from migrations_app.plans.workflow_keys import (
+    ACTION,
+    ENV,
+    Found,
+    Job,
+    Step,
+    find,
+    needs_token,
+    still_named,
+)
 
 # The first major version that runs on Node.js 24; runners take none below since autumn 2026.
 VERSION = 6
@@ -66,6 +75,7 @@ def change(path: str, text: str, role: Role) -> Workflow:
     try:
         found = find(text, role.secrets)
         if not found.jobs:
+            _not_elsewhere(found, role)
             return Workflow(path, text)
         notes = _may_assume(found, role)
         new = _changed(text, found, role)
@@ -75,6 +85,13 @@ def change(path: str, text: str, role: Role) -> Workflow:
     notes += _pinned(found)
     names = tuple(job.name for job in found.jobs)
     return Workflow(path, new, _diff(path, text, new), "", names, found.secrets, notes)
+
+
+def _not_elsewhere(found: Found, role: Role) -> None:
+    """A key that is handed on in a way that is not known here is no reason to say "no key"."""
+    line = still_named(found.root, role.secrets or ENV)
+    if line:
+        raise LeftAlone(f"Line {line} uses the key in a way that has to be changed by hand.")
 
 
 def _may_assume(found: Found, role: Role) -> tuple[str, ...]:

@@ -223,8 +223,10 @@ def needs_token(job: Job) -> bool:
 
 def still_named(root: MappingNode, secrets: Collection[str]) -> int:
     """The line of the first value that still names one of the secrets, 0 for none."""
-    words = "|".join(re.escape(one) for one in sorted({*secrets, *ENV}))
-    named = re.compile(rf"(?:secrets|env)(?:\.|\['|\[\")({words})\b", re.IGNORECASE)
+    words = "|".join(re.escape(one) for one in sorted(secrets))
+    variables = "|".join(ENV)
+    given = rf"secrets(?:\.|\['|\[\")(?:{words})\b|env(?:\.|\['|\[\")(?:{variables})\b"
+    named = re.compile(given, re.IGNORECASE)
     for node in nodes(root):
         if isinstance(node, ScalarNode) and named.search(str(node.value)):
             return int(node.start_mark.line) + 1

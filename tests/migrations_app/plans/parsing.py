@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hcl2
+import pytest
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
@@ -20,7 +21,18 @@ from ruamel.yaml import YAML
 from migrations_app.plans.facts import Draft, GeneratedFile
 from tests.hcl_text import meant
 
-__all__ = ["NAMES", "TEMPLATES", "calls", "check", "file", "formatted", "hcl", "meant", "policy"]
+__all__ = [
+    "NAMES",
+    "TEMPLATES",
+    "calls",
+    "check",
+    "file",
+    "formatted",
+    "hcl",
+    "load_terraform",
+    "meant",
+    "policy",
+]
 
 _TERRAFORM = shutil.which("terraform")
 
@@ -101,6 +113,25 @@ def formatted(text: str) -> str:
     )
     assert done.returncode == 0, done.stderr + text
     return done.stdout
+
+
+def load_terraform(files: tuple[GeneratedFile, ...]) -> None:
+    """Terraform itself loads the folder: references, blocks, and nothing is there twice."""
+    if _TERRAFORM is None:
+        pytest.skip("There is no terraform binary here.")
+    with tempfile.TemporaryDirectory() as folder:
+        for one in files:
+            if one.language == "hcl":
+                (Path(folder) / one.path).write_text(one.text, encoding="utf-8")
+        done = subprocess.run(
+            [_TERRAFORM, "providers", "-no-color"],
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin", "HOME": folder, "CHECKPOINT_DISABLE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
 
 
 def _hcl(text: str) -> None:

@@ -62,6 +62,12 @@ def test_a_draft_goes_into_a_zip_and_every_file_of_it_can_be_read(target: str, n
     assert whole == files.complete(whole, facts, POLICY)
 
 
+@pytest.mark.parametrize("target", DRAFTS)
+def test_terraform_loads_a_draft_as_one_folder(target: str) -> None:
+    whole = files.complete(DRAFTS[target](FACTS, POLICY), FACTS, POLICY)
+    parsing.load_terraform(whole.files)
+
+
 @pytest.mark.parametrize("target", [one for one in DRAFTS if one not in ("words", "unknown")])
 def test_every_target_says_how_to_test_to_go_back_and_what_to_write_into_the_request(
     target: str,

@@ -346,6 +346,16 @@ def test_an_action_that_is_handed_the_key_is_named() -> None:
     assert "jakejarvis/s3-sync-action" in change(PATH, text, ROLE).left_alone
 
 
+def test_a_key_that_is_only_handed_on_is_no_missing_key() -> None:
+    text = DEPLOY.replace("aws-actions/configure-aws-credentials@v2", "./.github/actions/login")
+    named = Role(**{**_parts(), "secrets": ("PROD_KEY_ID", "PROD_KEY_SECRET")})
+    assert "by hand" in change(PATH, text, named).left_alone
+    usual = text.replace("PROD_KEY_ID", "AWS_ACCESS_KEY_ID")
+    assert "by hand" in change(PATH, usual, ROLE).left_alone
+    somebody = change(PATH, usual.replace("PROD_KEY_SECRET", "X"), named)
+    assert (somebody.left_alone, somebody.diff) == ("", "")
+
+
 def test_only_pull_requests_is_a_reason() -> None:
     text = ENV_ONLY.replace("on: [push]", "on: pull_request")
     assert "pull requests only" in change(PATH, text, ROLE).left_alone
