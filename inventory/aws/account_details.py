@@ -38,11 +38,25 @@ class UserDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedPolicy:
+    """A policy that several users may have: a managed one by `arn`, or an inline one of `group`.
+
+    `document` is any JSON value; None where AWS gave none.
+    """
+
+    arn: str
+    group: str
+    name: str
+    document: Any
+
+
+@dataclass(frozen=True, slots=True)
 class AccountDetails:
     """Users by user id, roles with their trust policies, the account's own identity policies, and
     the names of roles with admin rights.
 
     `full_admin`: the ARNs of managed `policies` and the names of `groups` that allow *:*.
+    `shared`: the policies that are attached to users and groups, and the inline ones of groups.
     """
 
     users: Users
@@ -50,6 +64,7 @@ class AccountDetails:
     policies: tuple[HeldPolicy, ...]
     admin_roles: tuple[str, ...]
     full_admin: dict[str, list[str]]
+    shared: tuple[SharedPolicy, ...] = ()
 
 
 def read(session: AwsSession) -> AccountDetails:
@@ -74,6 +89,7 @@ def read(session: AwsSession) -> AccountDetails:
         policies=tuple(_policies(raw, managed)),
         admin_roles=admin_roles,
         full_admin=_full_admin(raw["Group"], managed),
+        shared=tuple(_shared([*raw["User"], *raw["Group"]], managed)),
     )
 
 
@@ -208,6 +224,18 @@ def _policies(
             own = holder["UserId"] if kind == "User" else ""
             for name, document in _inline(holder, f"{kind}PolicyList").items():
                 yield HeldPolicy(f"{holder[f'{kind}Name']}/{name}", document, own)
+
+
+def _shared(
+    holders: Iterable[Mapping[str, Any]], managed: Mapping[str, Any]
+) -> Iterator[SharedPolicy]:
+    arns: set[str] = set()
+    for holder in holders:
+        arns.update(_attached(holder))
+        for name, document in _inline(holder, "GroupPolicyList").items():
+            yield SharedPolicy("", holder["GroupName"], name, document)
+    for arn in sorted(arns):
+        yield SharedPolicy(arn, "", arn.rpartition("/")[2], managed.get(arn))
 
 
 def _full_admin(

@@ -23,6 +23,7 @@ ACCOUNT_WIDE = (
     "iam:GetAccountSummary",
     "iam:GetCredentialReport",
     "iam:GetServiceLastAccessedDetails",
+    "iam:ListRoles",
     "iam:ListUsers",
     "iam:ListVirtualMFADevices",
     # Only policies, never what is in a bucket, a queue or a secret.

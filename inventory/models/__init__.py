@@ -3,6 +3,7 @@
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
 from inventory.models.observations import LastKnown, Observation
 from inventory.models.people import Mail, Person, Role, Team
+from inventory.models.policies import PolicyText
 from inventory.models.posture import PostureDay
 from inventory.models.reads import ReadPass
 from inventory.models.record import Alert, LedgerEntry, LedgerName
@@ -30,6 +31,7 @@ __all__ = [
     "Observation",
     "Organization",
     "Person",
+    "PolicyText",
     "PostureDay",
     "ProtectedEntry",
     "ReadPass",

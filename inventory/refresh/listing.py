@@ -27,6 +27,7 @@ from inventory.referrers.references import (
     dead_in,
     of_account,
 )
+from inventory.refresh import policy_texts
 from inventory.refresh.bulk import Before, update
 from inventory.refresh.report import reported
 from inventory.refresh.report_notes import account_notes, cells
@@ -114,6 +115,8 @@ def read_users(run: Run) -> bool:
     # Before the time of this listing is noted, which does not speak for them.
     _note_missing(run.account, comparison.missing)
     _save(run, listed, details, report, gaps)
+    if details:
+        policy_texts.keep(run.account, details.shared)
     run.sync.users_seen = len(listed)
     run.sync.changes["missing"] = list(comparison.missing)
     run.sync.changes["admin_roles"] = list(details.admin_roles) if details else []

@@ -171,7 +171,7 @@ def test_rule_6_in_every_combination(
     )
     may = not list(guards.may_be_fenced(one, NOW))
     if plan is not None:
-        expected = quiet
+        expected = quiet and whole
     elif answer == "needed":
         expected = False
     elif overruled == "active" and answer == "can-go":
