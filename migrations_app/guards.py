@@ -74,6 +74,7 @@ class Situation:
     overruled_at: datetime | None = None
     overruled_verdict: str = ""
     plan_confirmed_at: datetime | None = None
+    plan_held: str = ""
 
     quarantined: bool = False
     restored_at: datetime | None = None
@@ -198,6 +199,9 @@ def overrule_holds(s: Situation) -> bool:
 
 def may_be_fenced(s: Situation, now: datetime) -> Iterator[Blocker]:
     """Rule 6: dormant with whole coverage, or replaced and quiet, or overruled."""
+    if s.plan_held:
+        yield Blocker("plan-held", f"The plan for {s.user_name} is on hold.", s.plan_held)
+        return
     if s.answer == "needed" and s.plan_confirmed_at is None:
         yield Blocker(
             "needed",
@@ -206,14 +210,7 @@ def may_be_fenced(s: Situation, now: datetime) -> Iterator[Blocker]:
         )
         return
     if s.plan_confirmed_at is not None:
-        quiet_since = max(filter(None, (s.last_activity_at, s.created_at)), default=None)
-        if quiet_since and now - quiet_since < s.rules.quiet:
-            until = quiet_since + s.rules.quiet
-            yield Blocker(
-                "not-quiet",
-                f"The old credentials of {s.user_name} were used on {quiet_since:%d %b}.",
-                f"They must be quiet until {until:%d %b}.",
-            )
+        yield from _quiet(s, now)
         return
     if overrule_holds(s):
         return
@@ -237,11 +234,36 @@ def may_be_fenced(s: Situation, now: datetime) -> Iterator[Blocker]:
             else "Sync again, ask the owner, or overrule with a note.",
         )
     elif not s.coverage_whole:
+        yield _unread(s)
+
+
+def quiet_since(
+    last_activity_at: datetime | None, created_at: datetime | None
+) -> datetime | None:
+    """From when on nothing was seen of the old credentials; None where nothing is known."""
+    return max(filter(None, (last_activity_at, created_at)), default=None)
+
+
+def _quiet(s: Situation, now: datetime) -> Iterator[Blocker]:
+    """Replaced: the old credentials rest, and every source that would show their use was read."""
+    since = quiet_since(s.last_activity_at, s.created_at)
+    if since and now - since < s.rules.quiet:
+        until = since + s.rules.quiet
         yield Blocker(
-            "coverage",
-            f"Not every source was read for {s.user_name}.",
-            "Unknown is never unused. Sync again.",
+            "not-quiet",
+            f"The old credentials of {s.user_name} were used on {since:%d %b}.",
+            f"They must be quiet until {until:%d %b}.",
         )
+    elif not s.coverage_whole:
+        yield _unread(s)
+
+
+def _unread(s: Situation) -> Blocker:
+    return Blocker(
+        "coverage",
+        f"Not every source was read for {s.user_name}.",
+        "Unknown is never unused. Sync again.",
+    )
 
 
 def _before_shut(s: Situation, now: datetime) -> Iterator[Blocker]:

@@ -138,7 +138,5 @@ def refuse_stranger(row: Departure, team: Team | None) -> None:
 
 
 def unconfirm_plan(row: Departure) -> None:
-    """The plan is a draft again."""
-    Plan.objects.filter(departure=row).update(
-        status=Plan.Status.DRAFT, confirmed_at=None, confirmed_by=None
-    )
+    """The plan is unconfirmed again."""
+    Plan.objects.filter(departure=row).unconfirm()

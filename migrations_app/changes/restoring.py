@@ -373,9 +373,7 @@ def record_restore(departure: Departure, change: Change, holdings: UserHoldings 
     else:
         ledger.append("restore.done", actor=change.requested_by, user=departure.user)
     # It broke something: whoever confirmed the plan says so anew.
-    Plan.objects.filter(departure=departure).update(
-        status=Plan.Status.DRAFT, confirmed_at=None, confirmed_by=None
-    )
+    Plan.objects.filter(departure=departure).unconfirm()
     departure.hits.filter(kind=Hit.Kind.HIT, closed="").update(
         closed=Hit.Closed.RESTORED, closed_at=now, closed_by=change.requested_by
     )

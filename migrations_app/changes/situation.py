@@ -49,10 +49,13 @@ def situations(
     )
     busy = _busy(ids, besides)
     listening = _heard(rows)
-    plans = dict(
-        Plan.objects.filter(departure__in=ids, status=Plan.Status.CONFIRMED).values_list(
-            "departure_id", "confirmed_at"
-        )
+    plans = Plan.objects.filter(departure__in=ids)
+    confirmed = dict(plans.counted().values_list("departure_id", "confirmed_at"))
+    # A draft on hold stops nobody whom the evidence calls dormant.
+    held = dict(
+        plans.filter(status=Plan.Status.CONFIRMED)
+        .exclude(held_reason="")
+        .values_list("departure_id", "held_reason")
     )
     reachable = addressees.told_somehow({row.owner_id for row in rows if row.owner_id})
     present = _sharing(rows)
@@ -85,7 +88,8 @@ def situations(
             last_activity_at=user.last_activity_at,
             overruled_at=row.overruled_at,
             overruled_verdict=row.overruled_verdict,
-            plan_confirmed_at=plans.get(row.pk),
+            plan_confirmed_at=confirmed.get(row.pk),
+            plan_held=held.get(row.pk, ""),
             quarantined=any(QUARANTINE in arn for arn in user.attached_policies),
             restored_at=row.restored_at,
             other_change=busy.get(row.pk, ""),

@@ -15,11 +15,11 @@ from migrations_app.models.departure import (
     GivenAnswer,
     Hit,
     HitCaller,
-    Plan,
 )
 from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
 from migrations_app.models.owner_import import OwnerImport
+from migrations_app.models.plan import Plan, PlanAccess
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
@@ -45,5 +45,6 @@ __all__ = [
     "OwnerImport",
     "PendingDeclaration",
     "Plan",
+    "PlanAccess",
     "Viewed",
 ]

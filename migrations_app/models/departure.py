@@ -262,34 +262,3 @@ class HitCaller(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what}, {self.count} times"
-
-
-class Plan(models.Model):
-    """How a person or workload gets access once its IAM user is gone."""
-
-    class Target(models.TextChoices):
-        IDENTITY_CENTER = "identity-center", "Identity Center"
-        GITHUB_OIDC = "github-oidc", "GitHub OIDC"
-        EKS = "eks", "EKS"
-        INSTANCE_PROFILE = "instance-profile", "EC2 instance profile"
-        CROSS_ACCOUNT_ROLE = "cross-account-role", "Cross-account role"
-        SECRETS_MANAGER = "secrets-manager", "Secrets Manager rotation"
-        OTHER = "other", "Other"
-
-    class Status(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        CONFIRMED = "confirmed", "Confirmed"
-
-    departure = models.OneToOneField(Departure, on_delete=models.CASCADE, related_name="plan")
-    target = models.CharField(max_length=20, choices=Target.choices)
-    reason = models.TextField(blank=True)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
-    drafted_at = models.DateTimeField()
-    confirmed_at = models.DateTimeField(null=True, blank=True)
-    confirmed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    note = models.TextField(blank=True)
-
-    def __str__(self) -> str:
-        return f"{self.departure.user} to {self.get_target_display()}"
