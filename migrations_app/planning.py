@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from migrations_app.guards import quiet_since
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Answer, Plan
 
@@ -23,6 +25,34 @@ class Suggestion:
 
     target: Plan.Target
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """For how many of the policy's days nothing was seen of the old credentials."""
+
+    days: int
+    of: int
+    since: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.days >= self.of
+
+    @property
+    def words(self) -> str:
+        """`7 of 14 d`."""
+        return f"{self.days} of {self.of} d"
+
+
+def quiet(
+    last_activity_at: datetime | None, created_at: datetime | None, length: timedelta, now: datetime
+) -> Quiet:
+    """As rule 6 counts it; whole days, and no more than are asked for."""
+    since = quiet_since(last_activity_at, created_at)
+    # Nothing known of it, not even its making: no day counts.
+    passed = now - since if since else timedelta()
+    return Quiet(max(0, min(passed, length).days), length.days, since)
 
 
 _SEEN = (
@@ -43,10 +73,19 @@ _NOBODY_KNOWS = Suggestion(Target.OTHER, "Nobody knows yet what it does. Ask its
 
 def needing() -> Q:
     """Which plans somebody waits for: not those of users that are quiet or may simply go."""
-    quiet = Q(departure__user__verdict__in=("dormant", "never-used"))
-    still = ~quiet | Q(departure__answer=Answer.NEEDED)
+    unused = Q(departure__user__verdict__in=("dormant", "never-used"))
+    still = ~unused | Q(departure__answer=Answer.NEEDED)
     access = Q(departure__state__in=HAS_ACCESS, departure__protection=Protection.NONE)
     return access & still & ~Q(departure__answer=Answer.CAN_GO)
+
+
+def kept_with_a_key() -> Q:
+    """Plans of users that stay until a date, with a key that rotates: agreed exceptions."""
+    return Q(
+        target=Target.SECRETS_MANAGER,
+        departure__protection=Protection.EXEMPT,
+        departure__state__in=HAS_ACCESS,
+    )
 
 
 def suggest(

@@ -7,13 +7,12 @@ role by hand does not pass for the workload it is meant for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from inventory.aws.cloudtrail import Line, pages_of
-from inventory.aws.limiter import Limiter
 from inventory.aws.paging import listing
 from inventory.aws.session import AwsSession
 from inventory.aws.trail_events import text
@@ -48,15 +47,6 @@ class Assumed:
     account_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sessions:
-    """What one look found between `read_from` and its end; `whole`: back to where it was asked."""
-
-    found: tuple[Assumed, ...]
-    read_from: datetime
-    whole: bool
-
-
 def roles(session: AwsSession) -> list[ListedRole]:
     """Every role of the account; raises AwsFailure rather than giving a part."""
     iam = session.client("iam")
@@ -64,25 +54,17 @@ def roles(session: AwsSession) -> list[ListedRole]:
     return [ListedRole(one["RoleName"], one["Arn"], one["RoleId"]) for one in told]
 
 
-def assumed(
-    session: AwsSession, region: str, arn: str, since: datetime, until: datetime, limiter: Limiter
-) -> Sessions:
-    """The sessions of a role that began in `region`, newest first. Raises AwsFailure.
+def assumed(line: Line, arn: str, since: datetime, until: datetime) -> list[Assumed]:
+    """The newest thousand sessions of a role that began in one Region. Raises AwsFailure.
 
     Refused tries, and events that cannot be read, are no sessions.
     """
     found: list[Assumed] = []
-    oldest, last, number = until, False, 0
-    for page in pages_of(Line(session, region, limiter), ("ResourceName", arn), since, until):
-        number, last = number + 1, page.last
-        for at, record in page.records:
-            oldest = min(oldest, at or oldest)
-            one = as_assumed(record, at, arn)
-            if one:
-                found.append(one)
+    for number, page in enumerate(pages_of(line, ("ResourceName", arn), since, until), start=1):
+        found += [one for at, record in page.records if (one := as_assumed(record, at, arn))]
         if number >= _MOST_PAGES:
             break
-    return Sessions(tuple(found), since if last else oldest, last)
+    return found
 
 
 def as_assumed(record: Any, at: datetime | None, arn: str) -> Assumed | None:
@@ -116,9 +98,3 @@ def _who(identity: Mapping[str, Any]) -> str:
 def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = record.get(name)
     return part if isinstance(part, Mapping) else {}
-
-
-def named(roles_seen: Collection[ListedRole], names: Collection[str]) -> dict[str, ListedRole]:
-    """Of these roles those with these names, by name as asked; IAM compares without case."""
-    by_name = {one.name.lower(): one for one in roles_seen}
-    return {name: by_name[name.lower()] for name in names if name.lower() in by_name}

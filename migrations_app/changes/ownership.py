@@ -284,6 +284,8 @@ def confirm_plan(departure: Departure, person: Person, note: str = "") -> Plan:
         plan = Plan.objects.select_for_update().filter(departure=row).first()
         if plan is None:
             raise Refused(f"{row.user} has no plan yet. It is drafted after the next sync.")
+        if plan.on_hold:
+            raise Refused(f"The plan for {row.user} is on hold. {plan.held_reason}")
         if plan.status != Plan.Status.CONFIRMED:
             plan.status = Plan.Status.CONFIRMED
             plan.confirmed_at, plan.confirmed_by, plan.note = clock.now(), person, note

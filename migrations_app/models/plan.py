@@ -54,6 +54,10 @@ class Plan(models.Model):
     # Why it does not count at present, whatever its status; "" where nothing holds it.
     held_reason = models.TextField(blank=True)
 
+    # What stands in lists: {"used", "granted", "name"} of the draft, as it was at `figures_at`.
+    figures = models.JSONField(default=dict, blank=True)
+    figures_at = models.DateTimeField(null=True, blank=True)
+
     # When its role or permission set was first seen assumed for this purpose, and by whom.
     tested_at = models.DateTimeField(null=True, blank=True)
     seen = models.JSONField(default=dict, blank=True)  # see `proving.Seen`

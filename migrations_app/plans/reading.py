@@ -1,193 +1,229 @@
-"""The one door by which rows become facts of a plan; the rest of the package knows no database.
+"""Rows become the facts of plans: the one module here that asks the database.
 
-What rows do not hold is given in: the documents of managed policies and of groups, which a sync
-reads and does not keep for each user, and the time.
+Whole accounts are read in a handful of statements, so that a download of all plans costs what one
+costs. Resources of calls are not kept by day, so a use names none: a drafted policy then says
+that it was widened, and why.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, time, timedelta
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Min, Sum
-from django.utils.dateparse import parse_datetime
 
-from inventory.callers import Call, Caller, callers
-from inventory.models import Activity, ArchiveCoverage, Credential, IamUser, Team, TrailCoverage
-from inventory.referrers.declared import DECLARED
-from inventory.rights.called import policy_prefix
-from migrations_app.plans.facts import Granted, Origin, PlanFacts, Repository, Unlogged, Used
+from inventory.callers import Call, callers
+from inventory.coverage import last_accessed
+from inventory.models import Activity, Credential, IamUser, PolicyText, TrailCoverage
+from inventory.rights.usage import policy_prefix
+from migrations_app.models import Departure
+from migrations_app.plans.facts import (
+    Granted,
+    Origin,
+    PlanFacts,
+    Repository,
+    Unlogged,
+    Used,
+)
 from migrations_app.plans.granted import statements
 
-_TERRAFORM = frozenset({"Terraform", "OpenTofu"})
-_REPOSITORY_TAGS = frozenset({"repo", "repository", "github-repo", "github-repository", "git-repo"})
+_HISTORY = timedelta(days=90)
+_REPOSITORY_TAGS = ("repository", "repo", "github-repository", "github_repository", "source")
 _REPOSITORY = re.compile(
-    r"(?:(?:https?://|git@)github\.com[/:])?([A-Za-z0-9-]{1,39})/([\w.-]{1,100}?)(?:\.git)?/?"
+    r"(?:https://github\.com/|git@github\.com:|github:)?([\w.-]+)/([\w.-]+?)(?:\.git)?"
 )
-# Access Advisor is late by hours; a use a day after the last event has no event.
-_LATE = timedelta(days=1)
-_MOST_PAIRS = 500
+_MOST_AGENTS = 20
+_Texts = Mapping[tuple[int, str, str, str], object]
 
 
-def facts(
-    user: IamUser,
-    *,
-    team: Team | None,
-    shared: Iterable[tuple[Origin, object]],
-    generated_at: datetime,
-) -> PlanFacts:
-    """The facts of one user; six queries. `user.account` is read along with it.
+def facts_of(departures: Iterable[Departure], now: datetime) -> dict[int, PlanFacts]:
+    """By pk of departure what is known of its user; `user__account` and `owner` come with it.
 
-    `shared`: every managed policy and every policy of its groups, each with its document, None
-    where AWS gave none. An attached policy that is not among them counts as not given.
+    Six statements, however many there are.
     """
-    policies = [(Origin(name), document) for name, document in user.inline_policies.items()]
-    policies += list(shared)
-    told = {origin.arn for origin, _ in policies}
-    policies += [(_managed(arn), None) for arn in user.attached_policies if arn not in told]
-    used = _used(user)
-    since, until = _read(user, generated_at)
-    called = _called_from(user)
-    return PlanFacts(
-        account_id=user.account.account_id,
-        account_name=user.account.name,
-        user_name=user.user_name,
-        user_id=user.user_id,
-        arn=user.arn,
-        path=user.path,
-        category=user.shown_category,
-        tags=tuple(user.tags.items()),
-        team=team.name if team else "",
-        team_key=team.key if team else "",
-        groups=tuple(user.groups),
-        attached_policies=tuple(user.attached_policies),
-        boundary=user.boundary_arn,
-        granted=tuple(_granted(policies)),
-        unread=tuple(origin for origin, document in policies if document is None),
-        used=used,
-        unlogged=tuple(_unlogged(user, used)),
-        user_agents=tuple(agent for one in called for agent in one.agents),
-        callers=tuple(called),
-        repositories=tuple(_repositories(user)),
-        key_ids=tuple(_keys(user)),
-        terraform_managed=_terraform(user),
-        generated_at=generated_at,
-        evidence_from=since,
-        evidence_to=until,
-    )
+    rows = list(departures)
+    users = {row.user_id: row.user for row in rows}
+    texts = _policy_texts(users.values())
+    used, calls = _used(users), _calls(users)
+    keys, spans = _keys(users), _spans(users, now)
+    found = {}
+    for row in rows:
+        user = row.user
+        granted, unread = _granted(user, texts)
+        logged = {policy_prefix(one.service) for one in used[user.pk]}
+        since, until = spans[user.pk]
+        found[row.pk] = PlanFacts(
+            account_id=user.account.account_id,
+            account_name=user.account.name,
+            user_name=user.user_name,
+            user_id=user.user_id,
+            arn=user.arn,
+            generated_at=now,
+            evidence_from=since,
+            evidence_to=until,
+            path=user.path,
+            category=user.shown_category,
+            tags=tuple((str(key), str(value)) for key, value in user.tags.items()),
+            team=row.owner.name if row.owner else "",
+            team_key=row.owner.key if row.owner else "",
+            groups=tuple(user.groups),
+            attached_policies=tuple(user.attached_policies),
+            boundary=user.boundary_arn,
+            granted=granted,
+            unread=unread,
+            used=tuple(used[user.pk]),
+            unlogged=tuple(_unlogged(user, logged)),
+            user_agents=_agents(calls[user.pk]),
+            callers=tuple(callers(calls[user.pk])),
+            repositories=tuple(_repositories(user.tags)),
+            key_ids=tuple(keys[user.pk]),
+            terraform_managed=_terraform(user),
+        )
+    return found
 
 
-def _managed(arn: str) -> Origin:
-    kind = "aws-managed" if ":iam::aws:" in arn else "managed"
-    return Origin(arn.rpartition("/")[2], kind, arn)
+def _policy_texts(users: Iterable[IamUser]) -> _Texts:
+    accounts = {user.account_id for user in users}
+    rows = PolicyText.objects.filter(account__in=accounts)
+    return {
+        (row.account_id, row.arn, row.group, row.name if not row.arn else ""): row.document
+        for row in rows
+    }
 
 
-def _granted(policies: Iterable[tuple[Origin, object]]) -> Iterator[Granted]:
-    for origin, document in policies:
-        yield from statements(document, origin)
+def _granted(user: IamUser, texts: _Texts) -> tuple[tuple[Granted, ...], tuple[Origin, ...]]:
+    """Every statement that the user has, and the policies of which no document is known."""
+    found: list[Granted] = []
+    unread: list[Origin] = []
+    for row in _policies(user):
+        origin = Origin(row["name"], row["kind"], row["arn"], row["group"])
+        if origin.kind == "inline" and not origin.group:
+            document = user.inline_policies.get(origin.name)
+        else:
+            name = "" if origin.arn else origin.name
+            group = "" if origin.arn else origin.group
+            document = texts.get((user.account_id, origin.arn, group, name))
+        if document is None:
+            unread.append(origin)
+        else:
+            found += statements(document, origin)
+    return tuple(found), tuple(unread)
 
 
-def _used(user: IamUser) -> tuple[Used, ...]:
+def _policies(user: IamUser) -> list[Mapping[str, Any]]:
+    """The policies that the last reading of rights found; before it, what stands at the user."""
+    if rows := user.privilege_facts.get("policies"):
+        return list(rows)
+    inline = [
+        {"name": one, "kind": "inline", "arn": "", "group": ""} for one in user.inline_policies
+    ]
+    return inline + [
+        {
+            "name": arn.rpartition("/")[2],
+            "kind": "aws-managed" if ":iam::aws:" in arn else "managed",
+            "arn": arn,
+            "group": "",
+        }
+        for arn in user.attached_policies
+    ]
+
+
+def _used(users: Iterable[int]) -> Mapping[int, list[Used]]:
+    found: defaultdict[int, list[Used]] = defaultdict(list)
     rows = (
-        Activity.objects.filter(user=user, outcome="ok")
+        Activity.objects.filter(user__in=users, outcome="ok")
         .order_by()
-        .values_list("service", "action")
+        .values_list("user_id", "service", "action")
         .annotate(
-            calls=Sum("count"),
-            first=Min("first_at"),
-            last=Max("last_at"),
-            regions=ArrayAgg("region", distinct=True),
-            days=Count("day", distinct=True),
+            Sum("count"),
+            Min("first_at"),
+            Max("last_at"),
+            ArrayAgg("region", distinct=True),
+            Count("day", distinct=True),
         )
     )
-    return tuple(
-        Used(service, action, calls, first, last, tuple(regions), (), days)
-        for service, action, calls, first, last, regions, days in rows
-    )
+    for user, service, action, count, first_at, last_at, regions, days in rows:
+        found[user].append(
+            Used(service, action, count, first_at, last_at, tuple(regions), days=days)
+        )
+    return found
 
 
-def _unlogged(user: IamUser, used: Iterable[Used]) -> Iterator[Unlogged]:
-    """Services used without an event, or a day and more after their last one."""
-    logged: dict[str, datetime] = {}
-    for one in used:
-        service = policy_prefix(one.service)
-        logged[service] = max(one.last_at, logged.get(service, one.last_at))
-    told: dict[str, Unlogged] = {}
-    for said in _told(user):
-        at, known = logged.get(said.service), told.get(said.service)
-        later = at is None or said.last_at > at + _LATE
-        if later and (known is None or known.last_at < said.last_at):
-            told[said.service] = said
-    yield from told.values()
-
-
-def _told(user: IamUser) -> Iterator[Unlogged]:
-    for row in user.coverage.get("services") or ():
-        if (at := parse_datetime(row["at"] or "")) is not None:
-            yield Unlogged(row["service"], at)
-    keys = user.credentials.filter(gone_at=None, last_used_at__isnull=False)
-    for key in keys.exclude(last_used_service=""):
-        if key.last_used_at is not None:
-            service = policy_prefix(key.last_used_service)
-            yield Unlogged(service, key.last_used_at, "Access key last used")
-
-
-def _read(user: IamUser, now: datetime) -> tuple[datetime, datetime]:
-    """Between when CloudTrail was read in every Region without a gap; nothing if one is missing."""
-    trails = {row.region: row for row in TrailCoverage.objects.filter(user=user)}
-    archive = {
-        row.region: row
-        for row in ArchiveCoverage.objects.filter(account=user.account_id, error="", gaps={})
-    }
-    since: list[datetime] = []
-    until: list[datetime] = []
-    for region in user.account.enabled_regions:
-        trail = trails.get(region)
-        if trail is None or trail.read_from is None or trail.read_to is None:
-            return now, now
-        start = trail.read_from
-        older = archive.get(region)
-        if older is not None and older.read_from and older.read_to:
-            ends = datetime.combine(older.read_to, time.max, UTC)
-            if ends >= start - timedelta(seconds=1):
-                start = min(start, datetime.combine(older.read_from, time.min, UTC))
-        since.append(start)
-        until.append(trail.read_to)
-    return (max(since), min(until)) if since else (now, now)
-
-
-def _called_from(user: IamUser) -> list[Caller]:
+def _calls(users: Iterable[int]) -> Mapping[int, list[Call]]:
+    found: defaultdict[int, list[Call]] = defaultdict(list)
     rows = (
-        Activity.objects.filter(user=user, outcome="ok")
+        Activity.objects.filter(user__in=users)
+        .exclude(outcome="failed-sign-in")
         .order_by()
-        .values_list("source_address", "user_agent")
-        .annotate(calls=Sum("count"), first=Min("first_at"), last=Max("last_at"))
-        .order_by("-calls", "source_address", "user_agent")[:_MOST_PAIRS]
+        .values_list("user_id", "source_address", "user_agent")
+        .annotate(Sum("count"), Min("first_at"), Max("last_at"))
     )
-    return callers(Call(*row) for row in rows)
+    for user, address, agent, count, first_at, last_at in rows:
+        found[user].append(Call(address, agent, count, first_at, last_at))
+    return found
 
 
-def _repositories(user: IamUser) -> Iterator[Repository]:
-    for key, value in user.tags.items():
-        found = _REPOSITORY.fullmatch(value.strip()) if key.lower() in _REPOSITORY_TAGS else None
-        if found is not None:
-            yield Repository(found[1], found[2])
+def _agents(calls: Sequence[Call]) -> tuple[str, ...]:
+    busiest = sorted(calls, key=lambda one: (-one.count, one.agent))
+    return tuple(dict.fromkeys(one.agent for one in busiest if one.agent))[:_MOST_AGENTS]
 
 
-def _keys(user: IamUser) -> Iterator[str]:
-    kind = Credential.Kind.ACCESS_KEY
-    for key in user.credentials.filter(kind=kind, gone_at=None).values_list(
-        "credential_id", flat=True
-    ):
-        yield f"{key[:4]}…{key[-4:]}"
+def _keys(users: Iterable[int]) -> Mapping[int, list[str]]:
+    """Ids cut to their first and last four signs: whole ones belong in no file."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    rows = Credential.objects.filter(
+        user__in=users, kind=Credential.Kind.ACCESS_KEY, gone_at=None
+    ).values_list("user_id", "credential_id")
+    for user, key in rows:
+        found[user].append(f"{key[:4]}…{key[-4:]}")
+    return found
+
+
+def _spans(users: Mapping[int, IamUser], now: datetime) -> Mapping[int, tuple[datetime, datetime]]:
+    """By user what was read in every enabled Region: the latest begin, the earliest end."""
+    rows = TrailCoverage.objects.filter(user__in=users).values_list(
+        "user_id", "region", "read_from", "read_to"
+    )
+    read: defaultdict[int, dict[str, tuple[datetime, datetime]]] = defaultdict(dict)
+    for user, region, since, until in rows:
+        if since and until:
+            read[user][region] = (since, until)
+    found = {}
+    for pk, user in users.items():
+        spans = [read[pk].get(region) for region in user.account.enabled_regions]
+        known = [one for one in spans if one]
+        if known and len(known) == len(spans):
+            until = min(one[1] for one in known)
+            found[pk] = (min(max(one[0] for one in known), until), until)
+        else:
+            # A Region was never read: nothing can be said to be covered.
+            found[pk] = (now, now)
+    return found
+
+
+def _unlogged(user: IamUser, logged: set[str]) -> Iterable[Unlogged]:
+    for service, at in last_accessed(user).items():
+        if service not in logged:
+            yield Unlogged(service, at)
+
+
+def _repositories(tags: Mapping[str, Any]) -> Iterable[Repository]:
+    """What a tag names as `owner/name`, or by its address on GitHub."""
+    for key, value in tags.items():
+        if key.lower() in _REPOSITORY_TAGS and (told := _REPOSITORY.fullmatch(str(value).strip())):
+            yield Repository(told[1], told[2])
 
 
 def _terraform(user: IamUser) -> str:
-    """That Terraform has it, if signs say so and nobody recorded that it was taken out."""
-    known = any(
-        one.get("kind") == DECLARED and one.get("name") in _TERRAFORM and one.get("blocks")
+    """Said by a sign that holds; the address in the code is nowhere in AWS."""
+    declared = any(
+        one.get("kind") == "declared"
+        and one.get("name") in ("Terraform", "OpenTofu")
+        and one.get("blocks")
         for one in user.references
     )
-    return "aws_iam_user" if known else ""
+    return "aws_iam_user" if declared else ""

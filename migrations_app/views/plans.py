@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
-from django.db.models import Count
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
 
+from inventory import clock
+from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
+from inventory.refusals import Refused
+from migrations_app import plan_drafts, plan_list
+from migrations_app.changes import plans as verbs
+from migrations_app.forms_plans import TargetForm, choices_form
+from migrations_app.lifecycle import State
 from migrations_app.models import Plan
-from migrations_app.planning import needing
+from migrations_app.plan_drafts import Made
+from migrations_app.plan_list import Filters
+from migrations_app.plan_page import PlanPage, page_of
 from migrations_app.shell import chosen_account_id
-from migrations_app.views.answers import person_of, rendered
+from migrations_app.views.answers import cleaned, done, person_of, rendered
 
 PAGE = 50
+# More plans at once are a matter of minutes; whoever wants them all goes account by account.
+MOST_FILES_OF = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Pager:
+    """Which of the plans are shown."""
+
+    start: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        return self.start + 1
+
+    @property
+    def last(self) -> int:
+        return min(self.start + PAGE, self.total)
+
+    @property
+    def next_page(self) -> int | None:
+        return self.start // PAGE + 2 if self.start + PAGE < self.total else None
+
+    @property
+    def previous_page(self) -> int | None:
+        return self.start // PAGE or None
 
 
 @require_GET
@@ -21,54 +61,172 @@ def plans(request: HttpRequest) -> HttpResponse:
     """Users who still have access and need another, with the way out that is planned for each."""
     person = person_of(request)
     require(person, Action.SEE)
-    rows = (
-        Plan.objects.filter(needing())
-        .select_related("departure__user__account", "departure__owner", "confirmed_by")
-        .order_by("status", "departure__user__user_name")
-    )
-    if account := chosen_account_id(request):
-        rows = rows.filter(departure__user__account__account_id=account)
-    if team := request.GET.get("team", ""):
-        rows = rows.filter(departure__owner__key=team)
-    numbers = dict(rows.order_by().values_list("target").annotate(Count("pk")))
-    targets = [(target, numbers.get(target.value, 0)) for target in Plan.Target]
-    if (target := request.GET.get("target", "")) in Plan.Target.values:
-        rows = rows.filter(target=target)
-    if (status := request.GET.get("status", "")) in Plan.Status.values:
-        rows = rows.filter(status=status)
-    page = request.GET.get("page", "1")
-    start = (int(page) - 1) * PAGE if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 0
-    start = max(start, 0)
-    total = rows.count()
+    filters = plan_list.filters_of(request.GET)
+    everything = plan_list.plans_of(chosen_account_id(request))
+    of_team = plan_list.chosen(everything, Filters(team=filters.team))
+    rows = plan_list.chosen(everything, filters)
+    numbers = plan_list.by_status(of_team)
+    pager = _Pager(_start(request.GET.get("page", "1")), rows.count())
+    shown = list(_ordered(rows)[pager.start : pager.start + PAGE])
     context = {
-        "plans": rows[start : start + PAGE],
-        "targets": [(target, number) for target, number in targets if number],
-        "target": target,
-        "status": status,
-        "total": total,
-        "next_page": start // PAGE + 2 if start + PAGE < total else None,
-        "previous_page": start // PAGE if start else None,
+        "rows": plan_list.shown(shown, person, clock.now()),
+        "tiles": plan_list.tiles(of_team, filters),
+        "filters": filters,
+        "numbers": numbers,
+        "total": numbers.total(),
+        "held": plan_list.held(of_team),
+        "pager": pager,
+        "teams": Team.objects.filter(departures__plan__isnull=False).distinct().order_by("name"),
+        "query": filters.query(),
+        "statuses": [*Plan.Status.choices, (plan_list.HOLD, "On hold")],
+        "downloads": may(person, Action.SEE_SENSITIVE),
     }
     return rendered(request, "migrations_app/plans.html", context)
 
 
 @require_GET
+def download_all(request: HttpRequest) -> HttpResponse:
+    """The files of all plans that the filters leave and the person may see, as one ZIP."""
+    person = person_of(request)
+    require(person, Action.SEE_SENSITIVE)
+    filters = plan_list.filters_of(request.GET)
+    rows = plan_list.chosen(plan_list.plans_of(chosen_account_id(request)), filters)
+    wanted = list(_ordered(plan_list.with_files(rows, person))[: MOST_FILES_OF + 1])
+    if not wanted:
+        raise Refused("None of these plans has files that you may see.")
+    if len(wanted) > MOST_FILES_OF:
+        raise Refused(
+            f"More than {MOST_FILES_OF} plans at once are too many. Choose an account, a target or "
+            "a team."
+        )
+    return _zip(plan_drafts.together(plan_drafts.made(wanted)), "plans")
+
+
+@require_GET
 def plan(request: HttpRequest, pk: int) -> HttpResponse:
-    """One plan: what replaces the user, why, and what is still to do."""
+    """One plan: what replaces the user, how far it is proven, its files, and what to choose."""
     person = person_of(request)
     require(person, Action.SEE)
-    rows = Plan.objects.select_related(
-        "departure__user__account", "departure__owner", "confirmed_by"
-    )
-    row = get_object_or_404(rows, pk=pk)
-    departure = row.departure
+    return _shown(request, _plan(pk), person)
+
+
+@require_GET
+def download(request: HttpRequest, pk: int) -> HttpResponse:
+    """The files of one plan as they are now."""
+    row = _plan(pk)
+    require(person_of(request), Action.SEE_SENSITIVE, row.departure.owner)
+    [made] = plan_drafts.made([row])
+    return _zip(plan_drafts.archive(made), row.departure.user.user_name)
+
+
+@require_POST
+def choose(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the evidence does not tell."""
+    row, person = _to_change(request, pk)
+    form = choices_form(row.target, request.POST)
+    if not form.is_valid():
+        return _shown(request, row, person, form=form, status=422)
+    verbs.choose(row, person, form.kept())
+    return done(request, _address(row), "Kept. The files follow it.")
+
+
+@require_POST
+def choose_way(request: HttpRequest, pk: int) -> HttpResponse:
+    """Another way out."""
+    row, person = _to_change(request, pk)
+    verbs.choose_way(row, person, cleaned(TargetForm(request.POST))["target"])
+    return done(request, _address(row), "Another way is drafted now.")
+
+
+@require_POST
+def keep(request: HttpRequest, pk: int) -> HttpResponse:
+    """The files of now are those that later ones are compared with."""
+    row, person = _to_change(request, pk)
+    [made] = plan_drafts.made([row])
+    verbs.keep_files(made, person)
+    return done(request, _address(row), "Kept this version. Later changes are shown against it.")
+
+
+@require_POST
+def agree(request: HttpRequest, pk: int) -> HttpResponse:
+    """A second engineer agrees that a key stays until a day."""
+    person = person_of(request)
+    require(person, Action.OPERATE)
+    row = _plan(pk)
+    verbs.agree_to_key(row, person)
+    return done(request, _address(row), f"{row.departure.user} is exempt until that day.")
+
+
+def _shown(
+    request: HttpRequest, row: Plan, person: Person, *, form: Any = None, status: int = 200
+) -> HttpResponse:
+    owner = row.departure.owner
+    sensitive = may(person, Action.SEE_SENSITIVE, owner)
+    made: Made | None = plan_drafts.made([row])[0] if sensitive else None
+    page: PlanPage = page_of(row, made, clock.now())
+    may_change = may(person, Action.CLAIM, owner) and row.departure.state != State.DELETED
     context = {
+        "page": page,
         "plan": row,
-        "row": departure,
-        "user": departure.user,
-        "version_field": {"version": departure.version},
-        "may_confirm": row.status != Plan.Status.CONFIRMED
-        and departure.owner is not None
-        and may(person, Action.CLAIM, departure.owner),
+        "row": row.departure,
+        "user": row.departure.user,
+        "version_field": {"version": row.departure.version},
+        "sensitive": sensitive,
+        "form": form or choices_form(row.target, initial=row.choices),
+        "may_change": may_change,
+        "may_confirm": owner is not None
+        and may_change
+        and row.status != Plan.Status.CONFIRMED
+        and not row.on_hold,
+        "may_agree": row.target == Plan.Target.SECRETS_MANAGER
+        and bool(row.choice("until"))
+        and not row.choice("approved_by")
+        and row.choice("asked_by") != person.username
+        and may(person, Action.OPERATE),
+        "targets": Plan.Target.choices,
     }
-    return rendered(request, "migrations_app/plan.html", context)
+    return rendered(request, "migrations_app/plan.html", context, status=status)
+
+
+def _ordered(rows: QuerySet[Plan]) -> QuerySet[Plan]:
+    """Those that wait for somebody first: on hold, then by how far they are."""
+    far = Case(
+        When(~Q(held_reason=""), then=0),
+        When(status=Plan.Status.CONFIRMED, then=1),
+        When(status=Plan.Status.TESTED, then=2),
+        default=3,
+    )
+    return (
+        rows.select_related("departure__user__account", "departure__owner", "confirmed_by")
+        .defer("generated_files")
+        .order_by(far, "departure__user__user_name", "pk")
+    )
+
+
+def _plan(pk: int) -> Plan:
+    rows = Plan.objects.select_related(
+        "departure__user__account", "departure__owner", "confirmed_by", "generated_by"
+    )
+    return get_object_or_404(rows, pk=pk)
+
+
+def _to_change(request: HttpRequest, pk: int) -> tuple[Plan, Person]:
+    row, person = _plan(pk), person_of(request)
+    require(person, Action.CLAIM, row.departure.owner)
+    return row, person
+
+
+def _address(row: Plan) -> str:
+    return reverse("plan", args=[row.pk])
+
+
+def _start(page: str) -> int:
+    number = int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1
+    return max(number - 1, 0) * PAGE
+
+
+def _zip(content: bytes, name: str) -> HttpResponse:
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "plan"
+    answer = HttpResponse(content, content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{safe}.zip"'
+    return answer

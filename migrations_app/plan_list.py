@@ -1,0 +1,219 @@
+"""The list of plans as its page shows it: who may see what, the filters, the numbers, the rows."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+from django.http import QueryDict
+
+from inventory.models import Organization, Person
+from inventory.permissions import Action, may
+from inventory.policy import Policy, policy_for
+from migrations_app.models import Plan
+from migrations_app.planning import Quiet, kept_with_a_key, needing, quiet
+from migrations_app.proving import way_of, weeks_access
+
+Target, Status = Plan.Target, Plan.Status
+HOLD = "on-hold"
+# By target the icon of the sprite, and what the way in is, in a few words.
+LOOKS: Mapping[str, tuple[str, str]] = {
+    Target.IDENTITY_CENTER: ("users-group", "permission sets, by group"),
+    Target.GITHUB_OIDC: ("brand-github", "role per repository and branch"),
+    Target.EKS: ("box", "Pod Identity or IRSA"),
+    Target.INSTANCE_PROFILE: ("server", "role on the EC2 instance"),
+    Target.CROSS_ACCOUNT_ROLE: ("arrows-exchange", "vendor's role, external ID"),
+    Target.SECRETS_MANAGER: ("key", "rotated key, last resort"),
+    Target.OTHER: ("route", "a plan in words"),
+}
+_PRIVILEGES = {
+    "admin": "Admin",
+    "can-become-admin": "can become admin",
+    "write": "Write",
+    "read": "Read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What was chosen; empty where nothing was."""
+
+    target: str = ""
+    status: str = ""
+    team: str = ""
+    q: str = ""
+
+    @property
+    def chosen(self) -> bool:
+        return bool(self.target or self.status or self.team or self.q)
+
+    def query(self, **changed: str) -> str:
+        """As it stands in an address."""
+        told = QueryDict(mutable=True)
+        for name in ("target", "status", "team", "q"):
+            if value := changed.get(name, getattr(self, name)):
+                told[name] = value
+        return told.urlencode()
+
+
+def filters_of(asked: Mapping[str, str]) -> Filters:
+    """What is not known is taken for not chosen."""
+    target, status = asked.get("target", ""), asked.get("status", "")
+    return Filters(
+        target=target if target in Target.values else "",
+        status=status if status in (*Status.values, HOLD) else "",
+        team=asked.get("team", "")[:50],
+        q=asked.get("q", "").strip()[:64],
+    )
+
+
+def plans_of(account: str) -> QuerySet[Plan]:
+    """Plans that somebody waits for, and agreed exceptions; of all accounts if none is chosen."""
+    rows = Plan.objects.filter(needing() | kept_with_a_key())
+    return rows.filter(departure__user__account__account_id=account) if account else rows
+
+
+def chosen(rows: QuerySet[Plan], filters: Filters) -> QuerySet[Plan]:
+    """The rows that these filters leave."""
+    if filters.team:
+        rows = rows.filter(departure__owner__key=filters.team)
+    if filters.q:
+        named = Q(departure__user__user_name__icontains=filters.q)
+        rows = rows.filter(
+            named
+            | Q(departure__owner__name__icontains=filters.q)
+            | Q(figures__name__icontains=filters.q)
+            | Q(choices__role_name__icontains=filters.q)
+            | Q(choices__permission_set__icontains=filters.q)
+        )
+    if filters.target:
+        rows = rows.filter(target=filters.target)
+    if filters.status == HOLD:
+        rows = rows.exclude(held_reason="")
+    elif filters.status:
+        rows = rows.filter(status=filters.status, held_reason="")
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One target with its numbers."""
+
+    target: Plan.Target
+    icon: str
+    what: str
+    count: int
+    parts: tuple[tuple[str, str, int], ...]
+    query: str
+    chosen: bool
+
+
+def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
+    """Every target that somebody needs; one query."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    told = rows.order_by().values_list("target", "status").annotate(Count("pk"))
+    for target, status, number in told:
+        counts[target][status] = number
+    found = []
+    for target in Target:
+        if of := counts.get(target.value):
+            icon, what = LOOKS[target]
+            parts = (
+                ("done", "confirmed", of[Status.CONFIRMED.value]),
+                ("discovered", "tested", of[Status.TESTED.value]),
+                ("draft", "draft", of[Status.DRAFT.value]),
+            )
+            here = target.value == filters.target
+            to = filters.query(target="" if here else target.value)
+            found.append(Tile(target, icon, what, of.total(), parts, to, here))
+    return found
+
+
+def by_status(rows: QuerySet[Plan]) -> Counter[str]:
+    """How many are where; one on hold counts as that alone."""
+    found: Counter[str] = Counter()
+    told = rows.order_by().values_list("status", "held_reason").annotate(Count("pk"))
+    for status, held, number in told:
+        found[HOLD if held else status] += number
+    return found
+
+
+def held(rows: QuerySet[Plan]) -> list[tuple[str, int]]:
+    """Why plans are on hold, and how many for each reason."""
+    told = rows.exclude(held_reason="").order_by().values_list("held_reason").annotate(Count("pk"))
+    return sorted(told, key=lambda one: (-one[1], one[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One plan of the list."""
+
+    plan: Plan
+    name: str
+    figures: str
+    week: tuple[int, ...]
+    quiet: Quiet | None
+    downloads: bool
+
+
+def shown(rows: Sequence[Plan], person: Person, now: datetime) -> list[Row]:
+    """These plans as rows; two queries, and one for whose files the person may have."""
+    week = weeks_access(rows, now.date())
+    quiets = quiets_of(rows, now)
+    teams = files_of(person)
+    return [
+        Row(
+            plan=row,
+            name=way_of(row).name,
+            figures=figures(row),
+            week=week.get(row.pk, (0,) * 7),
+            quiet=quiets[row.pk],
+            downloads=teams is None or row.departure.owner_id in teams,
+        )
+        for row in rows
+    ]
+
+
+def figures(plan: Plan) -> str:
+    """`14 actions, was Admin`; for a key that stays, until when."""
+    if plan.target == Target.SECRETS_MANAGER:
+        return f"exception to {until}" if (until := plan.choice("until")) else "needs a reason"
+    if "used" not in plan.figures:
+        return "not drafted yet"
+    used = plan.figures["used"]
+    was = _PRIVILEGES.get(plan.departure.user.privilege, "")
+    told = f"{used} action{'' if used == 1 else 's'}"
+    return f"{told}, was {was}" if was else told
+
+
+def quiets_of(rows: Iterable[Plan], now: datetime) -> dict[int, Quiet | None]:
+    """How quiet the old credentials are; None while the new way in was not seen in use."""
+    organization = Organization.get()
+    policies: dict[tuple[int, str], Policy] = {}
+    found: dict[int, Quiet | None] = {}
+    for row in rows:
+        user = row.departure.user
+        key = (user.account_id, user.shown_category)
+        if key not in policies:
+            policies[key] = policy_for(organization, user.account, user.shown_category)
+        begun = row.status != Status.DRAFT
+        length = policies[key].quiet
+        told = quiet(user.last_activity_at, user.created_at, length, now)
+        found[row.pk] = told if begun and told.days else None
+    return found
+
+
+def files_of(person: Person) -> set[int] | None:
+    """Of which teams' users the person may see policies and so files; None: of everybody's."""
+    if may(person, Action.SEE_SENSITIVE, None):
+        return None
+    return {team.pk for team in person.led_teams()}
+
+
+def with_files(rows: QuerySet[Plan], person: Person) -> QuerySet[Plan]:
+    """Those of which the person may have the files."""
+    teams = files_of(person)
+    return rows if teams is None else rows.filter(departure__owner__in=teams)

@@ -1,0 +1,109 @@
+"""One plan as its page shows it: the four steps, what was seen, the files, what changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.dateparse import parse_datetime
+
+from inventory.models import Organization
+from inventory.policy import policy_for
+from migrations_app import plan_drafts, plan_list, proving
+from migrations_app.models import Plan
+from migrations_app.plan_drafts import Made
+from migrations_app.planning import Quiet, quiet
+from migrations_app.plans.facts import GeneratedFile, Widened
+
+# Told beside the files as what to do, and first.
+_INSTRUCTIONS = {"HOW-TO-TEST.md": "How to test", "HOW-TO-ROLL-BACK.md": "How to roll back"}
+_FIRST = ("main.tf", "PLAN.md", "workflows.diff")
+_MOST_WIDENED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How often the new way in was used, since when and lately."""
+
+    role: str
+    who: str
+    count: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """What stands on the page; `made` is None for whom the files are not."""
+
+    name: str
+    icon: str
+    figures: str
+    access: Access | None
+    week: tuple[int, ...]
+    quiet: Quiet
+    sentence: str
+    made: Made | None
+    files: tuple[GeneratedFile, ...] = ()
+    instructions: tuple[tuple[str, GeneratedFile], ...] = ()
+    widened: tuple[Widened, ...] = ()
+    more_widened: int = 0
+    changed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def in_use(self) -> bool:
+        return self.access is not None
+
+
+def page_of(plan: Plan, made: Made | None, now: datetime) -> PlanPage:
+    """Everything about one plan at `now`."""
+    user = plan.departure.user
+    policy = policy_for(Organization.get(), user.account, user.shown_category)
+    rest = quiet(user.last_activity_at, user.created_at, policy.quiet, now)
+    access = _access(plan)
+    files = sorted(made.draft.files, key=_place) if made else []
+    widened = made.draft.widened if made else ()
+    return PlanPage(
+        name=proving.way_of(plan).name,
+        icon=plan_list.LOOKS[Plan.Target(plan.target)][0],
+        figures=plan_list.figures(plan),
+        access=access,
+        week=proving.weeks_access([plan], now.date()).get(plan.pk, (0,) * 7),
+        quiet=rest,
+        sentence=_sentence(access, rest),
+        made=made,
+        files=tuple(one for one in files if one.path not in _INSTRUCTIONS),
+        instructions=tuple(
+            (_INSTRUCTIONS[one.path], one) for one in files if one.path in _INSTRUCTIONS
+        ),
+        widened=widened[:_MOST_WIDENED],
+        more_widened=max(0, len(widened) - _MOST_WIDENED),
+        changed=plan_drafts.changed_since_kept(made) if made else (),
+    )
+
+
+def _access(plan: Plan) -> Access | None:
+    seen = plan.seen
+    if not seen:
+        return None
+    return Access(
+        role=str(seen.get("role", "")),
+        who=str(seen.get("session") or seen.get("who", "")),
+        count=int(seen.get("count", 0)),
+        first_at=parse_datetime(str(seen.get("first_at", ""))),
+        last_at=parse_datetime(str(seen.get("last_at", ""))),
+    )
+
+
+def _sentence(access: Access | None, rest: Quiet) -> str:
+    """`New access 318 times, old credentials quiet 7 of 14 days.`"""
+    old = f"old credentials quiet {rest.days} of {rest.of} days."
+    if access is None:
+        return f"New access not seen yet, {old}"
+    times = "once" if access.count == 1 else f"{access.count:,} times"
+    return f"New access {times}, {old}"
+
+
+def _place(one: GeneratedFile) -> tuple[int, str]:
+    order = _FIRST.index(one.path) if one.path in _FIRST else len(_FIRST)
+    return order, one.path
