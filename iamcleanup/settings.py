@@ -263,6 +263,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": _every(15 * 60, demo=30),
         "options": {"queue": "read", "expires": 15 * 60},
     },
+    "see whether new ways in are used": {
+        "task": "migrations_app.tasks.look_at_plans",
+        "schedule": _every(60 * 60, demo=60),
+        "options": {"queue": "read", "expires": 60 * 60},
+    },
     "sync accounts that are due": {
         "task": "inventory.tasks.sync_due",
         # A sync is due every few hours; one that a lost worker left lying is taken up at once.

@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
-from migrations_app import outbox, owner_import, tripwire
+from migrations_app import outbox, owner_import, plan_drafts, proving, tripwire
 from migrations_app.changes import batches, database_home, nudge, running
 from migrations_app.changes.sweep import PARTS
 
@@ -66,6 +66,29 @@ def listen_account(account_pk: int, began: str = "") -> None:
         log.info("listened", account=account.account_id, left=left)
         if left:
             listen_account.delay(account_pk, since.isoformat())
+
+
+@shared_task(queue="read")
+def look_at_plans() -> None:
+    """Whether new ways in are used, and what plans would hold now; each account on its own."""
+    for pk in Account.objects.filter(active=True).values_list("pk", flat=True):
+        look_at_plans_of.apply_async(args=(pk,), expires=1800)
+
+
+@shared_task(queue="read")
+def look_at_plans_of(account_pk: int, began: str = "") -> None:
+    """A slice of a round that began then (ISO 8601); enqueues itself while a plan is left."""
+    account = Account.objects.get(pk=account_pk)
+    since = datetime.fromisoformat(began) if began else clock.now()
+    plan_drafts.refresh_figures(account)
+    try:
+        left = proving.look(account, since)
+    except AwsFailure as refused:
+        # Nothing is proven by it: tested stays what was seen before.
+        log.warning("plans not looked at", account=account.account_id, error=str(refused))
+        return
+    if left:
+        look_at_plans_of.delay(account_pk, since.isoformat())
 
 
 @shared_task(queue="read")

@@ -63,6 +63,13 @@ ROWS: dict[str, Row] = {
     "user-evidence": page(),
     "plans": page(),
     "plan": page(),
+    "plan-download": page("LEAD"),
+    # A lead gets those of the own teams.
+    "plans-download": page("LFEAD"),
+    "plan-choose": act("LE"),
+    "plan-way": act("LE"),
+    "plan-keep": act("LE"),
+    "plan-agree": act("E"),
     "soak": page(),
     "hit": page(),
     "batches": page(),

@@ -79,7 +79,7 @@ def _one(wanted: Wanted, proposal: Proposal | None) -> Draft:
     if wanted.target == identity_center_files.TARGET and proposal is not None:
         drawn = _person(facts, proposal)
     else:
-        drawn = _TARGETS[wanted.target](facts, needs.document(), choices)
+        drawn = _TARGETS[wanted.target](facts, needs.document, choices)
     whole = files.complete(drawn, facts, needs)
     return replace(whole, notes=(_figures(needs), *whole.notes))
 

@@ -142,8 +142,8 @@ def _used(users: Iterable[int]) -> Mapping[int, list[Used]]:
             Sum("count"),
             Min("first_at"),
             Max("last_at"),
-            ArrayAgg("region", distinct=True),
-            Count("day", distinct=True),
+            regions=ArrayAgg("region", distinct=True),
+            days=Count("day", distinct=True),
         )
     )
     for user, service, action, count, first_at, last_at, regions, days in rows:

@@ -21,6 +21,7 @@ from inventory.templatetags.icons import (
     plain_look,
 )
 from migrations_app.facets import Choice, label_of
+from migrations_app.plan_list import LOOKS
 
 register = template.Library()
 
@@ -91,6 +92,12 @@ def facet_label(facet: str, choice: Choice) -> str:
 def facet_value(facet: str, value: str) -> str:
     """The words of a chosen value, for its chip."""
     return facet_label(facet, Choice(value, value, 0, True))
+
+
+@register.simple_tag
+def plan_icon(target: str) -> SafeString:
+    """The icon of a plan's target."""
+    return icon(LOOKS[target][0])
 
 
 @register.filter

@@ -74,6 +74,7 @@ def plans(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "numbers": numbers,
         "total": numbers.total(),
+        "on_hold": numbers[plan_list.HOLD],
         "held": plan_list.held(of_team),
         "pager": pager,
         "teams": Team.objects.filter(departures__plan__isnull=False).distinct().order_by("name"),
