@@ -32,6 +32,7 @@ def act(simulator: Simulator, body: dict[str, Any]) -> dict[str, Any]:
     other names of `_DEFAULTS` let a user (or an outsider who knows its name) do something;
     `{"act": "api", "operation": "CreateAccessKey", "params": {…}}` is an administrator's call;
     `{"act": "session", "role": NAME, "session": NAME, …}` a call by a role session;
+    `{"act": "assumed", "role": NAME, "event", "who", "session"}` the begin of such a session;
     `{"act": "delete-in-console", "user": NAME}` what the IAM console does behind one click.
     Gives `happened`: False when AWS refused at the door and nothing shows anywhere. KeyError for
     an unknown act, NoSuchEntity for an unknown user.
@@ -85,6 +86,9 @@ def _habit(simulator: Simulator, kind: str, body: dict[str, Any]) -> Habit:
     if kind == "session":
         habit, service, event = "session", "ec2", "DescribeInstances"
         actor, key = str(body["role"]), str(body["session"])
+    elif kind == "assumed":
+        habit, service, event = "assumed", "sts", "AssumeRole"
+        actor, key = str(body["role"]), f"{body.get('session', 'session')} {body['who']}"
     else:
         habit, service, event = _DEFAULTS[kind]
         user = simulator.account.users.get(str(body["user"]).lower())

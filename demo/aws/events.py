@@ -128,6 +128,19 @@ def identity_of(caller: Caller) -> Identity:
     return {"type": "AssumedRole", **base, "sessionContext": context}
 
 
+def assuming(event: str, who: str) -> Identity:
+    """The `userIdentity` of whoever assumes a role: a `sub`, a person, a service or an ARN."""
+    if event == "AssumeRoleWithWebIdentity":
+        return {"type": "WebIdentityUser", "principalId": who, "userName": who}
+    if event == "AssumeRoleWithSAML":
+        return {"type": "SAMLUser", "principalId": who, "userName": who}
+    if who.endswith(".amazonaws.com"):
+        return {"type": "AWSService", "invokedBy": who}
+    account = who.split(":")[4] if who.count(":") >= 5 else ""
+    return {"type": "AWSAccount", "principalId": "AROAEXAMPLE:session", "accountId": account,
+            "arn": who}  # fmt: skip
+
+
 def _issuer(kind: str, principal_id: str, arn: str, name: str, caller: Caller) -> Identity:
     return {
         "type": kind,

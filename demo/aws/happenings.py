@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .authentication import role_session
 from .calls import Caller
 from .evaluation import explicitly_denied
-from .events import Event, identity_of, shown_username
+from .events import Event, assuming, identity_of, shown_username
 from .ids import drawn_id
 from .rhythm import Habit
 from .state import AccessKey, Account, Use, User
@@ -76,6 +76,8 @@ class Happenings:
             return self._session(at, habit)
         if habit.kind == "ghost":
             return self._ghost(at, habit)
+        if habit.kind == "assumed":
+            return self._assumed(at, habit)
         user = self._account.by_user_id.get(habit.actor)
         if user is None:
             return False
@@ -223,6 +225,37 @@ class Happenings:
             )  # fmt: skip
         else:
             self._record(at, habit, caller)
+        return True
+
+    def _assumed(self, at: datetime, habit: Habit) -> bool:
+        """A role is assumed: by a service, a principal, a web identity or through SAML."""
+        role = self._account.roles.get(habit.actor.lower())
+        if role is None:
+            return False
+        session, _, who = habit.key.partition(" ")
+        role.last_used = Use(at, "sts", habit.region)
+        temporary = drawn_id("ASIA", 16, role.id, session, at.isoformat())
+        trail = self._simulator.trail(self._account.id)
+        trail.add(
+            Event(
+                seq=trail.next_seq(),
+                at=at,
+                region=habit.region,
+                source="sts.amazonaws.com",
+                name=habit.event,
+                username=session,
+                access_key_id="",
+                identity=assuming(habit.event, who),
+                ip=habit.ip,
+                agent=habit.agent,
+                read_only=True,
+                error=None,
+                params={"roleArn": role.arn, "roleSessionName": session},
+                answer={"credentials": {"accessKeyId": temporary}},
+                resources=(("AWS::IAM::AccessKey", temporary), ("AWS::IAM::Role", role.arn)),
+                account_id=self._account.id,
+            )
+        )
         return True
 
     def _record(self, at: datetime, habit: Habit, caller: Caller) -> None:

@@ -24,8 +24,10 @@ class Habit:
     only), `console` (a sign-in and a call after it), `knock` (a failed sign-in), `federation`
     (GetFederationToken and a call under the federated name), `git` (CodeCommit over SSH), `token`
     (a service's API key), `session` (a call by a role session), `made` (somebody made this user
-    or what it holds). `actor` is a user id, or for `session` a role's name. `key` names the access
-    key, credential or session name used; for `made` the maker's role and session, `ROLE/SESSION`.
+    or what it holds), `assumed` (a session of a role begins). `actor` is a user id, or for
+    `session` and `assumed` a role's name. `key` names the access key, credential or session name
+    used; for `made` the maker's role and session, `ROLE/SESSION`, and for `assumed` the session and
+    who asked, `SESSION WHO`.
     """
 
     kind: str

@@ -79,7 +79,7 @@ def _one(wanted: Wanted, proposal: Proposal | None) -> Draft:
     if wanted.target == identity_center_files.TARGET and proposal is not None:
         drawn = _person(facts, proposal)
     else:
-        drawn = _TARGETS[wanted.target](facts, needs.document, choices)
+        drawn = _TARGETS[wanted.target](facts, needs, choices)
     whole = files.complete(drawn, facts, needs)
     return replace(whole, notes=(_figures(needs), *whole.notes))
 
@@ -140,12 +140,12 @@ def repositories(facts: PlanFacts, choices: Choices) -> tuple[Repository, ...]:
     )
 
 
-def _github(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
+def _github(facts: PlanFacts, needs: Policy, choices: Choices) -> Draft:
     workflow = str(choices.get("workflow", ""))
     path = str(choices.get("workflow_path", "")) or ".github/workflows/deploy.yml"
     return github_oidc.draft(
         facts,
-        document,
+        needs,
         github_oidc.Choices(
             region=_region(choices),
             repositories=repositories(facts, choices),
@@ -156,10 +156,10 @@ def _github(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Dra
     )
 
 
-def _eks(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
+def _eks(facts: PlanFacts, needs: Policy, choices: Choices) -> Draft:
     return eks.draft(
         facts,
-        document,
+        needs,
         eks.Choices(
             cluster=str(choices.get("cluster", "")),
             namespace=str(choices.get("namespace", "")),
@@ -172,16 +172,16 @@ def _eks(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
     )
 
 
-def _instance(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
+def _instance(facts: PlanFacts, needs: Policy, choices: Choices) -> Draft:
     named = tuple(choices.get("instances", ()))
     chosen = instance_profile.Choices(instances=named, region=_region(choices))
-    return instance_profile.draft(facts, document, chosen)
+    return instance_profile.draft(facts, needs, chosen)
 
 
-def _vendor(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
+def _vendor(facts: PlanFacts, needs: Policy, choices: Choices) -> Draft:
     return cross_account_role.draft(
         facts,
-        document,
+        needs,
         cross_account_role.Choices(
             vendor=str(choices.get("vendor", "")),
             vendor_account=str(choices.get("vendor_account", "")),
@@ -203,20 +203,20 @@ def rotation(choices: Choices) -> secrets_manager.Choices:
     )
 
 
-def _secret(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
-    return secrets_manager.draft(facts, document, rotation(choices))
+def _secret(facts: PlanFacts, needs: Policy, choices: Choices) -> Draft:
+    return secrets_manager.draft(facts, needs, rotation(choices))
 
 
-def _words(facts: PlanFacts, document: dict[str, Any], choices: Choices) -> Draft:
+def _words(facts: PlanFacts, needs: Policy, choices: Choices) -> Draft:
     place = str(choices.get("place", ""))
-    return written.draft(facts, document, written.Choices(place=Place(place) if place else None))
+    return written.draft(facts, needs, written.Choices(place=Place(place) if place else None))
 
 
 def _region(choices: Choices) -> str:
     return str(choices.get("region", "")) or REGION
 
 
-_TARGETS: Mapping[str, Callable[[PlanFacts, dict[str, Any], Choices], Draft]] = {
+_TARGETS: Mapping[str, Callable[[PlanFacts, Policy, Choices], Draft]] = {
     github_oidc.TARGET: _github,
     eks.TARGET: _eks,
     instance_profile.TARGET: _instance,
