@@ -237,9 +237,7 @@ def may_be_fenced(s: Situation, now: datetime) -> Iterator[Blocker]:
         yield _unread(s)
 
 
-def quiet_since(
-    last_activity_at: datetime | None, created_at: datetime | None
-) -> datetime | None:
+def quiet_since(last_activity_at: datetime | None, created_at: datetime | None) -> datetime | None:
     """From when on nothing was seen of the old credentials; None where nothing is known."""
     return max(filter(None, (last_activity_at, created_at)), default=None)
 

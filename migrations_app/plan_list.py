@@ -19,15 +19,15 @@ from migrations_app.proving import way_of, weeks_access
 
 Target, Status = Plan.Target, Plan.Status
 HOLD = "on-hold"
-# By target the icon of the sprite, and what the way in is, in a few words.
-LOOKS: Mapping[str, tuple[str, str]] = {
-    Target.IDENTITY_CENTER: ("users-group", "permission sets, by group"),
-    Target.GITHUB_OIDC: ("brand-github", "role per repository and branch"),
-    Target.EKS: ("box", "Pod Identity or IRSA"),
-    Target.INSTANCE_PROFILE: ("server", "role on the EC2 instance"),
-    Target.CROSS_ACCOUNT_ROLE: ("arrows-exchange", "vendor's role, external ID"),
-    Target.SECRETS_MANAGER: ("key", "rotated key, last resort"),
-    Target.OTHER: ("route", "a plan in words"),
+# By target the icon of the sprite, a short name, and what the way in is, in a few words.
+LOOKS: Mapping[str, tuple[str, str, str]] = {
+    Target.IDENTITY_CENTER: ("users-group", "Identity Center", "permission sets, by group"),
+    Target.GITHUB_OIDC: ("brand-github", "GitHub OIDC", "role per repository"),
+    Target.EKS: ("box", "EKS", "Pod Identity or IRSA"),
+    Target.INSTANCE_PROFILE: ("server", "Instance profile", "role on EC2"),
+    Target.CROSS_ACCOUNT_ROLE: ("arrows-exchange", "Vendor's role", "with an external ID"),
+    Target.SECRETS_MANAGER: ("key", "Secrets Manager", "rotated key, last resort"),
+    Target.OTHER: ("route", "Other", "a plan in words"),
 }
 _PRIVILEGES = {
     "admin": "Admin",
@@ -104,6 +104,7 @@ class Tile:
 
     target: Plan.Target
     icon: str
+    name: str
     what: str
     count: int
     parts: tuple[tuple[str, str, int], ...]
@@ -120,7 +121,7 @@ def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
     found = []
     for target in Target:
         if of := counts.get(target.value):
-            icon, what = LOOKS[target]
+            icon, name, what = LOOKS[target]
             parts = (
                 ("done", "confirmed", of[Status.CONFIRMED.value]),
                 ("discovered", "tested", of[Status.TESTED.value]),
@@ -128,7 +129,7 @@ def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
             )
             here = target.value == filters.target
             to = filters.query(target="" if here else target.value)
-            found.append(Tile(target, icon, what, of.total(), parts, to, here))
+            found.append(Tile(target, icon, name, what, of.total(), parts, to, here))
     return found
 
 

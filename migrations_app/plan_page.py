@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from migrations_app.plans.facts import GeneratedFile, Widened
 # Told beside the files as what to do, and first.
 _INSTRUCTIONS = {"HOW-TO-TEST.md": "How to test", "HOW-TO-ROLL-BACK.md": "How to roll back"}
 _FIRST = ("main.tf", "PLAN.md", "workflows.diff")
-_MOST_WIDENED = 30
+_MOST_ACTIONS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,15 @@ class Access:
     count: int
     first_at: datetime | None
     last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """Actions that are kept for one reason, though no event shows them; the first ones named."""
+
+    reason: str
+    actions: tuple[str, ...]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,7 @@ class PlanPage:
     made: Made | None
     files: tuple[GeneratedFile, ...] = ()
     instructions: tuple[tuple[str, GeneratedFile], ...] = ()
-    widened: tuple[Widened, ...] = ()
-    more_widened: int = 0
+    widened: tuple[Wide, ...] = ()
     changed: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -62,7 +71,6 @@ def page_of(plan: Plan, made: Made | None, now: datetime) -> PlanPage:
     rest = quiet(user.last_activity_at, user.created_at, policy.quiet, now)
     access = _access(plan)
     files = sorted(made.draft.files, key=_place) if made else []
-    widened = made.draft.widened if made else ()
     return PlanPage(
         name=proving.way_of(plan).name,
         icon=plan_list.LOOKS[Plan.Target(plan.target)][0],
@@ -74,10 +82,12 @@ def page_of(plan: Plan, made: Made | None, now: datetime) -> PlanPage:
         made=made,
         files=tuple(one for one in files if one.path not in _INSTRUCTIONS),
         instructions=tuple(
-            (_INSTRUCTIONS[one.path], one) for one in files if one.path in _INSTRUCTIONS
+            (title, one)
+            for path, title in _INSTRUCTIONS.items()
+            for one in files
+            if one.path == path
         ),
-        widened=widened[:_MOST_WIDENED],
-        more_widened=max(0, len(widened) - _MOST_WIDENED),
+        widened=tuple(_wide(made.draft.widened)) if made else (),
         changed=plan_drafts.changed_since_kept(made) if made else (),
     )
 
@@ -102,6 +112,15 @@ def _sentence(access: Access | None, rest: Quiet) -> str:
         return f"New access not seen yet, {old}"
     times = "once" if access.count == 1 else f"{access.count:,} times"
     return f"New access {times}, {old}"
+
+
+def _wide(widened: Iterable[Widened]) -> Iterator[Wide]:
+    by_reason: dict[str, list[str]] = {}
+    for one in widened:
+        by_reason.setdefault(one.reason, []).append(one.action)
+    for reason, actions in by_reason.items():
+        shown = tuple(actions[:_MOST_ACTIONS])
+        yield Wide(reason, shown, len(actions) - len(shown))
 
 
 def _place(one: GeneratedFile) -> tuple[int, str]:

@@ -178,7 +178,9 @@ def _shown(
         "may_confirm": owner is not None
         and may_change
         and row.status != Plan.Status.CONFIRMED
-        and not row.on_hold,
+        and not row.on_hold
+        # A key that stays replaces nothing.
+        and row.target != Plan.Target.SECRETS_MANAGER,
         "may_agree": row.target == Plan.Target.SECRETS_MANAGER
         and bool(row.choice("until"))
         and not row.choice("approved_by")
