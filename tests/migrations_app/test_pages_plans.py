@@ -1,0 +1,377 @@
+"""The pages of plans: numbers and filters, who sees files, choices, ZIPs and what changed since."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from inventory import clock
+from inventory.models import LedgerEntry, PolicyText
+from migrations_app import plan_drafts
+from migrations_app.lifecycle import Protection, State
+from migrations_app.models import Departure, Plan, PlanAccess
+from tests import cast
+from tests.migrations_app.browsing import browser, text_of
+
+pytestmark = pytest.mark.django_db
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+EVERYTHING = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def planned(
+    everybody: cast.Cast, name: str = "deploy-prod", target: str = "github-oidc", **columns: Any
+) -> Plan:
+    """A plan for an administrator of Payments that is in use and calls ECS."""
+    PolicyText.objects.get_or_create(
+        account=everybody.account, arn=ADMIN, name="AdministratorAccess",
+        defaults={"document": EVERYTHING},
+    )  # fmt: skip
+    user = cast.iam_user(
+        name,
+        verdict="active",
+        privilege="admin",
+        attached_policies=[ADMIN],
+        tags={"repository": "acme/shop"},
+        last_activity_at=clock.now() - timedelta(days=7, hours=1),
+    )
+    cast.activity(user, (clock.now() - timedelta(days=8)).date(), service="ecs",
+                  action="UpdateService")  # fmt: skip
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments, answer="needed")
+    return cast.plan(row, target, **columns)
+
+
+def seen_in_use(plan: Plan, count: int = 3) -> Plan:
+    now = clock.now()
+    PlanAccess.objects.create(plan=plan, day=now.date(), count=count, first_at=now, last_at=now)
+    plan.seen = {
+        "role": "github-deploy-prod",
+        "who": "repo:acme/shop:ref:refs/heads/main",
+        "session": "run-881",
+        "first_at": now.isoformat(),
+        "last_at": now.isoformat(),
+        "count": count,
+    }
+    plan.status, plan.tested_at = Plan.Status.TESTED, now
+    plan.save()
+    return plan
+
+
+def unzipped(answer: Any) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as held:
+        assert held.testzip() is None
+        return {name: held.read(name).decode() for name in held.namelist()}
+
+
+# ── The list ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_list_says_how_many_are_where_and_tiles_filter(everybody: cast.Cast) -> None:
+    planned(everybody, "a")
+    seen_in_use(planned(everybody, "b"))
+    planned(everybody, "c", "eks", status=Plan.Status.CONFIRMED, confirmed_at=clock.now())
+    planned(everybody, "d", "identity-center", held_reason="The group was re-created.")
+
+    page = text_of(browser(everybody.vera).get("/plans/"))
+    eks = text_of(browser(everybody.vera).get("/plans/?target=eks"))
+
+    assert "4 users need a new way in" in page
+    assert "1 confirmed, 1 tested, 1 in draft, 1 on hold." in page
+    assert "The group was re-created." in page
+    assert ">c</a>" in eks
+    assert ">a</a>" not in eks
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("status=draft", {"a"}),
+        ("status=tested", {"b"}),
+        ("status=on-hold", {"d"}),
+        ("q=B", {"b"}),
+        ("team=platform", set()),
+        ("team=payments&target=identity-center", {"d"}),
+        ("target=nonsense&status=nonsense", {"a", "b", "d"}),
+        ("page=99999", set()),
+        ("page=x", {"a", "b", "d"}),
+    ],
+)
+def test_filters_narrow_the_list(everybody: cast.Cast, query: str, names: set[str]) -> None:
+    planned(everybody, "a")
+    seen_in_use(planned(everybody, "b"))
+    planned(everybody, "d", "identity-center", held_reason="re-created", status="confirmed")
+
+    page = browser(everybody.vera).get(f"/plans/?{query}")
+
+    assert {row.plan.departure.user.user_name for row in page.context["rows"]} == names
+
+
+def test_a_row_shows_new_access_and_how_quiet_the_old_credentials_are(
+    everybody: cast.Cast,
+) -> None:
+    plan = seen_in_use(planned(everybody))
+    plan_drafts.refresh_figures(everybody.account)
+    [row] = browser(everybody.vera).get("/plans/").context["rows"]
+    assert (row.name, row.figures) == ("github-deploy-prod", "1 action, was Admin")
+    assert sum(row.week) == plan.seen["count"]
+    assert row.quiet.words == "7 of 14 d"
+
+
+def test_a_draft_counts_no_quiet_days(everybody: cast.Cast) -> None:
+    planned(everybody)
+    [row] = browser(everybody.vera).get("/plans/").context["rows"]
+    assert row.quiet is None
+
+
+def test_the_list_asks_as_often_for_many_as_for_one(everybody: cast.Cast) -> None:
+    client = browser(everybody.jonas)
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get("/plans/").status_code == 200
+        return len(asked)
+
+    seen_in_use(planned(everybody, "first"))
+    statements()
+    one = statements()
+    for number in range(8):
+        seen_in_use(planned(everybody, f"u{number}"))
+    assert statements() == one
+
+
+# ── Who sees what ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"),
+    [("sara", True), ("jonas", True), ("ada", True), ("priya", False), ("vera", False)],
+)
+def test_files_are_for_the_own_team_and_engineers(
+    everybody: cast.Cast, who: str, *, sees: bool
+) -> None:
+    plan, client = planned(everybody), browser(getattr(everybody, who))
+    page = text_of(client.get(f"/plans/{plan.pk}/"))
+    assert ("ecs:UpdateService" in page) == sees
+    assert (client.get(f"/plans/{plan.pk}/download/").status_code == 200) == sees
+
+
+def test_a_lead_downloads_the_plans_of_the_own_teams_only(everybody: cast.Cast) -> None:
+    planned(everybody, "mine")
+    planned(everybody, "mine-too", "eks")
+    theirs = planned(everybody, "theirs")
+    Departure.objects.filter(pk=theirs.departure_id).update(owner=everybody.platform)
+
+    files = unzipped(browser(everybody.sara).get("/plans/download/"))
+    everything = unzipped(browser(everybody.jonas).get("/plans/download/"))
+
+    assert not any("theirs" in name for name in files)
+    assert any("theirs" in name for name in everything)
+    assert "2 replacement plans" in files["README.md"]
+
+
+def test_the_download_follows_the_filter(everybody: cast.Cast) -> None:
+    planned(everybody, "pipeline")
+    planned(everybody, "cluster", "eks")
+    files = unzipped(browser(everybody.jonas).get("/plans/download/?target=eks"))
+    assert any("cluster" in name for name in files)
+    assert not any("pipeline" in name for name in files)
+
+
+def test_nothing_to_download_is_said(everybody: cast.Cast) -> None:
+    answer = browser(everybody.priya).get("/plans/download/")
+    assert answer.status_code == 422
+    assert "None of these plans" in text_of(answer)
+
+
+def test_one_plan_is_a_zip_with_a_readme_under_a_harmless_name(everybody: cast.Cast) -> None:
+    plan = planned(everybody, 'a"; b/../c\n.zip')
+    answer = browser(everybody.jonas).get(f"/plans/{plan.pk}/download/")
+    assert {"README.md", "policy-with-reasons.tf"} <= set(unzipped(answer))
+    assert answer["Content-Disposition"] == 'attachment; filename="a-b-..-c-.zip.zip"'
+
+
+def test_a_name_made_of_markup_stays_text(everybody: cast.Cast) -> None:
+    plan = planned(everybody, "<script>alert(1)</script>")
+    client = browser(everybody.jonas)
+    for path in ("/plans/", f"/plans/{plan.pk}/"):
+        assert "<script>alert" not in text_of(client.get(path))
+
+
+# ── One plan ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_sentence_is_computed_from_what_was_seen(everybody: cast.Cast) -> None:
+    plan = seen_in_use(planned(everybody), 318)
+    page = text_of(browser(everybody.vera).get(f"/plans/{plan.pk}/"))
+    assert "New access 318 times, old credentials quiet 7 of 14 days." in page
+    assert "How to test" not in page
+
+
+def test_looking_at_a_plan_and_downloading_it_changes_nothing(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody), browser(everybody.jonas)
+    before = Plan.objects.values().get(pk=plan.pk)
+    for path in (
+        "/plans/",
+        f"/plans/{plan.pk}/",
+        f"/plans/{plan.pk}/download/",
+        "/plans/download/",
+    ):
+        client.get(path)
+    assert Plan.objects.values().get(pk=plan.pk) == before
+
+
+def test_choices_are_kept_and_the_files_follow_them(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody), browser(everybody.sara)
+    data = {"repository": "acme/shop", "branches": "main, release/1.x", "environments": "prod"}
+
+    answer = client.post(f"/plans/{plan.pk}/choose/", data)
+
+    assert answer["Location"] == f"/plans/{plan.pk}/"
+    files = unzipped(client.get(f"/plans/{plan.pk}/download/"))
+    for subject in ("ref:refs/heads/main", "ref:refs/heads/release/1.x", "environment:prod"):
+        assert f"repo:acme/shop:{subject}" in files["trust-policy.json"]
+    assert LedgerEntry.objects.filter(kind="plan.chosen").count() == 1
+    client.post(f"/plans/{plan.pk}/choose/", data)
+    assert LedgerEntry.objects.filter(kind="plan.chosen").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "data", "words"),
+    [
+        ("github-oidc", {"repository": "shop"}, "Write owner/name."),
+        ("github-oidc", {"repository": "acme/shop\n"}, ""),
+        ("github-oidc", {"branches": "ma*in"}, "No such branch can be."),
+        ("github-oidc", {"owner_id": "12a"}, "are numbers"),
+        ("github-oidc", {"workflow_path": "../../etc/passwd"}, ".github/workflows/"),
+        ("eks", {"namespace": "Pay Roll"}, "No such namespace"),
+        ("eks", {"issuer": "http://x"}, "begins with https"),
+        ("instance-profile", {"instances": "i-0123456789abcdef0; rm"}, "An instance"),
+        ("cross-account-role", {"vendor_account": "123"}, "12 digits"),
+        ("identity-center", {"permission_set": "x" * 33}, "at most 32"),
+        ("secrets-manager", {"reason": "old", "until": "2001-01-01"}, "in the future"),
+        ("secrets-manager", {}, "Say until when."),
+        ("other", {"place": "moon"}, "moon"),
+    ],
+)
+def test_what_could_not_stand_in_aws_is_refused_at_its_field(
+    everybody: cast.Cast, target: str, data: dict[str, str], words: str
+) -> None:
+    plan = planned(everybody, target=target)
+    answer = browser(everybody.sara).post(f"/plans/{plan.pk}/choose/", data)
+    if words:
+        assert answer.status_code == 422
+        assert words in text_of(answer)
+        plan.refresh_from_db()
+        assert plan.choices == {}
+    else:
+        assert answer.status_code == 302
+
+
+def test_an_external_id_is_drawn_once_and_kept(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody, target="cross-account-role"), browser(everybody.sara)
+    client.post(f"/plans/{plan.pk}/choose/", {"vendor_account": "999988887777"})
+    plan.refresh_from_db()
+    first = plan.choices["external_id"]
+    client.post(f"/plans/{plan.pk}/choose/", {"vendor_account": "999988887776"})
+    plan.refresh_from_db()
+    assert len(first) >= 24
+    assert plan.choices == {"vendor_account": "999988887776", "external_id": first}
+
+
+def test_another_way_begins_as_a_draft_without_the_choices_before(everybody: cast.Cast) -> None:
+    plan = seen_in_use(planned(everybody, choices={"repository": "acme/shop"}))
+    browser(everybody.sara).post(f"/plans/{plan.pk}/way/", {"target": "eks"})
+    plan.refresh_from_db()
+    assert (plan.target, plan.choices, plan.status) == ("eks", {}, Plan.Status.DRAFT)
+    assert (plan.seen, plan.tested_at) == ({}, None)
+    refused = browser(everybody.sara).post(f"/plans/{plan.pk}/way/", {"target": "moon"})
+    assert refused.status_code == 422
+
+
+def test_what_changed_is_shown_against_the_version_kept_last(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody), browser(everybody.sara)
+    client.post(f"/plans/{plan.pk}/keep/")
+    plan.refresh_from_db()
+    assert len(plan.generated_digest) == 64
+    assert "Nothing changed." in text_of(client.get(f"/plans/{plan.pk}/"))
+
+    cast.activity(plan.departure.user, clock.now().date(), service="sqs", action="CreateQueue")
+
+    page = text_of(client.get(f"/plans/{plan.pk}/"))
+    assert "Nothing changed." not in page
+    assert "sqs:CreateQueue" in page
+
+
+def test_a_date_alone_is_no_change(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody), browser(everybody.sara)
+    client.post(f"/plans/{plan.pk}/keep/")
+    Plan.objects.update(generated_at=clock.now() - timedelta(days=30))
+    kept = Plan.objects.get(pk=plan.pk)
+    [again] = plan_drafts.made(
+        Plan.objects.select_related("departure__user__account", "departure__owner"),
+        kept.generated_at,
+    )
+    Plan.objects.update(generated_files={one.path: one.text for one in again.draft.files})
+    assert "Nothing changed." in text_of(client.get(f"/plans/{plan.pk}/"))
+
+
+# ── A key that stays ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) -> None:
+    plan = planned(everybody, target="secrets-manager")
+    until = (clock.now() + timedelta(days=200)).date()
+    jonas, mei = browser(everybody.jonas), browser(everybody.mei)
+    agree = f"/plans/{plan.pk}/agree/"
+
+    assert mei.post(agree).status_code == 422
+    jonas.post(f"/plans/{plan.pk}/choose/", {"reason": "vendor", "until": until.isoformat()})
+    assert jonas.post(agree).status_code == 403
+    assert browser(everybody.sara).post(agree).status_code == 403
+    mei.post(agree)
+
+    row = Departure.objects.get(pk=plan.departure_id)
+    assert (row.protection, row.protection_until) == (Protection.EXEMPT, until)
+    plan.refresh_from_db()
+    assert plan.choices["approved_by"] == "mei"
+    assert mei.post(agree).status_code == 422
+    # It is counted as such, and stands in the list.
+    page = browser(everybody.vera).get("/plans/")
+    assert [one.plan.pk for one in page.context["rows"]] == [plan.pk]
+
+
+def test_a_new_reason_needs_a_new_agreement(everybody: cast.Cast) -> None:
+    told = {"reason": "a", "until": "2099-01-01", "asked_by": "jonas", "approved_by": "mei"}
+    plan = planned(everybody, target="secrets-manager", choices=told)
+    data = {"reason": "b", "until": "2099-01-01"}
+    browser(everybody.jonas).post(f"/plans/{plan.pk}/choose/", data)
+    plan.refresh_from_db()
+    assert "approved_by" not in plan.choices
+
+
+def test_a_plan_on_hold_is_not_confirmed(everybody: cast.Cast) -> None:
+    plan = planned(everybody, held_reason="The group was re-created.")
+    user = plan.departure.user
+    client = browser(everybody.sara)
+    assert "confirm-plan/" not in text_of(client.get(f"/plans/{plan.pk}/"))
+    answer = client.post(f"/users/{user.account.account_id}/{user.user_id}/confirm-plan/", {})
+    assert answer.status_code == 422
+    plan.refresh_from_db()
+    assert plan.status == Plan.Status.DRAFT
+
+
+def test_the_plan_of_a_deleted_user_is_a_record_and_takes_no_choice(everybody: cast.Cast) -> None:
+    plan = cast.plan(cast.departure("gone", State.DELETED, everybody.payments))
+    client = browser(everybody.sara)
+    assert "/choose/" not in text_of(client.get(f"/plans/{plan.pk}/"))
+    assert client.post(f"/plans/{plan.pk}/choose/", {"repository": "a/b"}).status_code == 422
