@@ -32,4 +32,3 @@ class PolicyText(models.Model):
 
     def __str__(self) -> str:
         return self.name
-

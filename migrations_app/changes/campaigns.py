@@ -160,7 +160,7 @@ def remind() -> None:
     # What was added is asked since then: it is reminded of after as long as what was asked first.
     asked_last = Max("notices__at", filter=Q(notices__kind="claim"))
     stages: dict[int, int] = {}
-    due = []
+    due: list[Ask] = []
     for ask in (
         _standing()
         .filter(deadline_at__gt=now, answered_at=None)
@@ -169,11 +169,13 @@ def remind() -> None:
         stages[ask.pk] = sum(ask.asked_last + after <= now for after in REMIND_AFTER)
         if stages[ask.pk] > ask.reminders:
             due.append(ask)
-    for ask, left in _with_open(due):
+    for late, left in _with_open(due):
         with transaction.atomic():
-            told = Ask.objects.filter(pk=ask.pk, reminders=ask.reminders, additions=ask.additions)
-            if told.update(reminders=stages[ask.pk], reminded_at=now):
-                notices_campaigns.tell_reminder(ask, left, stage=stages[ask.pk])
+            told = Ask.objects.filter(
+                pk=late.pk, reminders=late.reminders, additions=late.additions
+            )
+            if told.update(reminders=stages[late.pk], reminded_at=now):
+                notices_campaigns.tell_reminder(late, left, stage=stages[late.pk])
 
 
 def escalate() -> None:

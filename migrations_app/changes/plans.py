@@ -109,7 +109,7 @@ def agree_to_key(plan: Plan, person: Person) -> Departure:
         return protect(row.departure, person, row.choices["reason"], until)
 
 
-def _exception(plan: Plan) -> dict[str, str]:
+def _exception(plan: Plan) -> dict[str, Any]:
     told = ("reason", "until", "asked_by")
     return {name: str(plan.choices.get(name, "")) for name in told}
 

@@ -19,7 +19,7 @@ from django.db.models import Count, Max, Min, Sum
 from inventory.callers import Call, callers
 from inventory.coverage import last_accessed
 from inventory.models import Activity, Credential, IamUser, PolicyText, TrailCoverage
-from inventory.rights.usage import policy_prefix
+from inventory.rights.called import policy_prefix
 from migrations_app.models import Departure
 from migrations_app.plans.facts import (
     Granted,
@@ -189,9 +189,9 @@ def _spans(users: Mapping[int, IamUser], now: datetime) -> Mapping[int, tuple[da
         "user_id", "region", "read_from", "read_to"
     )
     read: defaultdict[int, dict[str, tuple[datetime, datetime]]] = defaultdict(dict)
-    for user, region, since, until in rows:
+    for number, region, since, until in rows:
         if since and until:
-            read[user][region] = (since, until)
+            read[number][region] = (since, until)
     found = {}
     for pk, user in users.items():
         spans = [read[pk].get(region) for region in user.account.enabled_regions]
