@@ -232,7 +232,9 @@ def _local(at: datetime, batch: Batch) -> str:
 
 
 def _summary(batch: Batch) -> str:
-    count = batch.changes.filter(follows=None).exclude(status=Change.Status.WITHDRAWN).count()
+    # Who was left out when it was asked for has blockers, and is no part of what was asked.
+    asked = batch.changes.filter(follows=None, blockers=[])
+    count = asked.exclude(status=Change.Status.WITHDRAWN).count()
     return f"{batch.move} {_users(count)} in {batch.account.name}"
 
 

@@ -148,6 +148,12 @@ def test_the_message_says_how_when_and_for_how_long_it_can_be_undone(
     assert f"It begins on {earliest:%a %-d %b}" in text
 
 
+def test_the_approver_reads_how_many_are_asked_for(stage: Stage, two: list[Departure]) -> None:
+    nobodys = stage.user("ci-ghost-old", owner=cast.team("ghost"))
+    batch = changes.ask(stage.draft("disable", [*two, nobodys]), stage.people.jonas)
+    assert batch.notices.get(kind="approve").title.endswith("disable 2 users in production")
+
+
 def test_a_user_that_changes_owner_does_not_hold_up_the_others(
     stage: Stage, two: list[Departure]
 ) -> None:
