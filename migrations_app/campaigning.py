@@ -165,17 +165,21 @@ def last_answer(ask: Ask) -> LastAnswer | None:
 
 @dataclass(frozen=True, slots=True)
 class AskProgress:
-    """How far one team is: who opened the link, what is still open, whether it is too late."""
+    """How far one team is: who opened the link, how much is still open, and what is too late."""
 
     ask: Ask
     users: int
-    left: tuple[Departure, ...]
+    left: int
+    late: tuple[Departure, ...]
     openings: tuple[AskOpening, ...]
-    overdue: bool
 
     @property
     def answered(self) -> int:
-        return self.users - len(self.left)
+        return self.users - self.left
+
+    @property
+    def overdue(self) -> bool:
+        return bool(self.late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,21 +222,23 @@ def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
     )
     standing = [ask for ask in asks if not ask.withdrawn_at and not ask.campaign.closed_at]
     left = still_open(standing)
+    # Of what can still be answered only the number is shown: it may be thousands.
+    late = {ask.pk: left[ask.pk] for ask in standing if ask.deadline_at <= now}
     rows = (
-        Departure.objects.filter(pk__in={pk for some in left.values() for pk in some})
+        Departure.objects.filter(pk__in={pk for some in late.values() for pk in some})
         .select_related("user__account", "owner")
         .in_bulk()
     )
     by_campaign: dict[int, list[AskProgress]] = defaultdict(list)
     for ask in asks:
-        its = sorted((rows[pk] for pk in left.get(ask.pk, ())), key=lambda row: row.user.user_name)
+        its = sorted((rows[pk] for pk in late.get(ask.pk, ())), key=lambda row: row.user.user_name)
         by_campaign[ask.campaign_id].append(
             AskProgress(
                 ask=ask,
                 users=ask.users,
-                left=tuple(its),
+                left=len(left.get(ask.pk, ())),
+                late=tuple(its),
                 openings=tuple(ask.openings.all()),
-                overdue=bool(its) and ask.deadline_at <= now,
             )
         )
     return [Progress(one, tuple(by_campaign[one.pk])) for one in campaigns]

@@ -514,6 +514,17 @@ def test_a_closed_campaign_reminds_nobody_and_says_so(everybody: cast.Cast) -> N
     assert changes.adopt(map(fresh, rows), everybody.jonas) == 3
 
 
+def test_what_can_still_be_answered_is_counted_and_not_read(everybody: cast.Cast) -> None:
+    ask, rows = asked(everybody)
+    (one,) = campaigning.progress([ask.campaign])
+    (its,) = one.asks
+    assert (its.left, its.late, its.overdue) == (3, (), False)
+    skip(days=30)
+    (one,) = campaigning.progress([ask.campaign])
+    (its,) = one.asks
+    assert (its.left, set(its.late), its.overdue) == (3, set(rows), True)
+
+
 # ── What is open ─────────────────────────────────────────────────────────────────────────────────
 
 
