@@ -156,11 +156,10 @@ def test_every_owner_is_told_which_of_its_users_go(stage: Stage) -> None:
     theirs = stage.user("theirs", owner=stage.people.platform)
     batch = stage.asked("disable", [ours, theirs])
     told = {
-        notice.team: notice.text for notice in Notice.objects.filter(kind="announce", batch=batch)
+        notice.team: list(notice.departures.all())
+        for notice in Notice.objects.filter(kind="announce", batch=batch)
     }
-    assert set(told) == {stage.people.payments, stage.people.platform}
-    assert "ours" in told[stage.people.payments]
-    assert "theirs" not in told[stage.people.payments]
+    assert told == {stage.people.payments: [ours], stage.people.platform: [theirs]}
 
 
 def test_each_user_must_have_been_viewed_as_it_is_now(stage: Stage) -> None:

@@ -117,7 +117,8 @@ def test_what_a_team_denied_and_whom_it_named_reaches_the_next_judgement(
 
 
 def test_whoever_is_named_after_saying_no_may_be_suggested_again(everybody: cast.Cast) -> None:
-    row = cast.departure("svc-x")
+    row = cast.departure(cast.iam_user("svc-x", suggested_team=everybody.payments))
+    row = changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
     row = changes.not_ours(row, everybody.platform, everybody.priya)
     assert judged(row.user).suggested_team is None
     changes.not_ours(row, everybody.payments, everybody.sara, everybody.platform)
