@@ -166,6 +166,15 @@ def test_only_who_asked_or_approved_takes_it_back(everybody: cast.Cast) -> None:
     assert is_draft_again(row)
 
 
+def test_who_asked_and_has_no_role_any_more_does_not_take_it_back(everybody: cast.Cast) -> None:
+    row = batch(everybody)
+    everybody.jonas.roles = []
+    everybody.jonas.save()
+    with pytest.raises(NotAllowed):
+        changes.withdraw(row, everybody.jonas)
+    assert now(row).status == "approved"
+
+
 # ── Pause and resume ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -391,7 +400,7 @@ def test_who_waits_or_failed_is_skipped(
             changes.skip(change, everybody.jonas)
         assert again(change).status == status
         return
-    changes.skip(change, everybody.jonas)
+    assert changes.skip(change, everybody.jonas) == change
     left = again(change)
     assert (left.status, left.result) == ("left-out", f"Skipped by {everybody.jonas}.")
     assert left.finished_at is not None
@@ -546,6 +555,44 @@ def test_neither_a_deletion_nor_an_own_batch_is_taken_over(
 
 
 # ── Checks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def said(row: Batch, person: Person) -> dict[str, tuple[bool, str]]:
+    return {one.code: (one.ok, one.text) for one in changes.checks(now(row), person)}
+
+
+def test_four_eyes_are_checked_and_kept(everybody: cast.Cast) -> None:
+    row = batch(everybody, "asked")
+    assert said(row, everybody.jonas)["four-eyes"] == (False, approval.OWN_BATCH)
+    assert said(row, everybody.mei)["four-eyes"] == (
+        True,
+        f"Four eyes: {everybody.jonas} asked, you decide",
+    )
+    with pytest.raises(NotAllowed) as refused:
+        changes.approve(row, everybody.jonas, row.digest)
+    assert refused.value.rule == "four-eyes"
+    Batch.objects.update(asked_by=None, composed_by=everybody.ada)
+    assert said(row, everybody.mei)["four-eyes"][1] == "Four eyes: Nobody asked, you decide"
+
+
+def test_how_many_may_go_is_said_of_each_move(everybody: cast.Cast) -> None:
+    row = batch(everybody, "asked")
+    assert said(row, everybody.mei)["users"] == (True, "0 of 0 may be disabled by the evidence")
+    Batch.objects.update(move="delete")
+    words = "Soak complete, no open hit, for 0 of 0"
+    assert said(row, everybody.mei)["users"] == (True, words)
+    change = cast.change(
+        cast.departure("u", State.OWNER_ASSIGNED), "delete", batch=row, status="asked"
+    )
+    told = said(row, everybody.mei)
+    assert "users" not in told
+    assert told["state"][0] is False
+    assert told["viewed"] == (False, "1 user not viewed yet")
+    cast.change(cast.departure("v", State.OWNER_ASSIGNED), "delete", batch=row, status="asked")
+    assert said(row, everybody.mei)["viewed"] == (False, "2 users not viewed yet")
+    Change.objects.exclude(pk=change.pk).update(status="left-out")
+    changes.view(change, everybody.mei)
+    assert said(row, everybody.mei)["viewed"] == (True, "Every user viewed")
 
 
 def test_one_check_stands_for_all_users_with_the_same_blocker() -> None:

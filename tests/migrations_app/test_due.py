@@ -394,6 +394,17 @@ def test_owners_hear_of_a_shut_on_the_day_before(
     assert [one.team for one in notices] == ([everybody.payments] if told else [])
 
 
+def test_a_shut_is_told_from_the_very_moment_a_day_before_until_it_is_due(
+    everybody: cast.Cast, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = watched.due_at
+    assert due is not None
+    for at, told in ((due, 0), (due - DAY - timedelta(microseconds=1), 0), (due - DAY, 1)):
+        monkeypatch.setattr(clock, "now", lambda at=at: at)
+        sweep.tell_of_shuts()
+        assert Notice.objects.filter(kind="shut-tomorrow").count() == told
+
+
 # ── Each day, each minute ────────────────────────────────────────────────────────────────────────
 
 

@@ -110,6 +110,13 @@ def test_a_restore_stands_in_the_way_until_it_is_only_read_back(
     assert situation(theirs).other_change == named
 
 
+def test_a_forward_change_that_waits_again_stands_in_the_way_though_it_ended_once(
+    theirs: Departure,
+) -> None:
+    cast.change(theirs, status="queued", finished_at=clock.now())
+    assert situation(theirs).other_change == "a disable"
+
+
 def test_only_an_open_hit_holds_and_only_its_own_user(watched: Departure) -> None:
     other = cast.departure("other", State.DISABLED)
     cast.hit(other)

@@ -80,7 +80,7 @@ _MIRRORS = {
     "changes/reasons": "migrations_app/api/test_rails migrations_app/test_batches",
     "changes/reconciling": "migrations_app/test_reconcile",
     "changes/database_home": "migrations_app/test_home migrations_app/test_reconcile",
-    "changes/undo": "migrations_app/test_scripting migrations_app/test_rebuild",
+    "changes/undo": "migrations_app/test_scripting migrations_app/test_rules",
     "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
     "changes/stop": (
         "migrations_app/test_halting migrations_app/test_stop migrations_app/test_rules"
