@@ -172,6 +172,18 @@ def test_callers_beyond_two_hundred_count_on_the_one_longest_silent(
     assert watched.hits.get().count == 3
 
 
+def test_of_two_at_the_same_moment_the_later_heard_is_shown(
+    watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "MOST_CALLERS", 1)
+    first = call(HOUR, "10.0.0.1")
+    second = Attempt("hit", "trail", "ec2:Run", first.at, {"where": "10.0.0.2"})
+    record(watched, [first])
+    record(watched, [second])
+    hit = watched.hits.get()
+    assert (hit.what, hit.callers.get().what) == ("ec2:Run", "ec2:Run")
+
+
 def test_after_it_was_closed_only_something_new_opens_another(
     everybody: cast.Cast, watched: Departure
 ) -> None:
@@ -266,6 +278,8 @@ def test_the_event_takes_the_place_of_the_date_that_told_of_it(
     hit = watched.hits.get()
     assert (hit.count, hit.callers.get().source) == (1, "trail")
     assert Hit.objects.get().source == ("trail" if by >= timedelta(0) else "last-used")
+    # It was told.
+    assert LedgerEntry.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -312,6 +326,18 @@ def test_what_stands_is_told_again_only_once_it_had_ended(watched: Departure) ->
     Departure.objects.update(last_used_read_at=clock.now() + SECOND)
     watched.refresh_from_db()
     record(watched, [stands()])
+    assert told(watched) == [("hit", 2)]
+
+
+def test_what_stands_at_a_user_that_was_never_fenced_is_told_once(everybody: cast.Cast) -> None:
+    free = cast.departure("free", State.OWNER_ASSIGNED)
+    assert len(record(free, [stands()])) == 1
+    assert told(free) == [("hit", 1)]
+
+
+def test_that_a_key_was_made_tells_nothing_of_its_use(watched: Departure) -> None:
+    record(watched, [stands(key=KEY)])
+    record(watched, [moved(HOUR)])
     assert told(watched) == [("hit", 2)]
 
 
@@ -474,7 +500,7 @@ def test_an_extension_lies_ahead_and_within_ninety_days_of_the_fence(
 ) -> None:
     assert watched.fenced_at is not None
     latest = (watched.fenced_at + 90 * DAY).date()
-    for until in (clock.now().date() - DAY, latest + 2 * DAY):
+    for until in (clock.now().date() - DAY, latest + DAY, latest + 2 * DAY):
         with pytest.raises(Refused, match="Choose a date"):
             changes.extend(watched, everybody.sara, until, "the audit")
     for until in (clock.now().date(), latest):

@@ -55,7 +55,8 @@ _MIRRORS = {
     "changes/nudge": "migrations_app/test_nudging",
     "changes/ownership": "migrations_app/test_ownership",
     "changes/protecting": (
-        "migrations_app/test_protecting migrations_app/test_rules migrations_app/test_half_done"
+        "migrations_app/test_exempting migrations_app/test_protecting migrations_app/test_rules "
+        "migrations_app/test_half_done"
     ),
     "changes/restoring": (
         "migrations_app/test_undoing "
