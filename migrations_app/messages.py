@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
+from ipaddress import ip_address
+from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
 from django.urls import reverse
@@ -53,6 +54,16 @@ def rendered(delivery: Delivery) -> str:
     render = import_string(_RENDERED[Delivery.Channel(delivery.channel)])
     text: str = render(of(delivery))
     return text
+
+
+def leads_somewhere() -> bool:
+    """Whether whoever gets a link can follow it: not on this machine alone, outside of play."""
+    host = urlsplit(settings.IAMCLEANUP_URL).hostname or ""
+    try:
+        here = ip_address(host).is_loopback or ip_address(host).is_unspecified
+    except ValueError:
+        here = host in ("", "localhost")
+    return settings.PLAY or not here
 
 
 def absolute(path: str) -> str:

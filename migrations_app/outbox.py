@@ -240,6 +240,8 @@ def _claim(pk: int) -> Delivery | None:
 
 
 def _channel(name: str) -> Channel:
+    if not messages.leads_somewhere():
+        raise NotSetUp("IAMCLEANUP_URL is not set, so the links in messages would lead nowhere.")
     channel: Channel = import_string(CHANNELS[Delivery.Channel(name)]).from_environment()
     return channel
 

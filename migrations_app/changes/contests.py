@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from inventory import clock
-from inventory.models import Person, Team
+from inventory.models import Person, Role, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import notices_claims
@@ -31,6 +31,11 @@ def contest(row: Departure, team: Team, person: Person, said: str) -> Departure:
             f"{first} and {row.contested_by_team} both claim {row.user}. Security settles it."
         )
     again = row.contested_by_team_id == team.pk
+    if not again and _settled_against(row, team) and not person.has_role(Role.ENGINEER):
+        raise Refused(
+            f"Security settled that {row.user} belongs to {first}. Ask Security, or have {first} "
+            "hand it over."
+        )
     row = record(
         row,
         "claim.contested",
@@ -69,6 +74,12 @@ def settle(departure: Departure, team: Team, person: Person, reason: str = "") -
             row = _cleared(cleared, person, team)
         notices_claims.tell_settled(row, since, winner=team, first=first, second=second)
         return row
+
+
+def _settled_against(row: Departure, team: Team) -> bool:
+    """Whether Security chose another team since this one last had it."""
+    last = row.answers.filter(said="settled").first()
+    return last is not None and last.whose_id not in (None, team.pk)
 
 
 def said_by(row: Departure, team: Team) -> str:

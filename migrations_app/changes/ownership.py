@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from inventory import clock, ledger
-from inventory.models import Organization, Person, Team
+from inventory.models import Organization, Person, Role, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import campaigning, notices_claims
@@ -176,6 +176,7 @@ def dispute(
         if not today < until <= today + timedelta(days=DISPUTE_DAYS):
             last = today + timedelta(days=DISPUTE_DAYS)
             raise Refused(f"Choose a date from tomorrow to {last:%d %B}.")
+        _refuse_endless(row, person, until)
         keep(row, "dispute", team, person, reason)
         row = record(
             row,
@@ -188,6 +189,23 @@ def dispute(
         )
         notices_claims.tell_dispute(row, team)
         return row
+
+
+def _refuse_endless(row: Departure, person: Person, until: date) -> None:
+    """Disputes that follow one another are one, and may be kept on by an engineer only."""
+    if person.has_role(Role.ENGINEER):
+        return
+    first = until
+    for at in row.answers.filter(said="dispute").values_list("at", flat=True):
+        if first - at.date() > 2 * timedelta(days=DISPUTE_DAYS):
+            break
+        first = at.date()
+    last = first + timedelta(days=DISPUTE_DAYS)
+    if until > last:
+        raise Refused(
+            f"It is disputed since {first:%d %B}, and for {DISPUTE_DAYS} days at most, so until "
+            f"{last:%d %B}. Ask Security to keep it longer."
+        )
 
 
 def end_dispute(departure: Departure, person: Person) -> Departure:

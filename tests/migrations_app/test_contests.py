@@ -118,6 +118,16 @@ def test_the_team_that_waited_first_may_win_too(everybody: cast.Cast) -> None:
     )
 
 
+def test_whoever_lost_a_contest_does_not_claim_it_again(everybody: cast.Cast) -> None:
+    row = contested(everybody)
+    row = changes.settle(row, everybody.payments, everybody.jonas)
+    with pytest.raises(Refused, match="Security settled that"):
+        changes.claim(row, everybody.platform, everybody.priya)
+    row = changes.hand_over(row, everybody.platform, everybody.sara)
+    row = changes.accept_hand_over(row, everybody.priya)
+    assert row.owner == everybody.platform
+
+
 def test_only_an_engineer_settles_and_only_between_the_two(everybody: cast.Cast) -> None:
     row = contested(everybody)
     for person in (everybody.sara, everybody.priya, everybody.ada):

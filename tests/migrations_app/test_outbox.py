@@ -438,3 +438,19 @@ def test_somebody_outside_is_told_by_mail_and_by_nothing_else(people: cast.Cast)
     assert addresses(notice) == {("email", "head@acme.example")}
     for person in Person.objects.all():
         assert notice not in notices.inbox_for(person)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://0.0.0.0:8000", "http://[::1]/"])
+def test_nothing_is_sent_whose_links_lead_nowhere(
+    people: cast.Cast, settings: Settings, url: str
+) -> None:
+    settings.IAMCLEANUP_URL, settings.PLAY = url, False
+    delivery = only(told(people.payments), "slack")
+    outbox.send(delivery.pk)
+    delivery.refresh_from_db()
+    assert delivery.status == Status.UNSET
+    assert "IAMCLEANUP_URL" in delivery.problem
+    settings.IAMCLEANUP_URL = "https://cleanup.acme.example"
+    outbox.send_again(delivery, people.jonas)
+    outbox.send(delivery.pk)
+    assert len(Tin.arrived) == 1

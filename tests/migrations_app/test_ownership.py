@@ -224,6 +224,23 @@ def test_a_dispute_lasts_from_tomorrow_to_thirty_days(
             changes.dispute(owned(everybody), everybody.sara, "It is in use", until)
 
 
+def test_disputes_that_follow_one_another_are_one(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments)
+    today = clock.now().date()
+    row = changes.dispute(row, everybody.sara, "In use.", today + timedelta(days=20))
+    file = clock.clock_file()
+    assert file is not None
+    file.move(timedelta(days=15))
+    with pytest.raises(Refused, match="30 days at most"):
+        changes.dispute(row, everybody.sara, "Still.", today + timedelta(days=31))
+    row = changes.dispute(row, everybody.sara, "Still.", today + timedelta(days=30))
+    row = changes.dispute(row, everybody.jonas, "I know of it.", today + timedelta(days=40))
+    file.move(timedelta(days=120))
+    again = clock.now().date() + timedelta(days=30)
+    row = changes.dispute(row, everybody.sara, "Something else.", again)
+    assert row.disputed_until == again
+
+
 def test_a_dispute_needs_a_reason_and_blocks_until_it_ends(everybody: cast.Cast) -> None:
     row, until = owned(everybody), clock.now().date() + timedelta(days=3)
     with pytest.raises(Refused, match="Say what is wrong"):
