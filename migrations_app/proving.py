@@ -25,10 +25,12 @@ from inventory.aws.failure import AwsFailure
 from inventory.aws.limiter import Limiter
 from inventory.aws.role_sessions import Assumed, ListedRole
 from inventory.aws.session import AwsSession, open_session
-from inventory.models import Account
+from inventory.models import Account, IamUser
 from inventory.refresh.activity import regions_of
+from inventory.refresh.deepening import deepen
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Plan, PlanAccess
+from migrations_app.planning import needing
 from migrations_app.plans.way_in import WayIn, same_person, way_in
 
 log = structlog.get_logger(__name__)
@@ -82,6 +84,24 @@ def look(account: Account, began: datetime | None = None) -> int:
         some, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
         _look_at(account, session, some, listed)
     return len(waiting)
+
+
+def read_what_they_do(account: Account) -> int:
+    """Read further back what the users with plans do, for a slice; how many looks got further.
+
+    A sync reads of users in use only that they are. A policy from use needs all that is there.
+    Whoever was read further is drafted anew.
+    """
+    users = IamUser.objects.present().filter(
+        pk__in=Plan.objects.filter(needing(), departure__user__account=account).values(
+            "departure__user"
+        )
+    )
+    session = open_session(account, "reader")
+    ends = time.monotonic() + SLICE / 2
+    read = deepen(account, users, session, lambda: time.monotonic() <= ends)
+    Plan.objects.filter(departure__user__in=read).update(figures_at=None)
+    return len(read)
 
 
 def _waiting(account: Account, began: datetime) -> Iterable[Plan]:

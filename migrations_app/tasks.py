@@ -80,15 +80,17 @@ def look_at_plans_of(account_pk: int, began: str = "") -> None:
     """A slice of a round that began then (ISO 8601); enqueues itself while a plan is left."""
     account = Account.objects.get(pk=account_pk)
     since = datetime.fromisoformat(began) if began else clock.now()
-    plan_drafts.refresh_figures(account)
     try:
+        read = proving.read_what_they_do(account)
+        plan_drafts.refresh_figures(account)
         left = proving.look(account, since)
     except AwsFailure as refused:
         # Nothing is proven by it: tested stays what was seen before.
         log.warning("plans not looked at", account=account.account_id, error=str(refused))
         return
-    if left:
-        look_at_plans_of.delay(account_pk, since.isoformat())
+    if left or read:
+        # Others read event history at the same pace: what was long ago can wait a little.
+        look_at_plans_of.apply_async(args=(account_pk, since.isoformat()), countdown=20)
 
 
 @shared_task(queue="read")

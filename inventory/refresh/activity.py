@@ -40,7 +40,8 @@ class Answer:
     """What was found out about one user (its pk) in one Region.
 
     `looks` are applied in order. `error` says that and why the Region is not covered, whatever was
-    found. `covers` is False where only a further name was asked for: that covers nothing.
+    found. `covers` is False where only a further name was asked for: that covers nothing. `older`:
+    only what lies before was read, which is no look at what the user does now.
     """
 
     user: int
@@ -48,6 +49,7 @@ class Answer:
     looks: tuple[TrailLook, ...] = ()
     error: str = ""
     covers: bool = True
+    older: bool = False
 
 
 def regions_of(account: Account) -> list[str]:
@@ -123,7 +125,8 @@ def _covered(row: TrailCoverage | None, answer: Answer) -> TrailCoverage:
         elif row.read_to is None or look.read_to >= row.read_to:
             # It could not reach back to the last one: the coverage begins anew.
             row.read_from, row.read_to = look.read_from, look.read_to
-    row.error, row.looked_at = text(answer.error), clock.now()
+    if not answer.older:
+        row.error, row.looked_at = text(answer.error), clock.now()
     return row
 
 

@@ -104,14 +104,16 @@ def agree_to_key(plan: Plan, person: Person) -> Departure:
         row.choices = row.choices | {"approved_by": person.username}
         row.figures_at = None
         row.save(update_fields=["choices", "figures_at"])
-        ledger.append("plan.exception", actor=person, user=row.departure.user, **_exception(row))
+        ledger.append(
+            "plan.exception",
+            actor=person,
+            user=row.departure.user,
+            reason=row.choices["reason"],
+            until=row.choices["until"],
+            asked_by=row.choices.get("asked_by", ""),
+        )
         until = date.fromisoformat(row.choices["until"])
         return protect(row.departure, person, row.choices["reason"], until)
-
-
-def _exception(plan: Plan) -> dict[str, Any]:
-    told = ("reason", "until", "asked_by")
-    return {name: str(plan.choices.get(name, "")) for name in told}
 
 
 def _begin_anew(plan: Plan) -> None:

@@ -1,135 +1,173 @@
-"""Rows become the facts of plans: the one module here that asks the database.
+"""The one door by which rows become facts of a plan; the rest of the package knows no database.
 
-Whole accounts are read in a handful of statements, so that a download of all plans costs what one
-costs. Resources of calls are not kept by day, so a use names none: a drafted policy then says
-that it was widened, and why.
+Whole accounts are read in a handful of statements, so that a download of all plans asks as often as
+one does. Resources of calls are not kept by day, so a use names none: the policy then says that it
+was widened, and why.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Min, Sum
+from django.utils.dateparse import parse_datetime
 
 from inventory.callers import Call, callers
-from inventory.coverage import last_accessed
-from inventory.models import Activity, Credential, IamUser, PolicyText, TrailCoverage
+from inventory.models import (
+    Activity,
+    ArchiveCoverage,
+    Credential,
+    IamUser,
+    PolicyText,
+    Team,
+    TrailCoverage,
+)
+from inventory.referrers.declared import DECLARED
 from inventory.rights.called import policy_prefix
 from migrations_app.models import Departure
-from migrations_app.plans.facts import (
-    Granted,
-    Origin,
-    PlanFacts,
-    Repository,
-    Unlogged,
-    Used,
-)
+from migrations_app.plans.facts import Granted, Origin, PlanFacts, Repository, Unlogged, Used
 from migrations_app.plans.granted import statements
 
-_HISTORY = timedelta(days=90)
-_REPOSITORY_TAGS = ("repository", "repo", "github-repository", "github_repository", "source")
+_TERRAFORM = frozenset({"Terraform", "OpenTofu"})
+_REPOSITORY_TAGS = frozenset({"repo", "repository", "github-repo", "github-repository", "git-repo"})
 _REPOSITORY = re.compile(
-    r"(?:https://github\.com/|git@github\.com:|github:)?([\w.-]+)/([\w.-]+?)(?:\.git)?"
+    r"(?:(?:https?://|git@)github\.com[/:])?([A-Za-z0-9-]{1,39})/([\w.-]{1,100}?)(?:\.git)?/?"
 )
-_MOST_AGENTS = 20
-_Texts = Mapping[tuple[int, str, str, str], object]
+# Access Advisor is late by hours; a use a day after the last event has no event.
+_LATE = timedelta(days=1)
+_MOST_PAIRS = 500
+
+
+_Shared = Iterable[tuple[Origin, object]]
 
 
 def facts_of(departures: Iterable[Departure], now: datetime) -> dict[int, PlanFacts]:
-    """By pk of departure what is known of its user; `user__account` and `owner` come with it.
+    """By pk of departure the facts of its user, in seven statements, however many there are.
 
-    Six statements, however many there are.
+    `user__account` and `owner` are read along with them.
     """
     rows = list(departures)
-    users = {row.user_id: row.user for row in rows}
-    texts = _policy_texts(users.values())
-    used, calls = _used(users), _calls(users)
-    keys, spans = _keys(users), _spans(users, now)
-    found = {}
-    for row in rows:
-        user = row.user
-        granted, unread = _granted(user, texts)
-        logged = {policy_prefix(one.service) for one in used[user.pk]}
-        since, until = spans[user.pk]
-        found[row.pk] = PlanFacts(
-            account_id=user.account.account_id,
-            account_name=user.account.name,
-            user_name=user.user_name,
-            user_id=user.user_id,
-            arn=user.arn,
-            generated_at=now,
-            evidence_from=since,
-            evidence_to=until,
-            path=user.path,
-            category=user.shown_category,
-            tags=tuple((str(key), str(value)) for key, value in user.tags.items()),
-            team=row.owner.name if row.owner else "",
-            team_key=row.owner.key if row.owner else "",
-            groups=tuple(user.groups),
-            attached_policies=tuple(user.attached_policies),
-            boundary=user.boundary_arn,
-            granted=granted,
-            unread=unread,
-            used=tuple(used[user.pk]),
-            unlogged=tuple(_unlogged(user, logged)),
-            user_agents=_agents(calls[user.pk]),
-            callers=tuple(callers(calls[user.pk])),
-            repositories=tuple(_repositories(user.tags)),
-            key_ids=tuple(keys[user.pk]),
-            terraform_managed=_terraform(user),
-        )
-    return found
+    texts = _texts({row.user.account_id for row in rows})
+    read = _Rows.of({row.user_id: row.user for row in rows})
+    return {
+        row.pk: _facts(row.user, row.owner, _shared(row.user, texts), read, now) for row in rows
+    }
 
 
-def _policy_texts(users: Iterable[IamUser]) -> _Texts:
-    accounts = {user.account_id for user in users}
+def facts(
+    user: IamUser, *, team: Team | None, shared: _Shared, generated_at: datetime
+) -> PlanFacts:
+    """The facts of one user, whose `account` is read along with it.
+
+    `shared`: every managed policy and every policy of its groups, each with its document, None
+    where AWS gave none. An attached policy that is not among them counts as not given.
+    """
+    return _facts(user, team, shared, _Rows.of({user.pk: user}), generated_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the database holds of these users, by pk of user."""
+
+    used: Mapping[int, list[Used]]
+    calls: Mapping[int, list[Call]]
+    keys: Mapping[int, list[Credential]]
+    trails: Mapping[int, dict[str, TrailCoverage]]
+    archive: Mapping[int, dict[str, ArchiveCoverage]]  # by pk of account
+
+    @classmethod
+    def of(cls, users: Mapping[int, IamUser]) -> _Rows:
+        keys: defaultdict[int, list[Credential]] = defaultdict(list)
+        for key in Credential.objects.filter(user__in=users, gone_at=None):
+            keys[key.user_id].append(key)
+        trails: defaultdict[int, dict[str, TrailCoverage]] = defaultdict(dict)
+        for trail in TrailCoverage.objects.filter(user__in=users):
+            trails[trail.user_id][trail.region] = trail
+        archive: defaultdict[int, dict[str, ArchiveCoverage]] = defaultdict(dict)
+        accounts = {user.account_id for user in users.values()}
+        whole = ArchiveCoverage.objects.filter(account__in=accounts, error="", gaps={})
+        for one in whole.defer("draft"):
+            archive[one.account_id][one.region] = one
+        return cls(_used(users), _calls(users), keys, trails, archive)
+
+
+def _facts(
+    user: IamUser, team: Team | None, shared: _Shared, read: _Rows, generated_at: datetime
+) -> PlanFacts:
+    policies = [(Origin(name), document) for name, document in user.inline_policies.items()]
+    policies += list(shared)
+    told = {origin.arn for origin, _ in policies}
+    policies += [(_managed(arn), None) for arn in user.attached_policies if arn not in told]
+    used = read.used[user.pk]
+    since, until = _span(user, read, generated_at)
+    called = callers(read.calls[user.pk])
+    return PlanFacts(
+        account_id=user.account.account_id,
+        account_name=user.account.name,
+        user_name=user.user_name,
+        user_id=user.user_id,
+        arn=user.arn,
+        path=user.path,
+        category=user.shown_category,
+        tags=tuple(user.tags.items()),
+        team=team.name if team else "",
+        team_key=team.key if team else "",
+        groups=tuple(user.groups),
+        attached_policies=tuple(user.attached_policies),
+        boundary=user.boundary_arn,
+        granted=tuple(_granted(policies)),
+        unread=tuple(origin for origin, document in policies if document is None),
+        used=tuple(used),
+        unlogged=tuple(_unlogged(user, used, read.keys[user.pk])),
+        user_agents=tuple(agent for one in called for agent in one.agents),
+        callers=tuple(called),
+        repositories=tuple(_repositories(user)),
+        key_ids=tuple(_key_ids(read.keys[user.pk])),
+        terraform_managed=_terraform(user),
+        generated_at=generated_at,
+        evidence_from=since,
+        evidence_to=until,
+    )
+
+
+_Texts = Mapping[tuple[int, str, str, str], object]
+
+
+def _texts(accounts: Iterable[int]) -> _Texts:
+    """The documents of shared policies: managed ones by ARN, others by group and name."""
     rows = PolicyText.objects.filter(account__in=accounts)
     return {
-        (row.account_id, row.arn, row.group, row.name if not row.arn else ""): row.document
+        (row.account_id, row.arn, row.group, "" if row.arn else row.name): row.document
         for row in rows
     }
 
 
-def _granted(user: IamUser, texts: _Texts) -> tuple[tuple[Granted, ...], tuple[Origin, ...]]:
-    """Every statement that the user has, and the policies of which no document is known."""
-    found: list[Granted] = []
-    unread: list[Origin] = []
-    for row in _policies(user):
-        origin = Origin(row["name"], row["kind"], row["arn"], row["group"])
-        if origin.kind == "inline" and not origin.group:
-            document = user.inline_policies.get(origin.name)
-        else:
-            name = "" if origin.arn else origin.name
-            group = "" if origin.arn else origin.group
-            document = texts.get((user.account_id, origin.arn, group, name))
-        if document is None:
-            unread.append(origin)
-        else:
-            found += statements(document, origin)
-    return tuple(found), tuple(unread)
+def _shared(user: IamUser, texts: _Texts) -> Iterator[tuple[Origin, object]]:
+    """The policies that the last reading of rights found beside the user's own."""
+    rows = user.privilege_facts.get("policies", ())
+    found = [Origin(row["name"], row["kind"], row["arn"], row["group"]) for row in rows]
+    # Attached by now, though rights were not worked out since.
+    told = {one.arn for one in found}
+    for origin in (*found, *(_managed(arn) for arn in user.attached_policies if arn not in told)):
+        if origin.arn:
+            yield origin, texts.get((user.account_id, origin.arn, "", ""))
+        elif origin.group:
+            yield origin, texts.get((user.account_id, "", origin.group, origin.name))
 
 
-def _policies(user: IamUser) -> list[Mapping[str, Any]]:
-    """The policies that the last reading of rights found; before it, what stands at the user."""
-    if rows := user.privilege_facts.get("policies"):
-        return list(rows)
-    inline = [
-        {"name": one, "kind": "inline", "arn": "", "group": ""} for one in user.inline_policies
-    ]
-    return inline + [
-        {
-            "name": arn.rpartition("/")[2],
-            "kind": "aws-managed" if ":iam::aws:" in arn else "managed",
-            "arn": arn,
-            "group": "",
-        }
-        for arn in user.attached_policies
-    ]
+def _managed(arn: str) -> Origin:
+    kind = "aws-managed" if ":iam::aws:" in arn else "managed"
+    return Origin(arn.rpartition("/")[2], kind, arn)
+
+
+def _granted(policies: Iterable[tuple[Origin, object]]) -> Iterator[Granted]:
+    for origin, document in policies:
+        yield from statements(document, origin)
 
 
 def _used(users: Iterable[int]) -> Mapping[int, list[Used]]:
@@ -139,91 +177,99 @@ def _used(users: Iterable[int]) -> Mapping[int, list[Used]]:
         .order_by()
         .values_list("user_id", "service", "action")
         .annotate(
-            Sum("count"),
-            Min("first_at"),
-            Max("last_at"),
+            calls=Sum("count"),
+            first=Min("first_at"),
+            last=Max("last_at"),
             regions=ArrayAgg("region", distinct=True),
             days=Count("day", distinct=True),
         )
     )
-    for user, service, action, count, first_at, last_at, regions, days in rows:
-        found[user].append(
-            Used(service, action, count, first_at, last_at, tuple(regions), days=days)
-        )
+    for user, service, action, calls, first, last, regions, days in rows:
+        found[user].append(Used(service, action, calls, first, last, tuple(regions), (), days))
     return found
 
 
 def _calls(users: Iterable[int]) -> Mapping[int, list[Call]]:
+    """By user its busiest pairs of address and client."""
     found: defaultdict[int, list[Call]] = defaultdict(list)
     rows = (
-        Activity.objects.filter(user__in=users)
-        .exclude(outcome="failed-sign-in")
+        Activity.objects.filter(user__in=users, outcome="ok")
         .order_by()
         .values_list("user_id", "source_address", "user_agent")
-        .annotate(Sum("count"), Min("first_at"), Max("last_at"))
+        .annotate(calls=Sum("count"), first=Min("first_at"), last=Max("last_at"))
+        .order_by("-calls", "source_address", "user_agent")
     )
-    for user, address, agent, count, first_at, last_at in rows:
-        found[user].append(Call(address, agent, count, first_at, last_at))
+    for user, *call in rows.iterator():
+        if len(found[user]) < _MOST_PAIRS:
+            found[user].append(Call(*call))
     return found
 
 
-def _agents(calls: Sequence[Call]) -> tuple[str, ...]:
-    busiest = sorted(calls, key=lambda one: (-one.count, one.agent))
-    return tuple(dict.fromkeys(one.agent for one in busiest if one.agent))[:_MOST_AGENTS]
+def _unlogged(
+    user: IamUser, used: Iterable[Used], keys: Iterable[Credential]
+) -> Iterator[Unlogged]:
+    """Services used without an event, or a day and more after their last one."""
+    logged: dict[str, datetime] = {}
+    for one in used:
+        service = policy_prefix(one.service)
+        logged[service] = max(one.last_at, logged.get(service, one.last_at))
+    told: dict[str, Unlogged] = {}
+    for said in _told(user, keys):
+        at, known = logged.get(said.service), told.get(said.service)
+        later = at is None or said.last_at > at + _LATE
+        if later and (known is None or known.last_at < said.last_at):
+            told[said.service] = said
+    yield from told.values()
 
 
-def _keys(users: Iterable[int]) -> Mapping[int, list[str]]:
-    """Ids cut to their first and last four signs: whole ones belong in no file."""
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    rows = Credential.objects.filter(
-        user__in=users, kind=Credential.Kind.ACCESS_KEY, gone_at=None
-    ).values_list("user_id", "credential_id")
-    for user, key in rows:
-        found[user].append(f"{key[:4]}…{key[-4:]}")
-    return found
+def _told(user: IamUser, keys: Iterable[Credential]) -> Iterator[Unlogged]:
+    for row in user.coverage.get("services") or ():
+        if (at := parse_datetime(row["at"] or "")) is not None:
+            yield Unlogged(row["service"], at)
+    for key in keys:
+        if key.last_used_at is not None and key.last_used_service:
+            service = policy_prefix(key.last_used_service)
+            yield Unlogged(service, key.last_used_at, "Access key last used")
 
 
-def _spans(users: Mapping[int, IamUser], now: datetime) -> Mapping[int, tuple[datetime, datetime]]:
-    """By user what was read in every enabled Region: the latest begin, the earliest end."""
-    rows = TrailCoverage.objects.filter(user__in=users).values_list(
-        "user_id", "region", "read_from", "read_to"
-    )
-    read: defaultdict[int, dict[str, tuple[datetime, datetime]]] = defaultdict(dict)
-    for number, region, since, until in rows:
-        if since and until:
-            read[number][region] = (since, until)
-    found = {}
-    for pk, user in users.items():
-        spans = [read[pk].get(region) for region in user.account.enabled_regions]
-        known = [one for one in spans if one]
-        if known and len(known) == len(spans):
-            until = min(one[1] for one in known)
-            found[pk] = (min(max(one[0] for one in known), until), until)
-        else:
-            # A Region was never read: nothing can be said to be covered.
-            found[pk] = (now, now)
-    return found
+def _span(user: IamUser, read: _Rows, now: datetime) -> tuple[datetime, datetime]:
+    """Between when CloudTrail was read in every Region without a gap; nothing if one is missing."""
+    trails, archive = read.trails[user.pk], read.archive[user.account_id]
+    since: list[datetime] = []
+    until: list[datetime] = []
+    for region in user.account.enabled_regions:
+        trail = trails.get(region)
+        if trail is None or trail.read_from is None or trail.read_to is None:
+            return now, now
+        start = trail.read_from
+        older = archive.get(region)
+        if older is not None and older.read_from and older.read_to:
+            ends = datetime.combine(older.read_to, time.max, UTC)
+            if ends >= start - timedelta(seconds=1):
+                start = min(start, datetime.combine(older.read_from, time.min, UTC))
+        since.append(start)
+        until.append(trail.read_to)
+    return (max(since), min(until)) if since else (now, now)
 
 
-def _unlogged(user: IamUser, logged: set[str]) -> Iterable[Unlogged]:
-    for service, at in last_accessed(user).items():
-        if service not in logged:
-            yield Unlogged(service, at)
+def _repositories(user: IamUser) -> Iterator[Repository]:
+    for key, value in user.tags.items():
+        found = _REPOSITORY.fullmatch(value.strip()) if key.lower() in _REPOSITORY_TAGS else None
+        if found is not None:
+            yield Repository(found[1], found[2])
 
 
-def _repositories(tags: Mapping[str, Any]) -> Iterable[Repository]:
-    """What a tag names as `owner/name`, or by its address on GitHub."""
-    for key, value in tags.items():
-        if key.lower() in _REPOSITORY_TAGS and (told := _REPOSITORY.fullmatch(str(value).strip())):
-            yield Repository(told[1], told[2])
+def _key_ids(keys: Iterable[Credential]) -> Iterator[str]:
+    """Cut to their first and last four signs: whole ones belong in no file."""
+    for key in keys:
+        if key.kind == Credential.Kind.ACCESS_KEY:
+            yield f"{key.credential_id[:4]}…{key.credential_id[-4:]}"
 
 
 def _terraform(user: IamUser) -> str:
-    """Said by a sign that holds; the address in the code is nowhere in AWS."""
-    declared = any(
-        one.get("kind") == "declared"
-        and one.get("name") in ("Terraform", "OpenTofu")
-        and one.get("blocks")
+    """That Terraform has it, if signs say so and nobody recorded that it was taken out."""
+    known = any(
+        one.get("kind") == DECLARED and one.get("name") in _TERRAFORM and one.get("blocks")
         for one in user.references
     )
-    return "aws_iam_user" if declared else ""
+    return "aws_iam_user" if known else ""

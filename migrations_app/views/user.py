@@ -32,6 +32,7 @@ from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Change, Departure, Hit
+from migrations_app.plan_page import page_of
 from migrations_app.told import about as told_about
 from migrations_app.views.answers import person_of, rendered
 
@@ -90,6 +91,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
         "unheard": hearing.unheard([row], now)[row.pk] if row.state in SWITCHED_OFF else [],
         "lengthened": hearing.length(row.lengthened_by) if row.lengthened_by else "",
+        "plan_page": page_of(plan, None, now) if (plan := getattr(row, "plan", None)) else None,
         "open_change": _open_change(row),
         "as_table": request.GET.get("as") == "table",
         "quarantined": any("AWSCompromisedKeyQuarantine" in arn for arn in one.attached_policies),
