@@ -247,6 +247,26 @@ def test_a_name_that_is_another_user_now_holds_the_account_and_both_are_protecte
     assert (told.user_id, told.data["entry"]) == (bearer.user.user_id, "keeper")
 
 
+def test_an_entry_whose_user_is_there_is_not_bound_to_another(everybody: cast.Cast) -> None:
+    renamed, other = cast.departure("renamed").user, cast.departure("other").user
+    by_id = entry(everybody, "keeper", bound_user_id=renamed.user_id)
+    named = cast.departure("named").user
+    by_name = entry(everybody, "named")
+    for made, user in ((by_id, renamed), (by_name, named)):
+        with pytest.raises(Refused, match=f"bound to {user} already"):
+            changes.bind_entry(made, other, everybody.jonas)
+
+
+def test_of_two_listed_at_the_same_time_it_is_the_one_seen_first_later(
+    everybody: cast.Cast,
+) -> None:
+    at = clock.now()
+    new = cast.iam_user("keeper", last_seen_at=at, first_seen_at=at)
+    old = cast.iam_user("keeper", last_seen_at=at, first_seen_at=at - DAY)
+    assert protecting._bearer(entry(everybody, "keeper"), [old, new]) == new
+    assert protecting._bearer(ProtectedEntry.objects.get(), [new, old]) == new
+
+
 def test_who_is_gone_is_meant_by_no_entry(everybody: cast.Cast) -> None:
     cast.departure("somebody")
     user = cast.departure("keeper").user

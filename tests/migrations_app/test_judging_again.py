@@ -9,13 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
 from inventory.aws.holdings import UserHoldings
-from inventory.models import Alert, IamUser
+from inventory.models import Alert, IamUser, LedgerEntry
 from migrations_app.changes.facts import facts_of
-from migrations_app.changes.journal import Halted
+from migrations_app.changes.journal import Halted, RowJournal
+from migrations_app.guards import Blocker
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Holdings
 from tests import cast
@@ -440,3 +443,286 @@ def test_one_run_at_the_years_edge_is_no_rhythm_that_holds(theirs: Departure) ->
     assert clock_of(theirs, **run) == (12 * DAY, "its next expected run")
     assert clock_of(theirs, coverage={"rhythm_proven": False}) == (None, "")
     assert clock_of(theirs, rhythm="quarterly") == (12 * DAY, "its next expected run")
+
+
+def test_the_row_of_who_is_gone_is_held(theirs: Departure) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        forward.vanish(theirs)
+    locks = [one["sql"] for one in asked if "FOR UPDATE" in one["sql"]]
+    assert any('"migrations_app_departure"' in sql for sql in locks)
+
+
+# ── The look ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Noted:
+    """A journal that only remembers what was looked at."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[str, ...]] = []
+
+    def looked(self, *told: str) -> None:
+        self.looks.append(told)
+
+    def hold(self) -> None: ...
+    def gate(self) -> None: ...
+
+
+def deleting(change: Change, operation: str = "DeleteUser", kind: str = "write") -> None:
+    Call.objects.create(
+        change=change,
+        seq=change.calls.count() + 1,
+        kind=kind,
+        operation=operation,
+        sent_at=clock.now(),
+        outcome="ok",
+    )
+
+
+@pytest.mark.parametrize("shows", ["another", "nobody"])
+def test_only_after_our_own_delete_user_may_somebody_else_or_nobody_bear_the_name(
+    theirs: Departure, monkeypatch: pytest.MonkeyPatch, shows: str
+) -> None:
+    def read(reader: Any, name: str, wide: Any) -> UserHoldings:
+        if shows == "nobody":
+            raise forward.NoSuchUser("NoSuchEntity", "No.", operation="GetUser")
+        return live(theirs, user_id="AIDAANOTHER")
+
+    monkeypatch.setattr(forward, "read_user", read)
+    listed(monkeypatch, ("keeper", "AIDAKEEPER"), ("ci-new", theirs.user.user_id))
+    change, journal = cast.change(theirs, "delete"), Noted()
+
+    def look() -> Any:
+        return forward._look(change, None, journal, None)
+
+    says = "another user now" if shows == "another" else "renamed to"
+    assert says in why(look)
+    saw = "another user: AIDAANOTHER" if shows == "another" else "NoSuchEntity"
+    assert journal.looks == [("GetUser", "ci-pay-old", saw)]
+    deleting(change, kind="look")
+    assert says in why(look)
+    deleting(change, "DeleteAccessKey")
+    with pytest.raises(AwsFailure) as failed:
+        look()
+    assert failed.value.code == "NamesakeFound"
+    deleting(change)
+    assert look() is None
+
+
+def test_the_same_user_is_noted_as_such(theirs: Departure, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, journal = live(theirs), Noted()
+    monkeypatch.setattr(forward, "read_user", lambda *_: seen)
+    assert forward._look(cast.change(theirs), None, journal, None) == seen
+    assert journal.looks == [("GetUser", "ci-pay-old", f"same {seen.user_id}")]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "begun", "serves"), [(1, False, True), (2, False, False), (1, True, False)]
+)
+def test_a_look_at_the_whole_account_serves_the_first_try_only(
+    theirs: Departure, monkeypatch: pytest.MonkeyPatch, *, attempts: int, begun: bool, serves: bool
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(forward, "shared_reader", lambda account: None)
+    monkeypatch.setattr(forward, "_look", lambda *told: seen.append(told[-1]))
+    monkeypatch.setattr(forward, "_deleted_by_us", lambda *_: "Gone.")
+    change = cast.change(theirs, "delete", attempts=attempts)
+    if begun:
+        deleting(change)
+    assert forward._apply(change, Noted(), "the account") == "Gone."
+    assert seen == (["the account"] if serves else [None])
+
+
+# ── The judgement ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Every question that may refuse answers yes, until a test says otherwise; by name, asked."""
+    answers: dict[str, Any] = {"account": [], "guards": [], "whole": True, "asked": []}
+
+    def ask(name: str) -> Any:
+        return lambda *_: answers["asked"].append(name)
+
+    monkeypatch.setattr(forward, "account_blockers", lambda *_, urgent: answers["account"])
+    monkeypatch.setattr(forward.guards, "blockers", lambda *_, urgent: answers["guards"])
+    monkeypatch.setattr(forward.evidence, "look", lambda *_: answers["whole"])
+    monkeypatch.setattr(forward.notices, "reached_in_time", lambda change: True)
+    for name in (
+        "_not_ourselves",
+        "_approval_holds",
+        "_in_its_window",
+        "_same_as_approved",
+        "_no_later_activity",
+        "_nothing_new_names_it",
+    ):
+        monkeypatch.setattr(forward, name, ask(name))
+    return answers
+
+
+def judge(change: Change) -> str:
+    return why(forward._judge, change, None, live(change.departure), Noted())
+
+
+def test_every_question_is_asked_and_an_urgent_batch_is_spared_some(
+    everybody: cast.Cast, theirs: Departure, asked_for: dict[str, Any]
+) -> None:
+    change = cast.change(theirs, batch=batch(everybody))
+    assert judge(change) == ""
+    always = ["_not_ourselves", "_approval_holds", "_same_as_approved"]
+    more = ["_in_its_window", "_no_later_activity", "_nothing_new_names_it"]
+    assert sorted(asked_for["asked"]) == sorted(always + more)
+    asked_for["asked"].clear()
+    assert change.batch is not None
+    change.batch.urgent = True
+    asked_for["whole"] = False
+    assert judge(change) == ""
+    assert sorted(asked_for["asked"]) == sorted(always)
+
+
+def test_what_holds_the_account_halts_and_a_look_that_is_not_whole_leaves_out(
+    everybody: cast.Cast, theirs: Departure, asked_for: dict[str, Any]
+) -> None:
+    change = cast.change(theirs, batch=batch(everybody))
+    asked_for["account"] = [Blocker("hold", "It is held.")]
+    with pytest.raises(Halted, match="It is held"):
+        judge(change)
+    asked_for["account"], asked_for["whole"] = [], False
+    assert "unknown is never unused" in judge(change)
+    change.move = "soak"
+    assert judge(change) == ""
+
+
+def test_what_will_pass_waits_and_what_will_not_leaves_out(
+    everybody: cast.Cast, theirs: Departure, asked_for: dict[str, Any]
+) -> None:
+    change = cast.change(theirs, batch=batch(everybody))
+    passing = Blocker(min(forward.guards.PASSING), "Not read yet.")
+    asked_for["guards"] = [passing]
+    with pytest.raises(NotYet, match="Not read yet"):
+        judge(change)
+    asked_for["guards"] = [passing, Blocker("in-use", "It is in use.")]
+    assert judge(change) == "It is in use."
+
+
+def test_an_owner_who_was_not_reached_in_time_leaves_it_out_but_not_the_shut_that_follows(
+    everybody: cast.Cast,
+    theirs: Departure,
+    asked_for: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forward.notices, "reached_in_time", lambda change: False)
+    change = cast.change(theirs, batch=batch(everybody))
+    assert "was not reached in time" in judge(change)
+    change.follows = cast.change(theirs, status="done")
+    assert judge(change) == ""
+
+
+# ── What is recorded ─────────────────────────────────────────────────────────────────────────────
+
+
+def held_by_me(of: Departure, move: str, **columns: Any) -> tuple[Change, RowJournal]:
+    until = clock.real_now()
+    facts = {"watch": 7 * 86400, "soak": 14 * 86400}
+    change = cast.change(
+        of, move, status="running", claimed_by="w", lease_until=until, facts=facts, **columns
+    )
+    return change, RowJournal(change, "w")
+
+
+WRITER = SimpleNamespace(run=lambda *_: None)
+
+
+def test_a_fence_that_was_read_back_starts_the_watch(
+    everybody: cast.Cast, theirs: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fenced = live(theirs, attached_policies=(cast.FENCE,))
+    monkeypatch.setattr(forward.aws, "read_back", lambda *_: fenced)
+    row = batch(everybody, urgent=True, reason="leaked", number=41)
+    change, journal = held_by_me(theirs, "disable", batch=row)
+    deleting(change, "AttachUserPolicy")
+    assert forward._fence(change, None, journal, WRITER, live(theirs)) == fenced
+    theirs.refresh_from_db()
+    assert (theirs.state, theirs.fence, theirs.compromised) == (State.DISABLED, "policy", True)
+    assert (theirs.watch, theirs.soak) == (7 * DAY, 14 * DAY)
+    assert theirs.fenced_at is not None
+    assert theirs.fenced_at == theirs.clock_started_at
+    entry = LedgerEntry.objects.get(kind="move.disable")
+    assert (entry.actor, entry.batch) == (ledger.person_hash(everybody.mei), 41)
+    # Again, after its worker died: nothing is recorded twice.
+    change.departure.refresh_from_db()
+    forward._fence(change, None, journal, WRITER, live(theirs))
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_a_fence_without_a_batch_is_nobodys_and_a_boundary_is_told_as_such(
+    theirs: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward.aws, "read_back", lambda *_: live(theirs, boundary=cast.FENCE))
+    change, journal = held_by_me(theirs, "disable")
+    deleting(change, "PutUserPermissionsBoundary")
+    forward._fence(change, None, journal, WRITER, live(theirs))
+    theirs.refresh_from_db()
+    assert (theirs.fence, theirs.compromised) == ("boundary", False)
+    assert LedgerEntry.objects.get(kind="move.disable").actor == ""
+
+
+def test_a_shut_that_was_read_back_starts_the_soak_and_needs_the_fence(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = cast.departure("off", State.DISABLED, everybody.payments, last_used_read_at=clock.now())
+    started = off.clock_started_at
+    monkeypatch.setattr(forward.aws, "read_back", lambda *_: None)
+    change, journal = held_by_me(off, "soak", batch=batch(everybody, number=41))
+    with pytest.raises(AwsFailure) as failed:
+        forward._shut(change, None, journal, WRITER, live(off))
+    assert failed.value.code == "FenceGone"
+    fenced = live(off, attached_policies=(cast.FENCE,))
+    assert forward._shut(change, None, journal, WRITER, fenced) == "Shut and read back."
+    off.refresh_from_db()
+    assert (off.state, off.last_used_read_at) == (State.SOAKING, None)
+    assert off.clock_started_at is not None
+    assert started is not None
+    assert off.clock_started_at > started
+    entry = LedgerEntry.objects.get(kind="move.soak")
+    assert (entry.actor, entry.batch) == (ledger.person_hash(everybody.mei), 41)
+    forward._shut(change, None, journal, WRITER, fenced)
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_a_deletion_is_recorded_once_with_its_proof_and_every_request_id(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = cast.departure("off", State.SOAKING, everybody.payments)
+    asked: list[bool] = []
+
+    def prove(reader: Any, name: str, user_id: str, *, answered: bool) -> Any:
+        asked.append(answered)
+        return SimpleNamespace(get_user="NoSuchEntity", by="DeleteUser was answered")
+
+    monkeypatch.setattr(forward.aws, "prove_deleted", prove)
+    change, journal = held_by_me(off, "delete", batch=batch(everybody, number=41, move="delete"))
+    deleting(change, "DeleteAccessKey")
+    deleting(change, "GetUser", kind="look")
+    Call.objects.filter(operation="DeleteAccessKey").update(request_id="r1")
+    said = forward._deleted_by_us(change, None, journal)
+    assert said == "Gone, proved by GetUser: NoSuchEntity."
+    off.refresh_from_db()
+    assert (off.state, off.deleted_outside) == (State.DELETED, False)
+    assert IamUser.objects.get(pk=off.user_id).gone_at == off.deleted_at
+    change.refresh_from_db()
+    assert (change.proof["get_user"], change.proof["by"]) == (
+        "NoSuchEntity", "DeleteUser was answered",
+    )  # fmt: skip
+    assert off.deleted_at is not None
+    assert change.proof["at"] == off.deleted_at.isoformat()
+    entry = LedgerEntry.objects.get(kind="user.deleted")
+    assert (entry.actor, entry.batch) == (ledger.person_hash(everybody.mei), 41)
+    assert (entry.data["proof"], entry.data["by"]) == ("NoSuchEntity", "DeleteUser was answered")
+    assert entry.data["request_ids"] == ["r1"]
+    assert entry.data["asked_by"] == ledger.person_hash(everybody.jonas)
+    assert LedgerEntry.objects.get(kind="move.delete").actor == entry.actor
+    deleting(change)
+    assert forward._deleted_by_us(change, None, RowJournal(change, "w")) == said
+    assert asked == [False, True]
+    assert LedgerEntry.objects.filter(kind="user.deleted").count() == 1

@@ -11,7 +11,7 @@ import pytest
 
 from inventory import clock, ledger, refresh
 from inventory.aws.holdings import UserHoldings
-from inventory.models import IamUser, TrailCoverage
+from inventory.models import IamUser, Organization, TrailCoverage
 from migrations_app import aws
 from migrations_app.changes import evidence
 from migrations_app.lifecycle import MoveName, State
@@ -177,10 +177,25 @@ def test_a_changed_category_says_by_whom_and_what_it_shortens(
     ledger.append("category.changed", actor=everybody.mei, user=theirs.user)
     ledger.append("category.changed", actor=everybody.jonas, user=theirs.user)
     assert f"by {everybody.jonas}" in told(theirs)["category"]
-    everybody.account.policy = {"categories": {"ci-cd": {"soak": "3d"}}}
-    everybody.account.save()
     IamUser.objects.filter(pk=theirs.user_id).update(category="")
     assert "Category changed from not judged to " in told(theirs)["category"]
+
+
+def test_every_time_that_a_changed_category_shortens_is_told(theirs: Departure) -> None:
+    lengths = {"watch": "5d", "soak": "9d", "quiet": "4d", "dormant_after": "60d"}
+    Organization.objects.update(policy={"by_category": {"ci-cd": lengths}})
+    changed = {"category": "third-party", "category_override": "ci-cd", "category_note": "x"}
+    IamUser.objects.filter(pk=theirs.user_id).update(**changed)
+    assert told(theirs)["category"].endswith(
+        " (watch 5 days instead of 7 days, soak 9 days instead of 14 days, quiet time 4 days"
+        " instead of 14 days, dormant after 60 days instead of 90 days): x"
+    )
+    Organization.objects.update(policy={"by_category": {"ci-cd": {"soak": "20d"}}})
+    assert "instead of" not in told(theirs)["category"]
+
+
+def test_both_kinds_of_names_elsewhere_are_to_be_ticked() -> None:
+    assert {"reference", "reference-unread"} == evidence.NAMED
 
 
 # ── How far it was read ──────────────────────────────────────────────────────────────────────────
@@ -196,6 +211,9 @@ def test_a_watched_user_was_listened_to_as_far_as_both_sources_tell(everybody: c
     off = cast.departure("off", State.DISABLED, everybody.payments)
     today = clock.now()
     assert listened(off) == (None, False)
+    Departure.objects.update(last_used_read_at=today)
+    assert listened(off) == (None, False)
+    Departure.objects.update(last_used_read_at=None)
     for region in ("us-east-1", "eu-west-1"):
         TrailCoverage.objects.create(
             user=off.user, region=region, read_from=today - 9 * DAY, read_to=today - HOUR,
