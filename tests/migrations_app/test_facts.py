@@ -199,3 +199,13 @@ def test_who_was_left_out_of_what_was_asked_is_no_item(stage: Stage) -> None:
     going, staying = stage.user("a.first"), stage.user("b.second", owner=cast_.team("orphans"))
     batch = stage.asked("disable", [going, staying])
     assert facts.frozen_items(batch) == [of_user(going, "disable").digest]
+
+
+@pytest.mark.django_db
+def test_the_shut_that_follows_is_no_item_of_its_own() -> None:
+    everybody = cast_.cast()
+    batch = cast_.batch(everybody.account, everybody.jonas)
+    row = cast_.departure("ci-pay-old", "disabled")
+    fence = cast_.change(row, batch=batch, status="done", digest="f" * 64)
+    cast_.change(row, "soak", batch=batch, status="queued", digest="f" * 64, follows=fence)
+    assert facts.frozen_items(batch) == ["f" * 64]
