@@ -299,6 +299,12 @@ def test_an_event_of_another_use_is_one_more(
     assert (told(watched), HitCaller.objects.count()) == ([("hit", 2)], 2)
 
 
+def test_the_event_of_another_caller_with_the_same_key_stays(watched: Departure) -> None:
+    record(watched, [call(HOUR, "10.0.0.1")])
+    record(watched, [call(HOUR - 5 * MINUTE, "10.0.0.2")])
+    assert (told(watched), HitCaller.objects.count()) == ([("hit", 2)], 2)
+
+
 def test_the_event_of_a_use_that_was_dismissed_is_told_already(
     everybody: cast.Cast, watched: Departure
 ) -> None:

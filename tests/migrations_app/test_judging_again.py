@@ -460,11 +460,14 @@ class Noted:
 
     def __init__(self) -> None:
         self.looks: list[tuple[str, ...]] = []
+        self.held = 0
 
     def looked(self, *told: str) -> None:
         self.looks.append(told)
 
-    def hold(self) -> None: ...
+    def hold(self) -> None:
+        self.held += 1
+
     def gate(self) -> None: ...
 
 
@@ -561,7 +564,11 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def judge(change: Change) -> str:
-    return why(forward._judge, change, None, live(change.departure), Noted())
+    journal = Noted()
+    said = why(forward._judge, change, None, live(change.departure), journal)
+    # A look at every source takes its time.
+    assert journal.held or "source could not be read" in said
+    return said
 
 
 def test_every_question_is_asked_and_an_urgent_batch_is_spared_some(
