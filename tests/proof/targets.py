@@ -53,7 +53,7 @@ _MIRRORS = {
         "migrations_app/test_half_done migrations_app/test_journal"
     ),
     "changes/nudge": "migrations_app/test_nudging",
-    "changes/ownership": "migrations_app/test_ownership",
+    "changes/ownership": "migrations_app/test_ownership migrations_app/test_owning",
     "changes/protecting": (
         "migrations_app/test_exempting migrations_app/test_protecting migrations_app/test_rules "
         "migrations_app/test_half_done"
