@@ -24,7 +24,7 @@ _MIRRORS = {
         "migrations_app/test_aws_proof migrations_app/test_aws_sessions "
         "migrations_app/test_aws_writer"
     ),
-    "changes/acknowledging": "migrations_app/api/test_rails",
+    "changes/acknowledging": "migrations_app/test_acknowledging migrations_app/api/test_rails",
     "changes/ahead": "migrations_app/test_ahead",
     "changes/answering": "migrations_app/test_answering",
     "changes/approval": (
@@ -78,7 +78,7 @@ _MIRRORS = {
         "migrations_app/test_superseding migrations_app/test_working "
         "migrations_app/test_outranking migrations_app/test_restoring"
     ),
-    "changes/reasons": "migrations_app/api/test_rails migrations_app/test_batches",
+    "changes/reasons": "migrations_app/test_acknowledging migrations_app/api/test_rails",
     "changes/reconciling": "migrations_app/test_reconcile",
     "changes/database_home": "migrations_app/test_home migrations_app/test_reconcile",
     "changes/undo": "migrations_app/test_scripting migrations_app/test_rules",
