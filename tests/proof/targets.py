@@ -36,7 +36,7 @@ _MIRRORS = {
         "migrations_app/test_half_done"
     ),
     "changes/enrolling": (
-        "migrations_app/test_enrolling migrations_app/test_protecting "
+        "migrations_app/test_coming_back migrations_app/test_enrolling "
         "migrations_app/test_after_look"
     ),
     "changes/evidence": "migrations_app/test_warnings migrations_app/test_after_look",
