@@ -79,7 +79,7 @@ _MIRRORS = {
         "migrations_app/test_outranking migrations_app/test_restoring"
     ),
     "changes/reasons": "migrations_app/test_acknowledging migrations_app/api/test_rails",
-    "changes/reconciling": "migrations_app/test_reconcile",
+    "changes/reconciling": "migrations_app/test_comparing migrations_app/test_reconcile",
     "changes/database_home": "migrations_app/test_home migrations_app/test_reconcile",
     "changes/undo": "migrations_app/test_scripting migrations_app/test_rules",
     "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
