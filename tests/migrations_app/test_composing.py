@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from inventory import clock
+from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.models import IamUser, LedgerEntry
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes, notices
@@ -147,7 +148,7 @@ def test_users_of_another_account_are_refused_and_known_ones_are_in_once(
     batch = compose(everybody, [theirs])
     with pytest.raises(Refused, match="far is in another account"):
         changes.add_users(batch, [far], everybody.jonas)
-    changes.add_users(batch, [theirs, *many(everybody, 1)], everybody.jonas)
+    assert changes.add_users(batch, [theirs, *many(everybody, 1)], everybody.jonas) == batch
     assert named(batch) == ["ci-pay-old", "u00"]
 
 
@@ -344,6 +345,36 @@ def test_a_dry_run_that_comes_late_changes_nothing_that_was_asked(
     blocked = batch.changes.get()
     assert (blocked.digest, blocked.facts, blocked.judged, blocked.warnings) == ("", {}, {}, [])
     assert blocked.blockers == [{"code": "gone", "text": "It is gone.", "fix": ""}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (NoSuchUser("NoSuchEntity", "No.", operation="GetUser"), "gone"),
+        (AwsFailure("AccessDenied", "No.", operation="GetUser"), "unreadable"),
+        (cast.everything_held("ci-pay-old"), "namesake"),
+    ],
+)
+def test_who_cannot_be_read_as_the_same_user_is_blocked_and_looked_at_no_further(
+    everybody: cast.Cast,
+    theirs: Departure,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    answer: Any,
+    code: str,
+) -> None:
+    def read(session: Any, name: str, wide: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(batches, "read_user", read)
+    monkeypatch.setattr(batches, "evidence", None)
+    change = compose(everybody, [theirs]).changes.get()
+    session: Any = None
+    batches._dry_run_one(change, session, None)
+    saved = Change.objects.get(pk=change.pk)
+    assert ([one["code"] for one in saved.blockers], saved.digest) == ([code], "")
 
 
 # ── Saying something, choosing, typing ───────────────────────────────────────────────────────────
