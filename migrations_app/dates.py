@@ -25,17 +25,30 @@ class Ahead:
         return self.undo_for.days
 
 
-def from_now(policy: Policy, time_zone: str, now: datetime) -> Ahead:
-    """The dates of a user that is told of today and goes through everything without a halt."""
+def from_now(
+    policy: Policy, time_zone: str, now: datetime, not_before: datetime | None = None
+) -> Ahead:
+    """The dates of a user that is told of today and goes through everything without a halt.
+
+    `not_before`: when its old credentials will have been quiet for long enough.
+    """
     told = notice_over_at(now, policy, time_zone)
-    disable_at = next_opening(policy.disable_window, policy.freezes, time_zone, told)[0]
+    ready = max(told, not_before) if not_before else told
+    disable_at = next_opening(policy.disable_window, policy.freezes, time_zone, ready)[0]
     shut_at = _shut_at(disable_at + policy.watch, policy, time_zone)
     delete_at = _delete_at(shut_at + policy.soak, policy, time_zone)
     return Ahead(disable_at, shut_at, delete_at, policy.watch + policy.soak)
 
 
-def ahead_of(departure: Departure, policy: Policy, time_zone: str, now: datetime) -> Ahead:
-    """The dates that are still to come for this departure under `policy`.
+def ahead_of(
+    departure: Departure,
+    policy: Policy,
+    time_zone: str,
+    now: datetime,
+    *,
+    not_before: datetime | None = None,
+) -> Ahead:
+    """The dates that are still to come for this departure under `policy`; see `from_now`.
 
     Lengths that were fixed at approval are used for a user that is already fenced or shut.
     """
@@ -50,7 +63,7 @@ def ahead_of(departure: Departure, policy: Policy, time_zone: str, now: datetime
     if departure.state == State.DISABLED:
         shut_at = _shut_at(max(due or now, now), policy, time_zone)
         return Ahead(None, shut_at, _delete_at(shut_at + soak, policy, time_zone), watch + soak)
-    return from_now(policy, time_zone, now)
+    return from_now(policy, time_zone, now, not_before)
 
 
 def _shut_at(over: datetime, policy: Policy, time_zone: str) -> datetime:

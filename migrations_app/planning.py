@@ -40,6 +40,11 @@ class Quiet:
         return self.days >= self.of
 
     @property
+    def over_at(self) -> datetime | None:
+        """When it will be long enough, if nothing calls again."""
+        return self.since + timedelta(days=self.of) if self.since else None
+
+    @property
     def words(self) -> str:
         """`7 of 14 d`."""
         return f"{self.days} of {self.of} d"

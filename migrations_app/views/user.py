@@ -31,7 +31,7 @@ from migrations_app import (
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
-from migrations_app.models import Change, Departure, Hit
+from migrations_app.models import Change, Departure, Hit, Plan
 from migrations_app.plan_page import page_of
 from migrations_app.told import about as told_about
 from migrations_app.views.answers import person_of, rendered
@@ -60,7 +60,11 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     row, now = departure_of(account, user_id), clock.now()
     one = row.user
     policy = policy_for(Organization.get(), one.account, one.shown_category)
-    ahead = dates.ahead_of(row, policy, one.account.time_zone, now)
+    plan = getattr(row, "plan", None)
+    plan_page = page_of(plan, None, now) if plan else None
+    confirmed = plan is not None and plan.status == Plan.Status.CONFIRMED
+    quiet_at = plan_page.quiet.over_at if plan_page and confirmed else None
+    ahead = dates.ahead_of(row, policy, one.account.time_zone, now, not_before=quiet_at)
     credentials = [key for key in one.credentials.all() if key.gone_at is None]
     whole = request.GET.get("history") == "all"
     told, entries = profile.history(one, profile.WHOLE_HISTORY if whole else profile.HISTORY)
@@ -91,7 +95,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
         "unheard": hearing.unheard([row], now)[row.pk] if row.state in SWITCHED_OFF else [],
         "lengthened": hearing.length(row.lengthened_by) if row.lengthened_by else "",
-        "plan_page": page_of(plan, None, now) if (plan := getattr(row, "plan", None)) else None,
+        "plan_page": plan_page,
         "open_change": _open_change(row),
         "as_table": request.GET.get("as") == "table",
         "quarantined": any("AWSCompromisedKeyQuarantine" in arn for arn in one.attached_policies),

@@ -217,6 +217,19 @@ def test_the_sentence_is_computed_from_what_was_seen(everybody: cast.Cast) -> No
     assert "How to test" not in page
 
 
+def test_the_users_page_waits_for_the_old_credentials_to_be_quiet(everybody: cast.Cast) -> None:
+    plan = seen_in_use(planned(everybody))
+    Plan.objects.update(status=Plan.Status.CONFIRMED, confirmed_at=clock.now())
+    user = plan.departure.user
+
+    page = browser(everybody.vera).get(f"/users/{user.account.account_id}/{user.user_id}/")
+
+    quiet_at = user.last_activity_at + timedelta(days=14)
+    assert page.context["plan_page"].quiet.over_at == quiet_at
+    assert "old credentials quiet 7 of 14 days." in text_of(page)
+    assert min(one.at for one in page.context["coming"] if one.at) >= quiet_at
+
+
 def test_looking_at_a_plan_and_downloading_it_changes_nothing(everybody: cast.Cast) -> None:
     plan, client = planned(everybody), browser(everybody.jonas)
     before = Plan.objects.values().get(pk=plan.pk)
