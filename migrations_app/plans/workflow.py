@@ -32,7 +32,8 @@ from migrations_app.plans.workflow_keys import (
 VERSION = 6
 _USES = re.compile(re.escape(ACTION) + r"@([^\s'\"#]+)(['\"]?)(\s+#\s*(?:tag=)?v?[\d.]+\s*$)?")
 _BOOLEANS = ("mask-aws-account-id", "role-skip-session-tagging", "output-credentials")
-_PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9/:_.-]*")
+# A colon at the end would make a key of it.
+_PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9/:_.-]*[A-Za-z0-9/_.-])?")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -342,7 +343,11 @@ def _region(found: Found, job: Job, step: Step, role: Role) -> str:
 
 def scalar(text: str) -> str:
     """A text as a YAML scalar; quoted where it is more than plain signs."""
-    if _PLAIN.fullmatch(text) and not re.fullmatch(r"[\d.:_]+|(?i:true|false|null|yes|no)", text):
+    if (
+        _PLAIN.fullmatch(text)
+        and text[-1] != ":"
+        and not re.fullmatch(r"[\d.:_]+|(?i:true|false|null|yes|no)", text)
+    ):
         return text
     if re.fullmatch(r"\$\{\{[^{}'\"#\n]*\}\}", text):
         return text

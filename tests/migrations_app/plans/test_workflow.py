@@ -6,7 +6,7 @@ import difflib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -374,6 +374,8 @@ HOSTILE = st.text(st.sampled_from("ab:#'\"{}[]&*!|>%@`$ \\\n\u202e-?,"), min_siz
 
 
 @given(arn=HOSTILE, region=HOSTILE)
+@example(arn="b:", region="-")
+@example(arn="a: ", region=":")
 def test_whatever_the_role_is_called_it_is_one_value(arn: str, region: str) -> None:
     told = change(PATH, DEPLOY, Role(arn, region, (), ("production",)))
     assert told.left_alone == ""
