@@ -91,6 +91,8 @@ def test_the_last_of_a_fence_and_a_restore_counts() -> None:
     assert reconciling._last_word((FENCE, RESTORED)) == ((), (RESTORED,))
     assert reconciling._last_word((RESTORED, FENCE)) == ((FENCE,), (RESTORED,))
     assert reconciling._last_word((DELETES,)) == ((), ())
+    given_back = call("UpdateAccessKey", Status="Active")
+    assert reconciling._last_word((RESTORED, given_back)) == ((), (RESTORED, given_back))
 
 
 # ── Who is there ─────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +202,9 @@ def test_calls_that_were_lost_become_a_change_that_can_be_undone(
     everybody: cast.Cast, theirs: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciling, "_live", held)
-    found = Difference(theirs, "fenced", "x", "the calls", (FENCE, SHUT))
+    found = Difference(
+        theirs, "fenced", "x", "the calls", (FENCE, replace(SHUT, request_id="r" * 120))
+    )
     reconciling.record(found, everybody.jonas)
     change = theirs.changes.get()
     assert (change.move, change.status, change.requested_by) == (
@@ -213,6 +217,7 @@ def test_calls_that_were_lost_become_a_change_that_can_be_undone(
     assert (first.outcome, first.http_status, first.request_id) == ("ok", 200, "AttachUserPolicy")
     assert (first.sent_at, first.answered_at, first.kind) == (AT, AT, "write")
     assert (second.seq, second.target, second.params) == (2, "ci-pay-old", SHUT.params)
+    assert second.request_id == "r" * 100
     saved = theirs.holdings.get()
     assert (saved.taken_at, saved.change) == (AT, change)
     assert cast.FENCE not in saved.document["attached_policies"]
