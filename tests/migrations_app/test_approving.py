@@ -13,6 +13,7 @@ from inventory.models import LedgerEntry, Person, Role
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes
 from migrations_app.changes import approval, nudge
+from migrations_app.changes.approval import Check
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Call, Change, Departure, EmergencyStop, Viewed
@@ -400,7 +401,9 @@ def test_who_waits_or_failed_is_skipped(
             changes.skip(change, everybody.jonas)
         assert again(change).status == status
         return
-    assert changes.skip(change, everybody.jonas) == change
+    with pytest.raises(NotAllowed):
+        changes.skip(change, everybody.sara)
+    assert changes.skip(change, everybody.jonas).status == "left-out"
     left = again(change)
     assert (left.status, left.result) == ("left-out", f"Skipped by {everybody.jonas}.")
     assert left.finished_at is not None
@@ -593,6 +596,43 @@ def test_how_many_may_go_is_said_of_each_move(everybody: cast.Cast) -> None:
     Change.objects.exclude(pk=change.pk).update(status="left-out")
     changes.view(change, everybody.mei)
     assert said(row, everybody.mei)["viewed"] == (True, "Every user viewed")
+
+
+def test_a_check_that_may_be_overridden_is_so_only_with_a_reason(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = batch(everybody, "asked")
+    found = [Check("lock-out", False, "Nobody is left.", overridable=True)]
+    monkeypatch.setattr(approval, "checks", lambda *_: found)
+    why = {"lock-out": " drilled "}
+    with pytest.raises(NotAllowed):
+        changes.approve(row, everybody.sara, row.digest, overrides=why)
+    for reasons in (None, {"lock-out": "  "}, {"else": "x"}):
+        with pytest.raises(Refused, match="Nobody is left"):
+            changes.approve(row, everybody.mei, row.digest, overrides=reasons)
+    found.append(Check("hold", False, "It is held."))
+    with pytest.raises(Refused, match="It is held"):
+        changes.approve(row, everybody.mei, row.digest, overrides={**why, "hold": "x"})
+    del found[1]
+    approved = changes.approve(row, everybody.mei, row.digest, overrides=why)
+    assert (approved.status, approved.overrides) == ("approved", {"lock-out": "drilled"})
+
+
+def test_a_lock_out_and_a_quarantine_are_checks_of_their_own(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, (change,) = looked(everybody, HOUR)
+    policies = ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV2"]
+    Change.objects.update(facts={"holdings": {"managed policies": policies}})
+    code = f"quarantine:{change.departure.user.user_id}"
+    monkeypatch.setattr(approval, "lock_out", lambda *_: [])
+    assert not {"lock-out", code} & set(said(row, everybody.mei))
+    monkeypatch.setattr(
+        approval, "lock_out", lambda *_: [Blocker("lock-out", "Nobody is left.", "Leave one.")]
+    )
+    Batch.objects.update(move="delete")
+    assert said(row, everybody.mei)["lock-out"] == (False, "Nobody is left.")
+    assert said(row, everybody.mei)[code][0] is False
 
 
 def test_one_check_stands_for_all_users_with_the_same_blocker() -> None:

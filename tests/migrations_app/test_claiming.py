@@ -457,6 +457,7 @@ def test_a_batch_that_does_not_run_is_left_as_it_is(
         ("running", AGO, "aborted", True),
         ("running", AHEAD, "aborted", False),
         ("failed", None, "aborted", False),
+        ("failed", AGO, "aborted", False),
     ],
 )
 def test_what_is_lost_in_a_batch_that_ended_is_ended(

@@ -254,7 +254,7 @@ def test_holdings_are_as_they_were_before_our_calls(off: Departure) -> None:
     inactive = replace(live.access_keys[0], status="Inactive")
     live = replace(live, access_keys=(inactive, live.access_keys[1]), boundary=cast.FENCE)
     before = reconciling._before(live, off, [FENCE, SHUT, call("DeleteLoginProfile")])
-    assert cast.FENCE not in before.attached_policies
+    assert before.attached_policies == ("arn:aws:iam::aws:policy/ReadOnlyAccess",)
     assert [key.status for key in before.access_keys] == ["Active", "Inactive"]
     assert (before.has_login_profile, before.boundary) == (True, "arn:before")
     assert reconciling._before(replace(live, boundary="arn:x"), off, []).boundary == "arn:x"

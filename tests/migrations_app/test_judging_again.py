@@ -679,7 +679,8 @@ def test_a_shut_that_was_read_back_starts_the_soak_and_needs_the_fence(
 ) -> None:
     off = cast.departure("off", State.DISABLED, everybody.payments, last_used_read_at=clock.now())
     started = off.clock_started_at
-    monkeypatch.setattr(forward.aws, "read_back", lambda *_: None)
+    proven: list[Any] = []
+    monkeypatch.setattr(forward.aws, "read_back", lambda read, shut, what: proven.append(shut))
     change, journal = held_by_me(off, "soak", batch=batch(everybody, number=41))
     with pytest.raises(AwsFailure) as failed:
         forward._shut(change, None, journal, WRITER, live(off))
@@ -695,6 +696,14 @@ def test_a_shut_that_was_read_back_starts_the_soak_and_needs_the_fence(
     assert (entry.actor, entry.batch) == (ledger.person_hash(everybody.mei), 41)
     forward._shut(change, None, journal, WRITER, fenced)
     assert LedgerEntry.objects.count() == 1
+    # Nothing left to shut, of this very user.
+    nothing = live(
+        off, access_keys=(), has_login_profile=False, ssh_keys=(), service_credentials=(),
+        certificates=(),
+    )  # fmt: skip
+    assert len(proven) == 2
+    assert [proven[0](one) for one in (nothing, fenced)] == [True, False]
+    assert not proven[0](replace(nothing, user_id="AIDAANOTHER"))
 
 
 def test_a_deletion_is_recorded_once_with_its_proof_and_every_request_id(
