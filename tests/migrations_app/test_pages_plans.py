@@ -224,6 +224,7 @@ def test_the_users_page_waits_for_the_old_credentials_to_be_quiet(everybody: cas
 
     page = browser(everybody.vera).get(f"/users/{user.account.account_id}/{user.user_id}/")
 
+    assert user.last_activity_at is not None
     quiet_at = user.last_activity_at + timedelta(days=14)
     assert page.context["plan_page"].quiet.over_at == quiet_at
     assert "old credentials quiet 7 of 14 days." in text_of(page)
