@@ -12,7 +12,7 @@ from inventory import clock
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.models import IamUser, LedgerEntry
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import changes, notices
+from migrations_app import announcing, changes
 from migrations_app.changes import batches, nudge
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import State
@@ -258,7 +258,7 @@ def test_what_is_asked_is_frozen_told_and_recorded(
     everybody: cast.Cast, free: dict[str, list[Blocker]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     announced: list[Batch] = []
-    monkeypatch.setattr(notices, "announce_batch", announced.append)
+    monkeypatch.setattr(announcing, "asked", announced.append)
     batch = compose(everybody, many(everybody, 3))
     looked_at(batch)
     Change.objects.filter(departure__user__user_name="u02").update(digest="")

@@ -12,7 +12,7 @@ from inventory import clock
 from inventory.models import LedgerEntry, ProtectedEntry
 from migrations_app.changes import enrolling, nudge, protecting, running
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
+from migrations_app.models import Batch, Change, Delivery, Departure, KeptAnswer, Notice
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -421,6 +421,7 @@ def test_the_head_of_the_ledger_goes_to_the_admins_once_a_day(everybody: cast.Ca
     assert (told.kind, told.role) == ("ledger", "admin")
     assert told.key == f"ledger:{clock.now().date()}"
     assert f"{last.seq}:{last.hash}" in told.text
+    Delivery.objects.all().delete()
     Notice.objects.update(key="ledger:2020-01-01")
     sweep.tell_the_head()
     assert Notice.objects.count() == 2

@@ -123,10 +123,12 @@ def test_a_claim_that_waits_is_declined_and_one_that_does_not_is_neither(
     assert entry("claim.declined").data == {"team": "payments"}
 
 
-def test_what_another_team_owns_or_is_deleted_is_not_claimed(everybody: cast.Cast) -> None:
+def test_what_another_team_owns_is_contested_and_what_is_deleted_is_not_claimed(
+    everybody: cast.Cast,
+) -> None:
     other = cast.departure("plat", State.OWNER_ASSIGNED, everybody.platform)
-    with pytest.raises(Refused, match="Ask them to hand it over"):
-        changes.claim(other, everybody.payments, everybody.sara)
+    row = changes.claim(other, everybody.payments, everybody.sara)
+    assert (row.owner, row.contested_by_team) == (everybody.platform, everybody.payments)
     with pytest.raises(Refused, match="was deleted"):
         changes.claim(cast.departure("gone", State.DELETED), everybody.security, everybody.jonas)
 

@@ -466,6 +466,9 @@ def test_a_comment_stands_with_its_user(everybody: cast.Cast) -> None:
 
 
 def test_an_approved_batch_says_what_it_waits_for(everybody: cast.Cast, ready: Batch) -> None:
+    for change in ready.changes.all():
+        change.facts = {**change.facts, "owner": "payments"}
+        change.save(update_fields=["facts"])
     client = browser(everybody.mei)
     approve(client, ready)
 

@@ -247,7 +247,7 @@ def test_a_busy_user_with_a_longer_history_costs_no_more(everybody: cast.Cast) -
     row = cast.departure(user, State.OWNER_ASSIGNED)
     jonas = browser(everybody.jonas)
 
-    with at_most(23):
+    with at_most(24):
         jonas.get(address(row.user))
 
 
