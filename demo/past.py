@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from inventory.aws.holdings import read_user
 from inventory.aws.session import open_session
 from inventory.models import Account, Activity, Organization, Person, Sync
 from inventory.policy import policy_for
+from inventory.refusals import Refused
 from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import changes, notices, tripwire
 from migrations_app.lifecycle import State
@@ -59,7 +61,9 @@ class Past:
         """Each team is asked today about what looks like its users."""
         if not Campaign.objects.exists():
             progress.tell("The teams are asked")
-            changes.start_campaign(self.engineer, message="Two minutes, please.")
+            # Somebody at play may have claimed everything meanwhile.
+            with suppress(Refused):
+                changes.start_campaign(self.engineer, message="Two minutes, please.")
 
     def _ask_for_the_later_ones(self) -> None:
         """Delete one of the first two, shut four more, fence the two that are quiet for longest."""
