@@ -14,6 +14,7 @@ TASKS = (
     "iamcleanup.health.beat_tick",
     "inventory.tasks.sync_due",
     "migrations_app.tasks.listen",
+    "migrations_app.tasks.look_at_plans",
     "migrations_app.tasks.send_messages",
     "migrations_app.tasks.sweep",
     "migrations_app.tasks.sweep_restores",
