@@ -63,6 +63,7 @@ RULES: Mapping[str, Rule] = {
     "in-use": Rule(6, "The user is in use."),
     "young": Rule(6, "The user is younger than the dormancy window."),
     "needed": Rule(6, "The owner still needs it, and no replacement is confirmed."),
+    "plan-held": Rule(6, "The plan that would replace the user is on hold."),
     "not-quiet": Rule(6, "The old credentials were not quiet long enough."),
     "disputed": Rule(6, "The user is disputed."),
     "contest": Rule(6, "A claim waits for Security."),
