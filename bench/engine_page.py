@@ -76,7 +76,8 @@ def _rivals(kept: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "`bench/shell_script.sh` is the script; Custodian is its iam-user delete.",
+        "`bench/shell_script.sh` is the script; Custodian is its iam-user delete. Two MFA devices",
+        "belong to nobody from the beginning; what stands above that was left behind.",
         "",
     ]
 
