@@ -174,17 +174,19 @@ def send_test(channel: str, address: str, person: Person) -> Delivery:
             raise Refused("A test went there within this minute. Look at its answer first.")
         one = addressees.Address(channel, address)
         row = _put_one(notice, one)
+        _nudge(row.pk)
         ledger.append("message.tested", actor=person, channel=channel)
     return row
 
 
 def _put(notice: Notice) -> None:
-    for one in addressees.of(notice):
-        _put_one(notice, one)
+    """All ways of a notice, and one nudge: a broker that hangs must not hold up a restore."""
+    if [_put_one(notice, one) for one in addressees.of(notice)]:
+        _nudge()
 
 
 def _put_one(notice: Notice, one: addressees.Address) -> Delivery:
-    row = Delivery.objects.create(
+    return Delivery.objects.create(
         notice=notice,
         channel=one.channel,
         address=one.address,
@@ -194,8 +196,6 @@ def _put_one(notice: Notice, one: addressees.Address) -> Delivery:
         at=notice.at,
         next_try_at=notice.at,
     )
-    _nudge(row.pk)
-    return row
 
 
 def _key(notice: Notice, one: addressees.Address) -> str:
@@ -349,15 +349,17 @@ def _nudge_next(delivery: Delivery) -> None:
         _nudge(following)
 
 
-def _nudge(pk: int) -> None:
+def _nudge(pk: int | None = None) -> None:
     transaction.on_commit(functools.partial(_send_nudge, pk))
 
 
-def _send_nudge(pk: int) -> None:
-    """Tell the worker that a delivery waits; a lost nudge costs time only, the sweep finds it."""
+def _send_nudge(pk: int | None) -> None:
+    """Tell the worker that one delivery waits, or without `pk` that some do.
+
+    A lost nudge costs time only: the sweep finds them.
+    """
+    task, about = ("send_messages", []) if pk is None else ("send_message", [pk])
     try:
-        current_app.send_task(
-            "migrations_app.tasks.send_message", args=[pk], queue=QUEUE, retry=False
-        )
+        current_app.send_task(f"migrations_app.tasks.{task}", args=about, queue=QUEUE, retry=False)
     except OperationalError as error:
-        log.warning("The broker took no nudge for message %s (%s); the sweep will.", pk, error)
+        log.warning("The broker took no nudge for a message (%s); the sweep will.", error)

@@ -150,6 +150,16 @@ def test_a_message_that_is_being_sent_is_left_to_who_sends_it(people: cast.Cast)
     assert delivery.pk not in outbox.due()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_message_to_many_costs_one_nudge(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = cast.cast()
+    people.payments.slack, people.payments.email = "#payments", "payments@acme.example"
+    nudges: list[int | None] = []
+    monkeypatch.setattr(outbox, "_send_nudge", nudges.append)
+    assert told(people.payments).deliveries.count() == 3
+    assert nudges == [None]
+
+
 # ── Reached (rule 13) ────────────────────────────────────────────────────────────────────────────
 
 
