@@ -122,9 +122,11 @@ class Usual:
 
     @property
     def missing(self) -> frozenset[str]:
-        """Reads of single parts that are answered with "not there" anyhow."""
+        """Reads of single parts that are answered with "not there" anyhow while judging."""
         return frozenset(
-            note["operation"] for note in self.calls if note["outcome"] == "NoSuchEntity"
+            note["operation"]
+            for note in self.calls[: self.looked]
+            if note["outcome"] == "NoSuchEntity"
         )
 
     def ended_so(self, scene: Scene) -> bool:

@@ -65,6 +65,9 @@ def expected(run: Usual, number: int, kind: str) -> str:
         # Unknown is never unused: whoever could not be looked at is left out.
         asked_again = kind in SENT_AGAIN and operation != "LookupEvents"
         return "done" if asked_again else "refused"
+    if kind == "stale" and operation in PARTS and number < run.looked and operation in run.missing:
+        # A password of before the shut is one that nobody approved, whoever looks at it.
+        return "refused"
     # Whose credentials these are is asked again until it is told. A role that may not be assumed is
     # a failure like any other that AWS has the last word in.
     if kind not in FINAL or operation == "GetCallerIdentity":
