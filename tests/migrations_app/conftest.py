@@ -41,9 +41,12 @@ class Pace:
 def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
     """Patience and deadlines of the writer end at once instead of after seconds."""
     from migrations_app import aws
+    from migrations_app.changes import forward
 
     pace = Pace()
-    monkeypatch.setattr(aws, "time", pace)
+    # Both compare when GetUser was last asked.
+    for one in (aws, forward):
+        monkeypatch.setattr(one, "time", pace)
     return pace
 
 
