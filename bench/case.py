@@ -163,6 +163,12 @@ class ReferenceCase:
             for call in self.simulator.calls
         )
 
+    def due(self, move: str, rows: list[Any]) -> Batch:
+        """A batch whose time has come, with no worker told of it yet."""
+        batch = self._asked(move, rows)
+        self._wait_for(batch)
+        return batch
+
     def _asked(self, move: str, rows: list[Any]) -> Batch:
         """A batch composed, looked at, asked for, announced, viewed and approved."""
         batch = changes.compose(self.account, move, rows, self.engineer)
@@ -177,12 +183,7 @@ class ReferenceCase:
 
     def _run(self, batch: Batch) -> None:
         """Skip ahead until nothing keeps the batch, and work until it is done."""
-        for _ in range(_MOST_STEPS):
-            changes.sweep()
-            batch.refresh_from_db()
-            if batch.status != "approved":
-                break
-            self._skip(timedelta(hours=24))
+        self._wait_for(batch)
         self._work()
         batch.refresh_from_db()
         states = Counter(batch.changes.filter(follows=None).values_list("status", flat=True))
@@ -190,6 +191,14 @@ class ReferenceCase:
             raise RuntimeError(f"Batch {batch} is {batch.status}: {changes.waits_for(batch)}")
         self._keep_times(batch)
         self.result.batches.append((batch.move, states.total(), states["done"], states["failed"]))
+
+    def _wait_for(self, batch: Batch) -> None:
+        for _ in range(_MOST_STEPS):
+            changes.sweep()
+            batch.refresh_from_db()
+            if batch.status != "approved":
+                break
+            self._skip(timedelta(hours=24))
 
     def _keep_times(self, batch: Batch) -> None:
         assert batch.started_at is not None

@@ -1,6 +1,6 @@
 """What disabling and deleting 76 users takes: ours, a shell script, Custodian, and bare calls.
 
-    .venv/bin/python -m bench.engine ours|script|custodian|page ...
+    .venv/bin/python -m bench.engine ours|restore|script|custodian|page ...
 
 Each part keeps what it measured in docs/bench/engine.json; `page` makes docs/bench/engine.md of it.
 One machine, one simulated account as a process of its own, seed 206, 206 users; everybody begins
@@ -61,10 +61,14 @@ def keep(part: str, told: Any) -> None:
 
 def main(arguments: list[str]) -> int:
     """Measure the parts named, in that order."""
-    for part in arguments or ["ours", "script", "custodian", "page"]:
+    for part in arguments or ["ours", "restore", "script", "custodian", "page"]:
         if part == "ours":
             for rate, latency in RUNS:
                 keep(f"ours, {rate} writes/s, {int(latency * 1000)} ms", ours(rate, latency))
+        elif part == "restore":
+            from bench import restore  # noqa: PLC0415
+
+            keep(part, restore.measure())
         elif part == "page":
             from bench import engine_page  # noqa: PLC0415
 

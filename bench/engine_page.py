@@ -21,7 +21,10 @@ def page(kept: dict[str, Any]) -> str:
     notes = [f"- {part}: {told['note']}." for part, told in kept.items() if "note" in told]
     if notes:
         notes = ["## To be said about it", "", *notes]
-    return "\n".join([_HEAD, *_ours(kept), *_rivals(kept), *_ratios(kept), *notes]) + "\n"
+    return (
+        "\n".join([_HEAD, *_ours(kept), *_rivals(kept), *_ratios(kept), *_restore(kept), *notes])
+        + "\n"
+    )
 
 
 def _ours(kept: dict[str, Any]) -> list[str]:
@@ -97,4 +100,25 @@ def _ratios(kept: dict[str, Any]) -> list[str]:
     if "custodian" in kept:
         theirs, mine = kept["custodian"]["delete"]["seconds"], own["delete"]["seconds"]
         lines.append(f"- Deleting: {mine:.1f} s against {theirs:.1f} s of Cloud Custodian.")
+    return [*lines, ""]
+
+
+def _restore(kept: dict[str, Any]) -> list[str]:
+    told = kept.get("restore")
+    if told is None:
+        return []
+    lines = [
+        "## Restoring one user while a batch of 20 runs",
+        "",
+        "Real write and restore workers, 10 writes a second, "
+        f"{told['latency'] * 1000:.0f} ms for each answer, measured {told['measured_at']}. From the"
+        " request to the first call about that user, and to the end, read back included.",
+        "",
+        "| users of the batch done | first call after, s | ended after, s |",
+        "|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {one['done_of_20']} | {one['first_call']:.2f} | {one['ended']:.2f} |"
+        for one in told["restores"]
+    ]
     return [*lines, ""]

@@ -12,7 +12,7 @@ from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
 from migrations_app import outbox, owner_import, plan_drafts, proving, tripwire
-from migrations_app.changes import batches, database_home, nudge, running
+from migrations_app.changes import batches, database_home, nudge, restores, running
 from migrations_app.changes.sweep import PARTS
 
 log = structlog.get_logger(__name__)
@@ -119,9 +119,9 @@ def run_change(change_pk: int) -> None:
 
 @shared_task(queue="restore")
 def run_restore(change_pk: int) -> None:
-    """One restore; while the forward change it outranks lets go, it asks again."""
-    if running.run_restore(change_pk):
-        nudge.restore_soon(change_pk)
+    """A restore and those beside it; while a forward change lets go of one, it asks again."""
+    for pk in restores.run_restores(change_pk):
+        nudge.restore_soon(pk)
 
 
 @shared_task(queue="notify")
