@@ -20,11 +20,13 @@ from typing import Any
 from . import (  # noqa: F401
     advisor,
     iam,
+    identity_store,
     instances,
     lake,
     organizations,
     report,
     resource_policies,
+    sso,
     storage,
     sts,
     trail,

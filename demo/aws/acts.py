@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .authentication import ADMIN_CREDENTIALS
 from .calls import Call
 from .errors import no_such_entity
+from .group_acts import give_back, recreate
 from .rhythm import DAY, Habit
 from .state import User
 
@@ -33,7 +34,9 @@ def act(simulator: Simulator, body: dict[str, Any]) -> dict[str, Any]:
     `{"act": "api", "operation": "CreateAccessKey", "params": {…}}` is an administrator's call;
     `{"act": "session", "role": NAME, "session": NAME, …}` a call by a role session;
     `{"act": "assumed", "role": NAME, "event", "who", "session"}` the begin of such a session;
-    `{"act": "delete-in-console", "user": NAME}` what the IAM console does behind one click.
+    `{"act": "delete-in-console", "user": NAME}` what the IAM console does behind one click;
+    `{"act": "recreate-group", "group": NAME}` what unlinking a group in the identity provider and
+    pushing it again does, `{"act": "give-back", "group": NAME}` what an engineer does about it.
     Gives `happened`: False when AWS refused at the door and nothing shows anywhere. KeyError for
     an unknown act, NoSuchEntity for an unknown user.
     """
@@ -42,6 +45,13 @@ def act(simulator: Simulator, body: dict[str, Any]) -> dict[str, Any]:
         return {"happened": True, "calls": _delete_in_console(simulator, str(body["user"]))}
     if kind == "api":
         return {"happened": True, "result": _as_administrator(simulator, body)}
+    if kind in ("recreate-group", "give-back"):
+        deed = recreate if kind == "recreate-group" else give_back
+        group = str(body["group"])
+        return {
+            "happened": True,
+            **deed(simulator, group, lambda o: _as_administrator(simulator, o)),
+        }
     return {"happened": simulator.act(_habit(simulator, kind, body))}
 
 

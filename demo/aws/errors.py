@@ -4,13 +4,19 @@ from __future__ import annotations
 
 
 class AwsError(Exception):
-    """An error answer. `code` is the wire code, e.g. `NoSuchEntity`; `status` the HTTP status."""
+    """An error answer. `code` is the wire code, e.g. `NoSuchEntity`; `status` the HTTP status.
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    `more` are the further fields that a JSON error of its service has.
+    """
+
+    def __init__(
+        self, code: str, message: str, status: int = 400, more: dict[str, str] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.more = more or {}
 
 
 class ConnectionLost(Exception):

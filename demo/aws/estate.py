@@ -40,6 +40,7 @@ _READS = [
     "sns:GetTopicAttributes", "kms:ListKeys", "kms:GetKeyPolicy", "secretsmanager:ListSecrets",
     "secretsmanager:GetResourcePolicy", "eks:ListClusters", "eks:ListAccessEntries",
     "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies",
+    "sso:List*", "sso:Describe*", "sso:Get*", "identitystore:List*", "identitystore:Describe*",
 ]  # fmt: skip
 _FENCE_AND_SHUT = [
     "iam:UpdateAccessKey", "iam:UpdateSSHPublicKey", "iam:UpdateServiceSpecificCredential",

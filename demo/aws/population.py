@@ -17,6 +17,7 @@ from .cast import PREFIXES, TEAM_GROUP, Member, Names, scaled
 from .disguises import disguise
 from .estate import SSO_READ_ROLE, furnish, let_trust
 from .habits import address, faded, rhythm_name, sign_in, usual
+from .identity_center import drawn
 from .ids import drawn_id
 from .managed_policies import ADMINISTRATOR
 from .quirks import BESIDE, HOLDINGS, PARTS, RHYTHMS, Stage, add_fido, add_key, add_virtual
@@ -57,6 +58,7 @@ def populate(
     if named:
         let_trust(account, seed, born_at - timedelta(days=700), named)
     account.resources = resources(account, seed)
+    account.identity_center = drawn(account.id, seed, born_at, members)
     for label in ("abandoned-setup", "old.phone"):
         serial = account.arn(f"mfa/{label}")
         account.virtual_mfa[serial] = VirtualMfa(serial)

@@ -34,17 +34,23 @@ _MODELLED = {
     "sqs": "json",
     "kms": "json",
     "secretsmanager": "json",
+    "sso": "json",
+    "identitystore": "json",
     "eks": "rest-json",
 }
 _JSON_ERRORS = {
     "account",
     "cloudtrail",
     "eks",
+    "identitystore",
     "kms",
     "organizations",
     "secretsmanager",
     "sqs",
+    "sso",
 }
+# The service that signs is not the one that the model is named after.
+_MODEL_OF = {"sso": "sso-admin"}
 _EKS_PATHS = {
     "ListClusters": re.compile(r"/clusters"),
     "ListAccessEntries": re.compile(r"/clusters/(?P<clusterName>[^/]+)/access-entries"),
@@ -94,10 +100,10 @@ def _aware(value: Any) -> datetime:
 @lru_cache(maxsize=512)
 def _tools(service: str, operation: str) -> tuple[Any, Any, Any]:
     """Operation model, parser and serializer class; KeyError-like for an unknown operation."""
-    model: Any = get_service_model(service).operation_model(operation)
+    model: Any = get_service_model(_MODEL_OF.get(service, service)).operation_model(operation)
     protocol = _MODELLED[service]
     parser = PROTOCOL_PARSERS[protocol](model, timestamp_parser=_aware)
-    return model, parser, get_serializer_class(service, protocol)
+    return model, parser, get_serializer_class(_MODEL_OF.get(service, service), protocol)
 
 
 def read_call(request: HttpRequest, request_id: str) -> Call:
@@ -245,6 +251,7 @@ def write_error(service: str, error: AwsError, request_id: str) -> HttpAnswer:
     headers = {"x-amzn-RequestId": request_id}
     if service in _JSON_ERRORS:
         shown = {"__type": error.code, "message": error.message, "Message": error.message}
+        shown |= error.more
         headers |= {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": error.code}
         return HttpAnswer(error.status, json.dumps(shown).encode(), headers)
     template = {"ec2": _EC2_ERROR, "s3": _S3_ERROR}.get(service, _QUERY_ERROR)
