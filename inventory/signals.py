@@ -26,6 +26,10 @@ class Standing:
 # "new_keys": [credential pk], "reactivated": [credential pk]}.
 account_synced = Signal()
 
+# Sent inside the transaction that makes a look at Identity Center whole. sender: the CenterLook
+# class. look: the row, with all that it holds.
+center_read = Signal()
+
 # Sent while users are judged. sender: the IamUser class. accounts: pks. A receiver answers a
 # mapping of IamUser pks to their Standing, for users of these accounts about which there is one.
 standing_asked = Signal()

@@ -28,10 +28,19 @@ def run_sync(sync_id: int) -> None:
 
 
 @shared_task(queue="read")
+def run_look(look_id: int) -> None:
+    """One slice of a look at Identity Center; it goes to the end of the queue until it is over."""
+    if refresh.run_look(look_id):
+        refresh.enqueue_look(look_id)
+
+
+@shared_task(queue="read")
 def sync_due() -> None:
     """Ask for what is due and nudge what lies about: a lost message costs time, never a sync."""
     for sync_id in refresh.due_syncs():
         refresh.enqueue(sync_id)
+    for look_id in refresh.unheld_looks():
+        refresh.enqueue_look(look_id)
     refresh.watch_accounts()
 
 

@@ -38,15 +38,17 @@ def policy(
     *,
     protected: Iterable[str] = (),
     archive: Mapping[str, str] | None = None,
+    center: bool = False,
 ) -> dict[str, Any]:
     """The policy document of one role.
 
     `protected` names users it must never write to; `archive` is where the account declares its
-    longer history, as in Account.trail_archive.
+    longer history, as in Account.trail_archive; `center` says that Identity Center is read in it.
     """
     prefix = f"arn:{partition}:iam::{account_id}"
     if role == "reader":
-        return _document([*_reads(prefix), *_archive_reads(archive or {}, account_id, partition)])
+        reads = [*_reads(prefix), *_archive_reads(archive or {}, account_id, partition)]
+        return _document([*reads, *(_center_reads(partition) if center else [])])
     steps = aws.DELETE if role == "deleter" else (*aws.FENCE, *aws.SHUT, *aws.RESTORE)
     wanted = sorted({action for step in steps for action in step.actions})
     statements = [*_look_again(role, prefix), *_writes(wanted, role, prefix, partition)]
@@ -78,6 +80,15 @@ def _reads(prefix: str) -> list[dict[str, Any]]:
         # ListServiceSpecificCredentials with AllUsers names no user.
         _allow("SweepServiceCredentials", ["iam:ListServiceSpecificCredentials"], "*"),
         _allow("ReadUsers", actions.ON_USERS, f"{prefix}:user/*"),
+    ]
+
+
+def _center_reads(partition: str) -> list[dict[str, Any]]:
+    """People, groups and permission sets of the organization, and what AWS's own policies allow."""
+    policies = f"arn:{partition}:iam::aws:policy/*"
+    return [
+        _allow("ReadIdentityCenter", actions.ON_IDENTITY_CENTER, "*"),
+        _allow("ReadPoliciesOfAws", actions.ON_POLICIES_OF_AWS, policies),
     ]
 
 

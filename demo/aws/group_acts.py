@@ -41,10 +41,10 @@ def give_back(simulator: Simulator, name: str, asks: Asks) -> dict[str, Any]:
 
 def _found(simulator: Simulator, name: str) -> tuple[IdentityCenter, Group]:
     center = simulator.account.identity_center
-    group = center and next((o for o in center.groups.values() if o.name == name), None)
-    if center is None or group is None:
-        raise KeyError(f"There is no group {name}.")
-    return center, group
+    for group in center.groups.values() if center else ():
+        if center and group.name == name:
+            return center, group
+    raise KeyError(f"There is no group {name}.")
 
 
 def _store(center: IdentityCenter, asks: Asks, operation: str, **params: Any) -> dict[str, Any]:

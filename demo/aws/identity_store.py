@@ -69,6 +69,14 @@ def list_users(context: Context) -> dict[str, Any]:
     return some(context, "Users", found.people.values(), lambda one: _person(found, one))
 
 
+@operation("identitystore", "DescribeUser")
+def describe_user(context: Context) -> dict[str, Any]:
+    found, user_id = _store(context), str(context.params["UserId"])
+    if user_id not in found.people:
+        raise _missing("USER", user_id)
+    return _person(found, found.people[user_id])
+
+
 def _person(found: IdentityCenter, one: Person) -> dict[str, Any]:
     return {
         "IdentityStoreId": found.store_id,

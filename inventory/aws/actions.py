@@ -44,6 +44,25 @@ ON_THE_ORGANIZATION = (
     "organizations:DescribeOrganization",
     "organizations:ListAccounts",
 )
+# Where Identity Center is declared to be, and nowhere else. The last two are IAM's: what AWS's own
+# policies in a permission set allow.
+ON_IDENTITY_CENTER = (
+    "identitystore:DescribeGroup",
+    "identitystore:DescribeUser",
+    "identitystore:ListGroupMemberships",
+    "identitystore:ListGroups",
+    "identitystore:ListUsers",
+    "sso:DescribePermissionSet",
+    "sso:GetInlinePolicyForPermissionSet",
+    "sso:GetPermissionsBoundaryForPermissionSet",
+    "sso:ListAccountAssignments",
+    "sso:ListAccountsForProvisionedPermissionSet",
+    "sso:ListCustomerManagedPolicyReferencesInPermissionSet",
+    "sso:ListInstances",
+    "sso:ListManagedPoliciesInPermissionSet",
+    "sso:ListPermissionSets",
+)
+ON_POLICIES_OF_AWS = ("iam:GetPolicy", "iam:GetPolicyVersion")
 ON_USERS = (
     "iam:GenerateServiceLastAccessedDetails",
     "iam:GetAccessKeyLastUsed",

@@ -1,6 +1,7 @@
 """Rows of facts, by noun: people, accounts, IAM users, the record."""
 
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
+from inventory.models.identity_center import CenterLook
 from inventory.models.observations import LastKnown, Observation
 from inventory.models.people import Mail, Person, Role, Team
 from inventory.models.policies import PolicyText
@@ -22,6 +23,7 @@ __all__ = [
     "Activity",
     "Alert",
     "ArchiveCoverage",
+    "CenterLook",
     "Credential",
     "IamUser",
     "LastKnown",

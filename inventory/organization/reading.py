@@ -337,6 +337,12 @@ def _check_references(document: Section, declared: Declaration) -> None:
     for account in declared.accounts:
         for entry in account.protected:
             team(entry.owner, entry.line)
+    center = declared.identity_center.get("account", "")
+    if center and center not in accounts:
+        document.wrong(
+            document.line_of("identity_center"),
+            f"There is no account {center}. Declare it, since its reader role reads the center.",
+        )
     for one in declared.teams:
         person(one.lead if not one.successor else "", one.line)
         team(one.successor, one.line)

@@ -1,5 +1,7 @@
 """The verbs of knowing: values from AWS become rows, and rows become verdicts."""
 
+from inventory.refresh.center_looks import ask_look, declared_center, run_look, unheld_looks
+from inventory.refresh.center_looks import enqueue as enqueue_look
 from inventory.refresh.correcting import clear_category, override_category
 from inventory.refresh.gaps import reaching_back
 from inventory.refresh.judging import judge
@@ -14,10 +16,13 @@ from inventory.refresh.unseen import watch_accounts
 __all__ = [
     "LOOK_SERVES",
     "accept_listing",
+    "ask_look",
     "ask_sync",
     "clear_category",
+    "declared_center",
     "due_syncs",
     "enqueue",
+    "enqueue_look",
     "hear",
     "judge",
     "listen_user",
@@ -29,7 +34,9 @@ __all__ = [
     "reaching_back",
     "read_last_used",
     "record_removed_from_code",
+    "run_look",
     "run_sync",
     "taken_up",
+    "unheld_looks",
     "watch_accounts",
 ]

@@ -37,6 +37,7 @@ STEPS: Mapping[str, str] = {
     "references": "Who refers to them",
     "judge": "Verdicts",
     "posture": "CIS AWS Foundations",
+    "identity-center": "Identity Center",
     "describe": "What users in use do",
 }
 

@@ -17,6 +17,7 @@ from inventory.models import Account, Person, Sync
 from inventory.permissions import Action, require
 from inventory.reads import listed_by
 from inventory.refresh.archive import read_archive
+from inventory.refresh.center_looks import read_identity_center
 from inventory.refresh.credentials import read_credentials
 from inventory.refresh.judging import judge_in_slices
 from inventory.refresh.listing import read_users
@@ -40,7 +41,8 @@ _MESSAGE_LIFE = 15 * 60
 _ADMIN_SEEN = timedelta(days=30)
 # AWS blocked these for whole accounts before (AWS_FACTS.md 1.5). What they say of users is read
 # live as well, so an account is read whole without them; that they failed is said all the same.
-_BESIDE = frozenset({"report"})
+# Identity Center says nothing of users.
+_BESIDE = frozenset({"report", "identity-center"})
 
 
 def ask_sync(account: Account, person: Person | None) -> Sync:
@@ -218,5 +220,6 @@ _WORK: dict[str, Callable[[Run], bool]] = {
     "references": read_references,
     "judge": _judge,
     "posture": read_posture,
+    "identity-center": read_identity_center,
     "describe": describe_users,
 }

@@ -336,3 +336,11 @@ def test_a_missing_break_glass_user_and_a_team_nobody_can_tell_are_warned_of() -
     assert "No break-glass user" in warned
     silent = edited("    lead: sara\n", "").replace("teams: [payments]}", "teams: []}")
     assert any("neither lead nor channel" in one for one in warnings(read(silent)))
+
+
+def test_identity_center_is_read_in_a_declared_account() -> None:
+    where = 'identity_center: {account: "%s", region: eu-central-1}\n'
+    declared = read(BASE + where % "123456789012")
+    assert declared.identity_center == {"account": "123456789012", "region": "eu-central-1"}
+    [line] = mistakes(BASE + where % "999999999999")
+    assert "There is no account 999999999999." in line

@@ -36,10 +36,12 @@ ARCHIVES: tuple[dict[str, str], ...] = (
 )
 
 
-def allowed(role: RoleName, archive: dict[str, str] | None = None) -> set[str]:
+def allowed(
+    role: RoleName, archive: dict[str, str] | None = None, *, center: bool = False
+) -> set[str]:
     return {
         action
-        for statement in policy(role, archive=archive)["Statement"]
+        for statement in policy(role, archive=archive, center=center)["Statement"]
         if statement["Effect"] == "Allow"
         for action in statement["Action"]
     }
@@ -54,7 +56,7 @@ def test_the_reader_may_do_exactly_what_the_readers_call() -> None:
         )
     } - {"GetCallerIdentity", "GeneratedTime", "LookupAttributes", "StartTime"}
     named = {ACTION_OF.get(operation, operation) for operation in named}
-    needed = set().union(*(allowed("reader", archive) for archive in ARCHIVES))
+    needed = set().union(*(allowed("reader", archive, center=True) for archive in ARCHIVES))
     # What S3 does with a key of KMS for whoever reads.
     needed = needed - {"kms:Decrypt"}
     assert {action.partition(":")[2] for action in needed} == named
@@ -68,6 +70,22 @@ def test_a_longer_history_is_readable_only_where_an_account_declares_one() -> No
         "cloudtrail:DescribeQuery",
         "cloudtrail:GetQueryResults",
     }
+
+
+@pytest.mark.django_db
+def test_identity_center_is_readable_only_where_it_is_declared() -> None:
+    account, organization = cast.account(), cast.organization()
+    organization.identity_center = {"account": account.account_id, "region": "eu-west-1"}
+    organization.save()
+    found = []
+    for account_id in (account.account_id, "999999999999"):
+        out = StringIO()
+        call_command("iam_policy", "reader", account=account_id, stdout=out)
+        sids = {one["Sid"]: one for one in json.loads(out.getvalue())["Statement"]}
+        found.append(sids.get("ReadIdentityCenter"))
+    assert found[0] is not None
+    assert found[0]["Action"] == list(actions.ON_IDENTITY_CENTER)
+    assert found[1] is None
 
 
 def test_only_the_accounts_own_logs_of_the_bucket_are_readable() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from inventory.models import Account
+from inventory.models import Account, Organization
 from migrations_app.iam_policies import ROLES, policy
 
 
@@ -23,12 +23,20 @@ class Command(BaseCommand):
         account_id = options["account"]
         protected: list[str] = []
         archive: dict[str, str] = {}
+        center = False
         if account_id:
             if not (account_id.isdigit() and len(account_id) == 12):
                 raise CommandError(f"{account_id} is no account id: it has 12 digits.")
+            center = Organization.get().identity_center.get("account") == account_id
             account = Account.objects.filter(account_id=account_id).first()
             if account is not None:
                 protected = list(account.protected_entries.values_list("user_name", flat=True))
                 archive = account.trail_archive
-        document = policy(options["role"], account_id or "*", protected=protected, archive=archive)
+        document = policy(
+            options["role"],
+            account_id or "*",
+            protected=protected,
+            archive=archive,
+            center=center,
+        )
         self.stdout.write(json.dumps(document, indent=2))
