@@ -14,11 +14,11 @@ from typing import Any, Literal
 from inventory.aws import actions
 from inventory.log_address import log_address
 from migrations_app import aws
+from migrations_app.plans.break_glass import TAG as NEVER
 
 RoleName = Literal["reader", "actor", "deleter"]
 ROLES: tuple[RoleName, ...] = ("reader", "actor", "deleter")
 BREAK_GLASS_PATH = "breakglass"
-NEVER_TAG = "iam-cleanup"
 _FENCED = frozenset(
     {
         "iam:AttachUserPolicy",
@@ -167,6 +167,6 @@ def _denies(prefix: str, protected: tuple[str, ...]) -> list[dict[str, Any]]:
             "Effect": "Deny",
             "Action": ["iam:Delete*", "iam:Detach*", "iam:Attach*", "iam:Update*", "iam:Put*"],
             "Resource": f"{prefix}:user/*",
-            "Condition": {"StringEquals": {f"aws:ResourceTag/{NEVER_TAG}": "never"}},
+            "Condition": {"StringEquals": {f"aws:ResourceTag/{NEVER[0]}": NEVER[1]}},
         },
     ]

@@ -19,6 +19,7 @@ from typing import Any
 
 from . import (  # noqa: F401
     advisor,
+    event_rules,
     iam,
     identity_store,
     instances,

@@ -41,6 +41,8 @@ _READS = [
     "secretsmanager:GetResourcePolicy", "eks:ListClusters", "eks:ListAccessEntries",
     "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies",
     "sso:List*", "sso:Describe*", "sso:Get*", "identitystore:List*", "identitystore:Describe*",
+    "events:ListRules", "events:ListTargetsByRule", "organizations:DescribePolicy",
+    "organizations:ListParents", "organizations:ListPoliciesForTarget",
 ]  # fmt: skip
 _FENCE_AND_SHUT = [
     "iam:UpdateAccessKey", "iam:UpdateSSHPublicKey", "iam:UpdateServiceSpecificCredential",

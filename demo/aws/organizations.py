@@ -6,6 +6,7 @@ on all the same (AWS's note on every List operation of Organizations).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,12 @@ from .calls import Context, operation
 from .errors import AwsError
 
 _PAGE = 20
+ROOT = "r-acme"
+_FULL = "p-FullAWSAccess"
+_ALLOWS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 _JOINED = datetime(2021, 4, 12, 9, 30, tzinfo=UTC)
 
 
@@ -69,10 +76,7 @@ def describe_organization(context: Context) -> dict[str, Any]:
 @operation("organizations", "ListAccounts")
 def list_accounts(context: Context) -> dict[str, Any]:
     """AccessDeniedException for members; InvalidInputException for a token that is none."""
-    found = _organization(context)
-    if context.account.id not in (found.management_account, *found.delegated):
-        message = "You don't have permissions to access this resource."
-        raise AwsError("AccessDeniedException", message, 400)
+    found = _for_managers(context)
     size = min(int(context.params.get("MaxResults") or _PAGE), _PAGE, context.page_limit)
     try:
         pages, start = map(int, str(context.params.get("NextToken") or "0/0").split("/"))
@@ -87,6 +91,54 @@ def list_accounts(context: Context) -> dict[str, Any]:
     if last < len(found.members):
         answer["NextToken"] = f"{pages}/{last}"
     return answer
+
+
+@operation("organizations", "ListParents")
+def list_parents(context: Context) -> dict[str, Any]:
+    """Every account lies right below the root here."""
+    found = _for_managers(context)
+    child = str(context.params.get("ChildId"))
+    if child not in {found.management_account, *(one.account_id for one in found.members)}:
+        raise AwsError("ChildNotFoundException", "You specified a child that does not exist.", 400)
+    return {"Parents": [{"Id": ROOT, "Type": "ROOT"}]}
+
+
+@operation("organizations", "ListPoliciesForTarget")
+def list_policies_for_target(context: Context) -> dict[str, Any]:
+    """Those of an account, as its `scps` hold them; the root has the one that allows everything."""
+    _for_managers(context)
+    target = str(context.params.get("TargetId"))
+    if target == ROOT:
+        return {"Policies": [{"Id": _FULL, "Name": "FullAWSAccess", "AwsManaged": True}]}
+    account = context.simulator.accounts.get(target)
+    if account is None:
+        raise AwsError("TargetNotFoundException", "There is no such target.", 400)
+    names = [f"p-{target}-{number}" for number, _ in enumerate(account.scps)]
+    return {"Policies": [{"Id": name, "Name": name, "AwsManaged": False} for name in names]}
+
+
+@operation("organizations", "DescribePolicy")
+def describe_policy(context: Context) -> dict[str, Any]:
+    """With its document as text; PolicyNotFoundException."""
+    _for_managers(context)
+    wanted = str(context.params.get("PolicyId"))
+    known: dict[str, Any] = {_FULL: _ALLOWS}
+    for account in context.simulator.accounts.values():
+        for number, document in enumerate(account.scps):
+            known[f"p-{account.id}-{number}"] = document
+    if wanted not in known:
+        raise AwsError("PolicyNotFoundException", "There is no such policy.", 400)
+    summary = {"Id": wanted, "Name": wanted, "Type": "SERVICE_CONTROL_POLICY"}
+    return {"Policy": {"PolicySummary": summary, "Content": json.dumps(known[wanted])}}
+
+
+def _for_managers(context: Context) -> Organization:
+    """AccessDeniedException for members."""
+    found = _organization(context)
+    if context.account.id not in (found.management_account, *found.delegated):
+        message = "You don't have permissions to access this resource."
+        raise AwsError("AccessDeniedException", message, 400)
+    return found
 
 
 def _shown(found: Organization, member: Member) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from .births import births
 from .cast import PREFIXES, TEAM_GROUP, Member, Names, scaled
 from .disguises import disguise
 from .estate import SSO_READ_ROLE, furnish, let_trust
+from .event_rules import EventRule
 from .habits import address, faded, rhythm_name, sign_in, usual
 from .identity_center import drawn
 from .ids import drawn_id
 from .managed_policies import ADMINISTRATOR
 from .quirks import BESIDE, HOLDINGS, PARTS, RHYTHMS, Stage, add_fido, add_key, add_virtual
+from .regions import ALL_REGIONS
 from .resources import resources
 from .rhythm import DAY, Habit, Rhythm
 from .state import Account, LoginProfile, User, VirtualMfa
@@ -225,10 +227,24 @@ def _break_glass(stage: Stage, rhythm: Rhythm) -> None:
     user.password_changed_at = user.created_at
     add_fido(stage, user, "safe-berlin", "safe-dublin")
     stage.account.add_user(user)
+    stage.account.rules += [_alarm(stage.account.id, user, region) for region in ALL_REGIONS]
     drill = sign_in(_BREAK_GLASS, user, stage.born_at, 80 * DAY)
     fields = {name: getattr(drill, name) for name in Habit.__dataclass_fields__}
     first = stage.born_at - timedelta(days=121)
     rhythm.add(Habit(**{**fields, "first": first, "spread": 0.0, "workdays": False}))
+
+
+def _alarm(account_id: str, user: User, region: str) -> EventRule:
+    """Whoever is on call hears of each call and sign-in of the user."""
+    kinds = ["AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail"]
+    who = {"userIdentity": {"arn": [user.arn]}}
+    return EventRule(
+        "break-glass-used",
+        region,
+        {"detail-type": kinds, "detail": who},
+        "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
+        [f"arn:aws:sns:{region}:{account_id}:break-glass-used"],
+    )
 
 
 def _federated_people(rhythm: Rhythm, born_at: datetime) -> None:

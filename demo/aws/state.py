@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import no_such_entity
 
 if TYPE_CHECKING:
+    from .event_rules import EventRule
     from .identity_center import IdentityCenter
     from .instances import Instance
     from .trail_settings import TrailSetting
@@ -220,6 +221,7 @@ class Account:
     instances: list[Instance] = field(default_factory=list)
     # Of the organization, where this is its management account.
     identity_center: IdentityCenter | None = None
+    rules: list[EventRule] = field(default_factory=list)
     # Service control policies of its organization, beside the one that allows everything.
     scps: list[Document] = field(default_factory=list)
 

@@ -93,6 +93,28 @@ def read(session: AwsSession) -> AccountDetails:
     )
 
 
+def role_policies(session: AwsSession, names: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+    """By name of role the documents of its inline policies and of those the account manages.
+
+    A role that is not there is left out. Raises AwsFailure.
+    """
+    wanted = set(names)
+    roles: dict[str, dict[str, Any]] = {}
+    managed: dict[str, Any] = {}
+    for page in pages(
+        session.client("iam").get_account_authorization_details,
+        "GetAccountAuthorizationDetails",
+        Filter=["Role", "LocalManagedPolicy"],
+    ):
+        told = page.get("RoleDetailList", ())
+        roles |= {one["RoleName"]: one for one in told if one["RoleName"] in wanted}
+        managed |= {policy["Arn"]: _default_version(policy) for policy in page.get("Policies", ())}
+    return {
+        name: (*_inline(role, "RolePolicyList").values(), *map(managed.get, _attached(role)))
+        for name, role in roles.items()
+    }
+
+
 class Users(Mapping[str, UserDetails]):
     """Users by user id; each one's rights are worked out when it is asked for, and not kept.
 

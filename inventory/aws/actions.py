@@ -17,6 +17,9 @@ ACCOUNT_WIDE = (
     "eks:ListAccessEntries",
     "eks:ListAssociatedAccessPolicies",
     "eks:ListClusters",
+    # Whether a use of the break-glass user would be told of.
+    "events:ListRules",
+    "events:ListTargetsByRule",
     "iam:GenerateCredentialReport",
     "iam:GetAccountAuthorizationDetails",
     "iam:GetAccountPasswordPolicy",
@@ -42,7 +45,10 @@ ACCOUNT_WIDE = (
 # account's reader can do without them.
 ON_THE_ORGANIZATION = (
     "organizations:DescribeOrganization",
+    "organizations:DescribePolicy",
     "organizations:ListAccounts",
+    "organizations:ListParents",
+    "organizations:ListPoliciesForTarget",
 )
 # Where Identity Center is declared to be, and nowhere else. The last two are IAM's: what AWS's own
 # policies in a permission set allow.

@@ -7,7 +7,7 @@ daily check. What was not looked at is said so and never passes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,6 +16,8 @@ SEEN_WITHIN = timedelta(hours=24)
 DRILL_EVERY = timedelta(days=90)
 # Where the global sign-in page may send an IAM user (CloudTrail, AWS console sign-in events).
 SIGN_IN_REGIONS = ("ap-southeast-2", "eu-north-1", "us-east-1", "us-east-2")
+
+_ASK_MANAGEMENT = "Declare the management account with a reader role, which alone is told of them."
 
 
 class Status(StrEnum):
@@ -39,9 +41,13 @@ class Check:
 class BreakGlass:
     """All that is known of it. None stands for what was not looked at.
 
-    `declared`: how many the organization declares. `mfa`: kinds (fido, hardware, virtual).
-    `denied`: whether the shipped roles and the organization deny every write to it.
-    `alarm_regions`: where a rule on its use was seen. `enabled_regions`: the account's.
+    `declared`: how many the organization declares; `others`: who else bears its path or tag.
+    `other_id`: another user that bears its name now. `mfa`: kinds (fido, hardware, virtual).
+    `denied`: whether the shipped roles are denied every write to it; `denied_above`: whether the
+    organization denies it to everybody; `management`: no policy of one acts in the account.
+    `alarm_regions`: where rules would tell of its use. `enabled_regions`: the account's.
+    `used_for`: what somebody said of the last use. `gaps`: by key of a check why it was not looked
+    at, in AWS's words.
     """
 
     account_id: str
@@ -49,6 +55,8 @@ class BreakGlass:
     arn: str = ""
     user_id: str = ""
     declared: int = 1
+    others: tuple[str, ...] = ()
+    other_id: str = ""
     seen_at: datetime | None = None
     gone: bool = False
     mfa: tuple[str, ...] | None = None
@@ -57,19 +65,31 @@ class BreakGlass:
     attached_policies: tuple[str, ...] | None = None
     tags: tuple[tuple[str, str], ...] | None = None
     denied: bool | None = None
+    denied_above: bool | None = None
+    management: bool = False
     enabled_regions: tuple[str, ...] | None = None
     alarm_regions: tuple[str, ...] | None = None
     runbook: str = ""
     runbook_version: str = ""
+    seal: str = ""
+    sealed_at: datetime | None = None
     last_drill_at: datetime | None = None
+    drill_minutes: int | None = None
     drill_every: timedelta = DRILL_EVERY
     last_used_at: datetime | None = None
+    used_for: str = ""
     drills: tuple[tuple[datetime, datetime], ...] = field(default=())
+    gaps: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def next_drill_at(self) -> datetime | None:
+        """When the next drill is due; None where there was none."""
+        return self.last_drill_at + self.drill_every if self.last_drill_at else None
 
 
 def check(facts: BreakGlass, now: datetime) -> tuple[Check, ...]:
     """Every line, in the order of the card."""
-    return (
+    found = (
         _declared(facts),
         _exists(facts, now),
         _mfa(facts),
@@ -78,10 +98,18 @@ def check(facts: BreakGlass, now: datetime) -> tuple[Check, ...]:
         _policy(facts),
         _tagged(facts),
         _denied(facts),
+        _denied_above(facts),
         _alarm(facts),
         _runbook(facts),
         _drill(facts, now),
         _used(facts, now),
+    )
+    gaps = dict(facts.gaps)
+    return tuple(
+        replace(one, fix=f"{gaps[one.key]} {one.fix}")
+        if one.status is Status.NOT_LOOKED_AT and one.key in gaps
+        else one
+        for one in found
     )
 
 
@@ -97,6 +125,10 @@ def regions(enabled: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _declared(facts: BreakGlass) -> Check:
+    if facts.others:
+        told = f"Its path or tag is also on {', '.join(facts.others)}"
+        fix = "Take it off there: whoever bears it is spared by every deny."
+        return Check("one", told, Status.FAILED, fix)
     if facts.declared == 1:
         return Check("one", "Exactly one in the organization", Status.DONE)
     told = "None is declared" if not facts.declared else f"{facts.declared} are declared"
@@ -107,10 +139,14 @@ def _exists(facts: BreakGlass, now: datetime) -> Check:
     if facts.gone:
         fix = "Make it again by the runbook, and see in CloudTrail who deleted it."
         return Check("exists", "It is gone from AWS", Status.FAILED, fix)
+    if facts.other_id:
+        told = f"Another user bears its name now, {facts.other_id}"
+        fix = "See in CloudTrail who made it, and bind the declared one in its account's settings."
+        return Check("exists", told, Status.FAILED, fix)
     if facts.seen_at is None:
-        return Check("exists", "Not seen in AWS yet", Status.NOT_LOOKED_AT, "Sync its account.")
+        return Check("exists", "Not seen in AWS yet", Status.NOT_LOOKED_AT, "Look again.")
     if now - facts.seen_at > SEEN_WITHIN:
-        return Check("exists", "Not seen for 24 hours", Status.FAILED, "Sync its account.")
+        return Check("exists", "Not seen for 24 hours", Status.FAILED, "Look again.")
     return Check("exists", "Seen in AWS within 24 hours", Status.DONE)
 
 
@@ -119,10 +155,10 @@ def _mfa(facts: BreakGlass) -> Check:
         return _not_looked("mfa", "MFA devices")
     strong = [kind for kind in facts.mfa if kind in ("fido", "hardware")]
     if len(strong) > 1:
-        return Check("mfa", f"{len(strong)} FIDO or hardware devices", Status.DONE)
+        return Check("mfa", f"{len(strong)} FIDO or hardware MFA devices", Status.DONE)
     if strong:
         fix = "Register a second one and keep it in another place."
-        return Check("mfa", "One FIDO or hardware device", Status.ATTENTION, fix)
+        return Check("mfa", "One FIDO or hardware MFA device", Status.ATTENTION, fix)
     told = "Only an app as MFA" if facts.mfa else "No MFA"
     return Check("mfa", told, Status.FAILED, "Register a FIDO key; an app is lost with its phone.")
 
@@ -168,9 +204,23 @@ def _denied(facts: BreakGlass) -> Check:
     if facts.denied is None:
         return _not_looked("deny", "Policies that deny changing it")
     if facts.denied:
-        return Check("deny", "Changing it is denied in AWS", Status.DONE)
-    fix = "Apply the shipped role policies and the organization's deny."
-    return Check("deny", "Nothing in AWS denies changing it", Status.FAILED, fix)
+        return Check("deny", "Our roles are denied changing it", Status.DONE)
+    fix = "Apply the role policies of manage.py iam_policy actor and deleter again."
+    return Check("deny", "Our roles are not denied changing it", Status.FAILED, fix)
+
+
+def _denied_above(facts: BreakGlass) -> Check:
+    """An administrator of the account could lift any other deny."""
+    if facts.management:
+        told = "No organization policy acts in its account"
+        fix = "Keep administrators few there, and rely on the alarm."
+        return Check("guard", told, Status.ATTENTION, fix)
+    if facts.denied_above is None:
+        return _not_looked("guard", "The organization's policies", _ASK_MANAGEMENT)
+    if facts.denied_above:
+        return Check("guard", "The organization denies changing it", Status.DONE)
+    fix = "Apply the guard Terraform in the management account."
+    return Check("guard", "The organization does not deny changing it", Status.FAILED, fix)
 
 
 def _alarm(facts: BreakGlass) -> Check:
@@ -187,24 +237,31 @@ def _alarm(facts: BreakGlass) -> Check:
 
 def _runbook(facts: BreakGlass) -> Check:
     if not facts.runbook:
-        return Check("runbook", "No runbook is named", Status.FAILED, "Print and seal one.")
-    if not facts.runbook_version:
-        fix = "Write the version of the sealed copy into the drill."
-        told = f"Runbook {facts.runbook}, version not known"
-        return Check("runbook", told, Status.ATTENTION, fix)
-    return Check("runbook", f"Runbook {facts.runbook}, {facts.runbook_version}", Status.DONE)
+        fix = "Name one under break_glass in iamcleanup.yaml, print it and seal it."
+        return Check("runbook", "No runbook is named", Status.FAILED, fix)
+    if facts.sealed_at is None:
+        fix = "Print it, seal it with the password, and record version and seal here."
+        return Check("runbook", f"Runbook {facts.runbook} was never sealed", Status.FAILED, fix)
+    told = f"Runbook {facts.runbook}, {facts.runbook_version}, sealed {_day(facts.sealed_at)}"
+    return Check("runbook", f"{told}, seal {facts.seal}", Status.DONE)
 
 
 def _drill(facts: BreakGlass, now: datetime) -> Check:
-    every = f"{facts.drill_every.days} days"
-    fix = "Do one by the runbook: sign in, look, sign out, seal it again."
-    if facts.last_drill_at is None:
+    fix = "Do one by the runbook: sign in, look, sign out, seal it again. Record it here."
+    last = facts.last_drill_at
+    if last is None:
         return Check("drill", "Never drilled", Status.FAILED, fix)
-    ago = (now - facts.last_drill_at).days
-    if now - facts.last_drill_at > facts.drill_every:
-        told = f"Last drill {ago} days ago; every {every} is meant"
+    told = f"Last drill {_day(last)}"
+    if facts.drill_minutes is not None:
+        told += f", sign-in in {facts.drill_minutes} min"
+    if now - last > facts.drill_every:
+        told += f"; one every {facts.drill_every.days} days is meant"
         return Check("drill", told, Status.FAILED, fix)
-    return Check("drill", f"Last drill {ago} days ago", Status.DONE)
+    return Check("drill", told, Status.DONE)
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
 
 
 def _used(facts: BreakGlass, now: datetime) -> Check:
@@ -215,13 +272,15 @@ def _used(facts: BreakGlass, now: datetime) -> Check:
     ago = (now - used).days
     if any(start <= used <= end for start, end in facts.drills):
         return Check("use", f"Last used {ago} days ago, in a drill", Status.DONE)
+    if facts.used_for:
+        return Check("use", f"Last used {ago} days ago: {facts.used_for}", Status.DONE)
     told = f"Used {ago} days ago, in no drill"
     status = Status.FAILED if now - used < timedelta(days=30) else Status.ATTENTION
     return Check("use", told, status, "See in CloudTrail what it did, then seal it again.")
 
 
-def _not_looked(key: str, what: str) -> Check:
-    return Check(key, f"{what}: not looked at", Status.NOT_LOOKED_AT, "Sync its account.")
+def _not_looked(key: str, what: str, fix: str = "Mend what kept it, then look again.") -> Check:
+    return Check(key, f"{what}: not looked at", Status.NOT_LOOKED_AT, fix)
 
 
 def failures(checks: tuple[Check, ...]) -> Iterator[str]:

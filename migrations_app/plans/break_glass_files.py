@@ -6,6 +6,7 @@ no key: those are written on the paper by hand, by the two people who seal it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from migrations_app.plans.facts import GeneratedFile
 from migrations_app.plans.prose import code, day, one_line, page, plain, steps
 
 _DOMAINS = {"aws-cn": "signin.amazonaws.cn", "aws-us-gov": "signin.amazonaws-us-gov.com"}
+_OF_THE_DAY = ("Version", "Printed from the state of")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -172,7 +174,14 @@ def runbook(facts: BreakGlass, now: datetime) -> tuple[GeneratedFile, GeneratedF
     return page("runbook.md", title, *parts), GeneratedFile("runbook.html", html, "html")
 
 
-def _about(facts: BreakGlass, now: datetime) -> list[tuple[str, str]]:
+def version(facts: BreakGlass) -> str:
+    """What the runbook printed now is called: the same until its words change."""
+    about = [line for line in _about(facts, None) if line[0] not in _OF_THE_DAY]
+    told = repr([about, _sections(facts)])
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _about(facts: BreakGlass, now: datetime | None) -> list[tuple[str, str]]:
     parts = facts.arn.split(":")
     partition = parts[1] if len(parts) > 1 else "aws"
     host = _DOMAINS.get(partition, "signin.aws.amazon.com")
@@ -182,8 +191,8 @@ def _about(facts: BreakGlass, now: datetime) -> list[tuple[str, str]]:
         ("ARN", facts.arn or "not seen yet"),
         ("User ID", facts.user_id or "not seen yet"),
         ("Sign-in page", f"https://{facts.account_id}.{host}/console"),
-        ("Version", facts.runbook_version or "not given"),
-        ("Printed from the state of", day(now)),
+        ("Version", version(facts) if now else ""),
+        ("Printed from the state of", day(now) if now else ""),
         ("Drill every", f"{facts.drill_every.days} days"),
     ]
 

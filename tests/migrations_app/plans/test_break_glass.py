@@ -33,10 +33,13 @@ READY = BreakGlass(
     attached_policies=("arn:aws:iam::aws:policy/AdministratorAccess",),
     tags=(("iam-retire", "never"),),
     denied=True,
+    denied_above=True,
     enabled_regions=ENABLED,
     alarm_regions=regions(ENABLED),
     runbook="RB-7",
     runbook_version="version 3",
+    seal="safe 2, A-0417",
+    sealed_at=NOW - timedelta(days=26),
     last_drill_at=NOW - timedelta(days=20),
 )
 
@@ -70,7 +73,11 @@ def test_a_break_glass_user_as_it_should_be_passes_every_line() -> None:
         ("alarm", {"alarm_regions": regions(ENABLED)[1:]}, Status.FAILED),
         ("alarm", {"enabled_regions": (*ENABLED, "sa-east-1")}, Status.ATTENTION),
         ("runbook", {"runbook": ""}, Status.FAILED),
-        ("runbook", {"runbook_version": ""}, Status.ATTENTION),
+        ("runbook", {"sealed_at": None}, Status.FAILED),
+        ("one", {"others": ("old-admin in production",)}, Status.FAILED),
+        ("exists", {"other_id": "AIDASOMEBODYELSE"}, Status.FAILED),
+        ("guard", {"denied_above": False}, Status.FAILED),
+        ("guard", {"management": True}, Status.ATTENTION),
         ("drill", {"last_drill_at": None}, Status.FAILED),
         ("drill", {"last_drill_at": NOW - timedelta(days=91)}, Status.FAILED),
         ("use", {"last_used_at": NOW - timedelta(days=1)}, Status.FAILED),
@@ -103,6 +110,7 @@ def without(field: str) -> BreakGlass:
         ("policy", "attached_policies"),
         ("tag", "tags"),
         ("deny", "denied"),
+        ("guard", "denied_above"),
         ("alarm", "alarm_regions"),
         ("alarm", "enabled_regions"),
     ],
@@ -112,6 +120,24 @@ def test_what_was_not_looked_at_never_passes(key: str, field: str) -> None:
     told = check(without(field), NOW)
     assert not ready(told)
     assert len(list(failures(told))) == 1
+
+
+def test_what_kept_somebody_from_looking_stands_beside_the_line() -> None:
+    found = line("alarm", alarm_regions=None, gaps=(("alarm", "ListRules: AccessDenied."),))
+    assert found.fix == "ListRules: AccessDenied. Mend what kept it, then look again."
+    # Words about a line that was looked at are nobody's business.
+    assert line("keys", gaps=(("keys", "ListAccessKeys: AccessDenied."),)).fix == ""
+
+
+def test_the_lines_say_seal_and_drill_with_their_days() -> None:
+    assert line("runbook").text == "Runbook RB-7, version 3, sealed 8 Feb 2025, seal safe 2, A-0417"
+    assert line("drill", drill_minutes=4).text == "Last drill 14 Feb 2025, sign-in in 4 min"
+
+
+def test_a_use_that_somebody_explained_is_no_alarm() -> None:
+    used = NOW - timedelta(days=2)
+    found = line("use", last_used_at=used, used_for="Okta was down")
+    assert (found.status, found.text) == (Status.DONE, "Last used 2 days ago: Okta was down")
 
 
 def test_a_sign_in_can_land_in_regions_that_nobody_works_in() -> None:
