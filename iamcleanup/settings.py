@@ -263,6 +263,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": _every(15 * 60, demo=30),
         "options": {"queue": "read", "expires": 15 * 60},
     },
+    "listen to the break-glass user": {
+        "task": "migrations_app.tasks.watch_break_glass",
+        "schedule": _every(15 * 60, demo=60),
+        "options": {"queue": "read", "expires": 15 * 60},
+    },
     "see whether new ways in are used": {
         "task": "migrations_app.tasks.look_at_plans",
         "schedule": _every(60 * 60, demo=60),

@@ -28,6 +28,7 @@ class Action(StrEnum):
     STOP = "pull or lift the emergency stop"
     PROTECT = "protect"
     CLOSE_ALERT = "close an alert"
+    GUARD = "record what was done with the break-glass user, or that an account stays clean"
     SEE_SETTINGS = "see the settings"
     TEST_CHANNELS = "send a test message"
     ADMINISTER = "unprotect, or change policy, accounts and people"
@@ -74,6 +75,7 @@ MATRIX: Mapping[Action, Mapping[Role, Reach]] = {
     Action.STOP: {Role.ENGINEER: Reach.ANY, Role.APPROVER: Reach.ANY, Role.ADMIN: Reach.ANY},
     Action.PROTECT: {Role.ENGINEER: Reach.ANY, Role.APPROVER: Reach.ANY, Role.ADMIN: Reach.ANY},
     Action.CLOSE_ALERT: {Role.ENGINEER: Reach.ANY, Role.ADMIN: Reach.ANY},
+    Action.GUARD: {Role.ENGINEER: Reach.ANY, Role.ADMIN: Reach.ANY},
     Action.SEE_SETTINGS: {
         Role.ENGINEER: Reach.ANY,
         Role.APPROVER: Reach.ANY,

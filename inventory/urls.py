@@ -14,7 +14,6 @@ urlpatterns: list[URLPattern] = [
         settings.accept_listing,
         name="settings-accept-listing",
     ),
-    path("settings/break-glass/", settings.break_glass, name="settings-break-glass"),
     path("settings/teams/", settings.teams, name="settings-teams"),
     path("settings/people/", settings.people, name="settings-people"),
 ]

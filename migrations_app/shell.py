@@ -18,6 +18,7 @@ from inventory import clock
 from inventory.models import Account, Alert, Person, Sync
 from inventory.permissions import Action, may
 from migrations_app import notices
+from migrations_app.changes.break_glass import USED
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Plan
 from migrations_app.planning import needing
@@ -142,6 +143,7 @@ class Shell:
             "plans": plans,
             "inbox": inbox,
             "alerts": Alert.objects.filter(closed_at=None),
+            "break_glass": Alert.objects.filter(key=USED, closed_at=None),
         }
         first, *rest = (_counted(name, rows) for name, rows in questions.items())
         return dict(first.union(*rest, all=True))
@@ -166,6 +168,17 @@ class Shell:
         return RunningBatch(
             batch.number, batch.done, batch.total, batch.failed, words.get(batch.move, "done")
         )
+
+    @cached_property
+    def break_glass_used(self) -> Alert | None:
+        """The use of the break-glass user that nobody explained yet; in every account."""
+        if not self.counts.get("break_glass"):
+            return None
+        return Alert.objects.filter(key=USED, closed_at=None).first()
+
+    @property
+    def may_see_settings(self) -> bool:
+        return may(self.person, Action.SEE_SETTINGS)
 
     @cached_property
     def emergency_stop(self) -> Stopped | None:

@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
-from migrations_app import outbox, owner_import, plan_drafts, proving, tripwire
+from migrations_app import break_glass_watch, outbox, owner_import, plan_drafts, proving, tripwire
 from migrations_app.changes import batches, database_home, nudge, restores, running
 from migrations_app.changes.sweep import PARTS
 
@@ -66,6 +66,14 @@ def listen_account(account_pk: int, began: str = "") -> None:
         log.info("listened", account=account.account_id, left=left)
         if left:
             listen_account.delay(account_pk, since.isoformat())
+
+
+@shared_task(queue="read")
+def watch_break_glass(look_now: bool = False) -> None:
+    """The one user that stays: was it used, and once a day whether all is as it should be."""
+    used = break_glass_watch.watch(look_now=look_now)
+    if used:
+        log.warning("break-glass user used", uses=len(used))
 
 
 @shared_task(queue="read")

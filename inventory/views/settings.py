@@ -1,4 +1,4 @@
-"""Settings: accounts, the break-glass user, teams and people, as `iamcleanup.yaml` declares them.
+"""Settings: accounts, teams and people, as `iamcleanup.yaml` declares them.
 
 What is declared is read-only here and shows its line in the file.
 """
@@ -21,8 +21,6 @@ from inventory.answers import done, person_of, rendered
 from inventory.declared_lines import lines
 from inventory.models import (
     Account,
-    Alert,
-    IamUser,
     Organization,
     Person,
     ProtectedEntry,
@@ -30,11 +28,9 @@ from inventory.models import (
     Team,
 )
 from inventory.permissions import Action, may, require
-from inventory.reads import last_seen
 from inventory.refresh import root, unseen
 from inventory.refusals import Stale
 
-SEEN_LATELY = timedelta(hours=24)
 # What a sync saw that was not our own doing.
 _CHANGED = Count("observations", filter=Q(observations__explained=""))
 _LISTING = re.compile(r"\(listing ([0-9a-f]{64})\)")
@@ -206,71 +202,6 @@ def accept_listing(request: HttpRequest, account: str) -> HttpResponse:
         reverse("settings-account", args=[row.account_id]),
         f"Accepted. The next sync of {row.name} believes this listing.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the break-glass card; `status` is done, failed, waiting or attention."""
-
-    text: str
-    status: str
-
-
-@require_safe
-def break_glass(request: HttpRequest) -> HttpResponse:
-    """The one IAM user that stays: is it there, with MFA and without keys?"""
-    require(person_of(request), Action.SEE_SETTINGS)
-    organization = Organization.get()
-    user = (
-        IamUser.objects.filter(
-            account__account_id=organization.break_glass_account,
-            user_name__iexact=organization.break_glass_user,
-        )
-        .select_related("account")
-        .order_by("gone_at")
-        .first()
-    )
-    context = {
-        "page": "break-glass",
-        "organization": organization,
-        "user": user,
-        "checks": _checks(user, organization),
-        "line": lines(organization).break_glass,
-        "alerts": Alert.objects.filter(user=user, closed_at=None) if user else [],
-    }
-    return rendered(request, "inventory/settings/break_glass.html", context)
-
-
-def _checks(user: IamUser | None, organization: Organization) -> list[Check]:
-    if user is None:
-        return [Check("Not seen in AWS yet. Sync its account.", "failed")]
-    kinds = {device.get("kind") for device in user.mfa}
-    strong = bool(kinds & {"hardware", "fido"})
-    named = {"fido": "FIDO2", "hardware": "hardware token", "virtual": "app"}
-    mfa = f"MFA: {', '.join(sorted(named.get(str(kind), str(kind)) for kind in kinds))}"
-    mfa = mfa if kinds else "No MFA"
-    keys = user.credentials.filter(kind="access-key", gone_at=None).count()
-    seen = user.gone_at is None and last_seen(user) >= clock.now() - SEEN_LATELY
-    runbook = organization.runbook
-    return [
-        Check(
-            mfa if strong or not kinds else f"{mfa}; hardware or FIDO is meant for this",
-            "done" if strong else "attention" if kinds else "failed",
-        ),
-        Check(
-            f"{keys} access keys; it should have none" if keys else "No access keys",
-            "attention" if keys else "done",
-        ),
-        Check(
-            "Seen in AWS within 24 hours" if seen else "Not seen in AWS for 24 hours",
-            "done" if seen else "failed",
-        ),
-        Check(
-            f"Runbook {runbook}" if runbook else "No runbook is named",
-            "done" if runbook else "attention",
-        ),
-        Check(f"Drill every {organization.drill_every or '(not declared)'}", "waiting"),
-    ]
 
 
 @require_safe

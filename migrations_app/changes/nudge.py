@@ -41,11 +41,16 @@ def restore_soon(change_pk: int) -> None:
     _send("run_restore", "restore", change_pk, countdown=1)
 
 
-def _on_commit(task: str, queue: str, pk: int) -> None:
+def break_glass() -> None:
+    """Look at the break-glass user now, not at the next tick."""
+    _on_commit("watch_break_glass", "read", True)
+
+
+def _on_commit(task: str, queue: str, pk: int | bool) -> None:
     transaction.on_commit(functools.partial(_send, task, queue, pk))
 
 
-def _send(task: str, queue: str, pk: int, countdown: int = 0) -> None:
+def _send(task: str, queue: str, pk: int | bool, countdown: int = 0) -> None:
     name = f"migrations_app.tasks.{task}"
     try:
         current_app.send_task(name, args=[pk], queue=queue, retry=False, countdown=countdown)

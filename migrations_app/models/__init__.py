@@ -20,6 +20,12 @@ from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
 from migrations_app.models.owner_import import OwnerImport
 from migrations_app.models.plan import Plan, PlanAccess
+from migrations_app.models.remaining import (
+    BreakGlassCheck,
+    BreakGlassRecord,
+    BreakGlassUse,
+    CleanAccount,
+)
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
@@ -27,9 +33,13 @@ __all__ = [
     "Ask",
     "AskOpening",
     "Batch",
+    "BreakGlassCheck",
+    "BreakGlassRecord",
+    "BreakGlassUse",
     "Call",
     "Campaign",
     "Change",
+    "CleanAccount",
     "Comment",
     "DatabaseHome",
     "Delivery",

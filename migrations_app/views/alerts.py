@@ -11,6 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 from inventory import clock, ledger
 from inventory.models import Alert
 from inventory.permissions import Action, may, require
+from inventory.refusals import Refused
+from migrations_app.changes.break_glass import USED
 from migrations_app.models import Hit
 from migrations_app.views.answers import done, person_of, rendered
 
@@ -45,6 +47,8 @@ def close(request: HttpRequest, pk: int) -> HttpResponse:
     person = person_of(request)
     require(person, Action.CLOSE_ALERT)
     row = get_object_or_404(Alert, pk=pk)
+    if row.kind == USED:
+        raise Refused("Say what it was, on the page of the break-glass user in the settings.")
     with transaction.atomic():
         # Two people may click at once: the first one is named.
         closed = Alert.objects.filter(pk=pk, closed_at=None).update(

@@ -18,6 +18,7 @@ TASKS = (
     "migrations_app.tasks.send_messages",
     "migrations_app.tasks.sweep",
     "migrations_app.tasks.sweep_restores",
+    "migrations_app.tasks.watch_break_glass",
 )
 
 

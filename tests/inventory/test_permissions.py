@@ -27,6 +27,7 @@ ANYWHERE: dict[Action, set[Role]] = {
     Action.STOP: {E, A, D},
     Action.PROTECT: {E, A, D},
     Action.CLOSE_ALERT: {E, D},
+    Action.GUARD: {E, D},
     Action.SEE_SETTINGS: {E, A, D},
     Action.TEST_CHANNELS: {E, D},
     Action.ADMINISTER: {D},
