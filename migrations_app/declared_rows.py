@@ -9,8 +9,16 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from inventory import clock
-from inventory.models import Account, IamUser, Organization, Person, ProtectedEntry, Team
+from inventory import clock, group_roles
+from inventory.models import (
+    Account,
+    IamUser,
+    Identity,
+    Organization,
+    Person,
+    ProtectedEntry,
+    Team,
+)
 from inventory.organization import (
     BreakGlass,
     Declaration,
@@ -56,7 +64,7 @@ def present() -> Declaration:
         policy=organization.policy,
         custodian=organization.custodian.key if organization.custodian else "",
         teams=tuple(map(_team, Team.objects.filter(active=True).select_related("lead"))),
-        people=tuple(map(_person, Person.objects.filter(is_active=True))),
+        people=tuple(map(_person, Person.objects.filter(is_active=True, declared=True))),
         group_roles=organization.sign_in.get("group_roles", {}),
     )
 
@@ -82,14 +90,14 @@ def _team(row: Team) -> DeclaredTeam:
 
 
 def _person(row: Person) -> DeclaredPerson:
-    teams = sorted(row.teams.filter(active=True).values_list("key", flat=True))
-    return DeclaredPerson(row.username, str(row), row.email, tuple(sorted(row.roles)), tuple(teams))
+    roles, teams = group_roles.declared_roles(row), group_roles.declared_teams(row)
+    return DeclaredPerson(row.username, str(row), row.email, roles, teams)
 
 
 def write(declared: Declaration, document: str) -> None:
     """Make the rows say what is declared. The caller holds the transaction."""
     teams = _write_teams(declared)
-    people = _write_people(declared, teams)
+    people = _write_people(declared)
     # Whoever is switched off or lost a role: at once, not when the token comes the next time.
     tokens.end_void()
     for key, declared_team in declared.staying_teams.items():
@@ -127,25 +135,56 @@ def _write_teams(declared: Declaration) -> dict[str, Team]:
     return rows
 
 
-def _write_people(declared: Declaration, teams: dict[str, Team]) -> dict[str, Person]:
+def _write_people(declared: Declaration) -> dict[str, Person]:
     # First those who leave: an e-mail address that moves to somebody else must be free.
-    leaving = Person.objects.exclude(username__in=declared.staying_people)
-    leaving.update(is_active=False, roles=[], email="")
-    rows = {}
-    known = Person.objects.in_bulk(list(declared.staying_people), field_name="username")
+    known = _by_username(declared)
+    leaving = Person.objects.filter(declared=True).exclude(
+        pk__in=[row.pk for row in known.values()]
+    )
+    nothing: list[str] = []
+    leaving.update(
+        is_active=False,
+        email="",
+        roles=nothing,
+        groups=nothing,
+        granted_roles=nothing,
+        granted_teams=nothing,
+    )
     moved = [
         person.pk
         for username, person in known.items()
         if person.email.lower() != declared.staying_people[username].email.lower()
     ]
     Person.objects.filter(pk__in=moved).update(email="")
+    # Whoever proves the new address signs in as this person, and nobody else.
+    Identity.objects.filter(person__in=moved).delete()
+    rows = {}
     for username, one in declared.staying_people.items():
-        person = known.get(username) or Person.objects.create_user(username)
-        person.name, person.email, person.roles = one.name, one.email, list(one.roles)
-        person.is_active = True
-        person.save()
-        person.teams.set([teams[key] for key in one.teams])
+        person = known.get(username) or Person(username=username)
+        if person._state.adding:
+            person.set_unusable_password()
+        person.username, person.name, person.email = username, one.name, one.email
+        person.is_active = person.declared = True
+        group_roles.settle(person, one.roles, one.teams, declared.group_roles)
         rows[username] = person
+    for person in Person.objects.filter(declared=False):
+        group_roles.settle(person, (), (), declared.group_roles)
+    return rows
+
+
+def _by_username(declared: Declaration) -> dict[str, Person]:
+    """The rows of the people who stay: by username, or whom a group brought with that address."""
+    rows = Person.objects.in_bulk(list(declared.staying_people), field_name="username")
+    brought = {row.email.lower(): row for row in Person.objects.filter(declared=False)}
+    for username, one in declared.staying_people.items():
+        row = brought.get(one.email.lower())
+        if row is None or not one.email:
+            continue
+        if rows.setdefault(username, row).pk != row.pk:
+            # Two rows of one person: the declared one stays, and is joined at the next sign-in.
+            row.email, row.is_active, row.groups = "", False, []
+            row.identities.all().delete()
+            row.save()
     return rows
 
 

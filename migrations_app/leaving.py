@@ -47,7 +47,9 @@ def _teams(declared: Declaration) -> list[str]:
 
 
 def _people(declared: Declaration) -> list[str]:
-    leaving = Person.objects.filter(is_active=True).exclude(username__in=declared.staying_people)
+    leaving = Person.objects.filter(is_active=True, declared=True).exclude(
+        username__in=declared.staying_people
+    )
     successors = {person.username: person.successor for person in declared.people}
     reasons = []
     for person in leaving:

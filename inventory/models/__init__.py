@@ -3,7 +3,7 @@
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
 from inventory.models.identity_center import CenterLook
 from inventory.models.observations import LastKnown, Observation
-from inventory.models.people import Mail, Person, Role, Team
+from inventory.models.people import Identity, Mail, Person, Role, Team
 from inventory.models.policies import PolicyText
 from inventory.models.posture import PostureDay
 from inventory.models.reads import ReadPass
@@ -26,6 +26,7 @@ __all__ = [
     "CenterLook",
     "Credential",
     "IamUser",
+    "Identity",
     "LastKnown",
     "LedgerEntry",
     "LedgerName",

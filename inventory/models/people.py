@@ -78,6 +78,13 @@ class Person(AbstractBaseUser):
     roles = ArrayField(models.CharField(max_length=10, choices=Role.choices), default=list)
     teams = models.ManyToManyField(Team, related_name="members", blank=True)
     is_active = models.BooleanField(default=True)
+    # Stands in the organization file; whoever came in by a group of the sign-in provider does not.
+    declared = models.BooleanField(default=True)
+    # Those groups the provider named at the last sign-in that the file gives something for, and
+    # what of roles and teams (by key) comes from them alone.
+    groups = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    granted_roles = ArrayField(models.CharField(max_length=10), default=list, blank=True)
+    granted_teams = ArrayField(models.SlugField(), default=list, blank=True)
     mail = models.CharField(max_length=6, choices=Mail.choices, default=Mail.ALL)
     last_inbox_at = models.DateTimeField(null=True, blank=True)
 
@@ -116,3 +123,24 @@ class Person(AbstractBaseUser):
         if self.has_role(Role.LEAD):
             led |= models.Q(members=self)
         return Team.objects.filter(led, active=True).distinct()
+
+
+class Identity(models.Model):
+    """Whom a sign-in provider knows as which person: its issuer and its own, lasting subject."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    # As it was told, verified, when the two were joined.
+    email = models.EmailField()
+    joined_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="identity_once"),
+            models.UniqueConstraint(fields=["person", "issuer"], name="identity_one_per_issuer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} at {self.issuer}"
