@@ -313,9 +313,11 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 # "Too many tries. Wait 5 minutes." The counts live in Redis, shared by all web processes.
 ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "20/m/ip,5/5m/key"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
-MFA_ADAPTER = "allauth.mfa.adapter.DefaultMFAAdapter"
+MFA_ADAPTER = "iamcleanup.second_factor.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "IAM Cleanup"
+# Half-minutes by which a phone's clock may differ.
+MFA_TOTP_TOLERANCE = 1
 
 # --- Browser ----------------------------------------------------------------------------------
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
-from django.utils.http import urlencode
+from django.shortcuts import redirect, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.middleware import HtmxDetails
+
+from iamcleanup import second_factor
+from inventory import clock
+from inventory.models import Person
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -29,9 +34,27 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Never."""
         return False
 
+    def is_reauthentication_required(self, *, app: str) -> bool:
+        """Not of who has just given the password and now sets up the second factor."""
+        return not second_factor.is_being_set_up(self.request)
+
 
 class SignedInMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless its view says otherwise."""
+
+    def process_view(
+        self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Also sends who came by password alone to set up the second factor first."""
+        answer = super().process_view(request, view_func, view_args, view_kwargs)
+        if answer is not None or not request.user.is_authenticated:
+            return answer
+        match = request.resolver_match
+        here = match is not None and match.url_name in second_factor.PAGES
+        if here or not second_factor.is_missing(request):
+            return None
+        second_factor.remember(request)
+        return self._elsewhere(request, resolve_url("mfa_activate_totp"))
 
     def handle_no_permission(  # type: ignore[override]  # any response will do
         self, request: HttpRequest, view_func: Any
@@ -43,6 +66,25 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         if request.headers.get("HX-Request") != "true":
             return super().handle_no_permission(request, view_func)
         page = HtmxDetails(request).current_url_abs_path or "/"
+        return self._elsewhere(
+            request, f"{resolve_url('account_login')}?{urlencode({'next': page})}"
+        )
+
+    def _elsewhere(self, request: HttpRequest, to: str) -> HttpResponse:
+        if request.headers.get("HX-Request") != "true":
+            return redirect(to)
         answer = HttpResponse(status=401)
-        answer["HX-Redirect"] = f"{resolve_url('account_login')}?{urlencode({'next': page})}"
+        answer["HX-Redirect"] = to
         return answer
+
+
+def wanted_page(request: HttpRequest, told: str | None) -> str:
+    """Where a link pointed, if that is a page of ours; else the overview."""
+    ours = url_has_allowed_host_and_scheme(told, {request.get_host()}, request.is_secure())
+    return told if told and ours else settings.LOGIN_REDIRECT_URL
+
+
+def note_last_sign_in(user: Person, **_: Any) -> None:
+    """By the product's clock, which Django's own receiver does not know."""
+    user.last_login = clock.now()
+    user.save(update_fields=["last_login"])

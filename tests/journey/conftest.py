@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
 from demo.aws.authentication import PRODUCT_CREDENTIALS
 from demo.aws.estate import EXTERNAL_ID
+from inventory.models import Person
 from tests.processes import SimulatedAccount, Workers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PICTURES = ROOT / "test-artifacts" / "journey"
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
-PASSWORD = "correct horse battery"
 SIZE = 30
 FLAGS = [
     "--no-sandbox",
@@ -73,12 +75,14 @@ class Visitor:
     pictures: int = 0
 
     def sign_in(self) -> None:
-        """With the local password."""
-        self.go("/sign-in/")
-        self.page.get_by_label("E-mail").fill(f"{self.name}@acme.example")
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Sign in", exact=True).click()
-        self.page.wait_for_url(re.compile(f"^{self.address}/(?!sign-in)"))
+        """With a session of their own; how people come in has tests of its own."""
+        client = Client()
+        client.force_login(Person.objects.get(username=self.name))
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        self.page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": self.address}]
+        )
+        self.go("/")
 
     def go(self, path: str) -> Page:
         """Open a page and look at it."""
@@ -111,6 +115,14 @@ class House:
         self, name: str, *, scripts: bool = True, width: int = 1440, dark: bool = False
     ) -> Visitor:
         """`name` of the cast, signed in, in a fresh browser context `width` pixels wide."""
+        visitor = self.stranger(name, scripts=scripts, width=width, dark=dark)
+        visitor.sign_in()
+        return visitor
+
+    def stranger(
+        self, name: str, *, scripts: bool = True, width: int = 1440, dark: bool = False
+    ) -> Visitor:
+        """The same before anybody signed in."""
         context = self.browser.new_context(
             java_script_enabled=scripts,
             viewport={"width": width, "height": 900 if width > 600 else 844},
@@ -119,9 +131,7 @@ class House:
         context.set_default_timeout(15_000)
         page = context.new_page()
         self.complaints.listen_to(page, name)
-        visitor = Visitor(name, page, self.address, self.complaints, scripts)
-        visitor.sign_in()
-        return visitor
+        return Visitor(name, page, self.address, self.complaints, scripts)
 
 
 def _chromium() -> str:
@@ -162,14 +172,10 @@ def small_account(
 
 @pytest.fixture
 def desk(browser: Browser, live_server: object, _clock_at_zero: None) -> Iterator[House]:
-    """The cast with a password for each person, and rows written straight to the database."""
-    from inventory.models import Person
+    """The cast, and rows written straight to the database."""
     from tests import cast
 
     cast.cast()
-    for person in Person.objects.all():
-        person.set_password(PASSWORD)
-        person.save()
     complaints = Complaints()
     yield House(str(live_server), browser, complaints)
     for context in browser.contexts:
@@ -185,20 +191,15 @@ def house(
     live_server: object,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[House]:
-    """The demo's organization with a password for each person; fails for what pages complain of."""
-    from django.conf import settings
+    """The demo's organization; fails for what pages complain of."""
     from django.core.management import call_command
 
     from inventory.aws import identity
-    from inventory.models import Person
 
     monkeypatch.setattr(settings, "AWS_ENDPOINT_URL", small_account.url)
     call_command("organization", "apply", str(ROOT / "demo" / "iamcleanup.yaml"))
     # The workers report when they start, which may have been before another test.
     identity.report("journey")
-    for person in Person.objects.all():
-        person.set_password(PASSWORD)
-        person.save()
     complaints = Complaints()
     yield House(str(live_server), browser, complaints)
     for context in browser.contexts:
