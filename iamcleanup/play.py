@@ -119,6 +119,27 @@ def production_refusals(environ: Mapping[str, str]) -> list[str]:
     return found
 
 
+def sign_in_refusals(environ: Mapping[str, str], *, local: bool, play: bool) -> list[str]:
+    """Why nobody could sign in as this environment says, or not safely."""
+    issuer = urlsplit(environ.get("OIDC_ISSUER", ""))
+    if not issuer.geturl():
+        return [] if local else [
+            "IAMCLEANUP_LOCAL_SIGN_IN is off and OIDC_ISSUER is not set, so nobody could sign in. "
+            "Set one of them."
+        ]  # fmt: skip
+    found = []
+    here = play and is_loopback(issuer.hostname or "")
+    plain = not (issuer.query or issuer.fragment) and bool(issuer.hostname)
+    if not plain or (issuer.scheme != "https" and not here):
+        found.append(
+            f"OIDC_ISSUER is {issuer.geturl()}. It is an https address without a query, as the "
+            "provider's own configuration writes it."
+        )
+    if not environ.get("OIDC_CLIENT_ID"):
+        found.append("OIDC_ISSUER is set, but OIDC_CLIENT_ID is not. The provider gives it.")
+    return found
+
+
 def refuse(reasons: list[str]) -> None:
     """Raise RefusesToStart with all the reasons, one a line; nothing when there are none."""
     if reasons:

@@ -93,9 +93,22 @@ IAMCLEANUP_JIRA_ISSUE_TYPE = env.str("IAMCLEANUP_JIRA_ISSUE_TYPE", default="Task
 # The transition, or the status it leads to, that ends an issue.
 IAMCLEANUP_JIRA_DONE = env.str("IAMCLEANUP_JIRA_DONE", default="Done")
 
+# Sign-in by OpenID Connect; without an issuer there are local accounts only.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = secret("OIDC_CLIENT_SECRET")
+OIDC_SCOPES = env.str("OIDC_SCOPES", default="openid email profile")
+OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
+# E-mail domains for which the issuer's word is enough where it sends no `email_verified`.
+OIDC_EMAIL_DOMAINS = env.list("OIDC_EMAIL_DOMAINS", default=[])
+# Whether people may sign in with a password of ours, and then always a second factor.
+IAMCLEANUP_LOCAL_SIGN_IN = env.bool("IAMCLEANUP_LOCAL_SIGN_IN", default=True)
+
 # --- Refusals ---------------------------------------------------------------------------------
 
 play.refuse(play.clock_refusals(os.environ, play=PLAY))
+play.refuse(play.sign_in_refusals(os.environ, local=IAMCLEANUP_LOCAL_SIGN_IN, play=PLAY))
 if IAMCLEANUP_DEMO:
     play.refuse(play.endpoint_refusals(os.environ) + play.bind_refusals(IAMCLEANUP_BIND))
 elif IAMCLEANUP_TEST:
@@ -118,8 +131,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
-    "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
     "allauth.mfa",
     "django_htmx",
     "csp",
@@ -145,7 +156,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "iamcleanup.refused.RefusedMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "iamcleanup.request_log.LoggedMiddleware",
 ]
 
 ROOT_URLCONF = "iamcleanup.urls"

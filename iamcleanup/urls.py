@@ -6,13 +6,15 @@ from allauth.account import views as account
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from iamcleanup import health
+from iamcleanup import health, sign_in_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
-    path("sign-in/", account.login, name="account_login"),
+    path("sign-in/", sign_in_pages.sign_in, name="account_login"),
+    path("sign-in/openid/", sign_in_pages.to_issuer, name="sign-in-to-issuer"),
+    path("sign-in/openid/back/", sign_in_pages.from_issuer, name="sign-in-from-issuer"),
     path("sign-out/", account.logout, name="account_logout"),
     path("sign-in/inactive/", account.account_inactive, name="account_inactive"),
     path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),

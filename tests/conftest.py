@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests import services
 
-pytest_plugins = ["tests.processes"]
+pytest_plugins = ["tests.processes", "tests.issuer"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -212,6 +212,9 @@ OPEN_TO_ALL = {
     "metrics",
     "account_login",
     "account_inactive",
+    # On to the issuer and back: tests/iamcleanup/test_openid.py.
+    "sign-in-to-issuer",
+    "sign-in-from-issuer",
     # They say how the API works, and nothing about anybody.
     "api-docs",
     "api-description",

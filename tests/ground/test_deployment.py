@@ -77,11 +77,16 @@ def test_only_the_worker_that_sends_is_given_the_secrets_of_channels() -> None:
     secrets = {
         name for name in DOCUMENTED if re.search(r"SLACK_(TOKEN|WEBHOOK)|_SECRET$|JIRA|MAIL", name)
     }
-    secrets -= set(WEB_CREDENTIALS)
+    secrets -= {*WEB_CREDENTIALS, *(name for name in DOCUMENTED if name.startswith("OIDC_"))}
     assert "IAMCLEANUP_SLACK_TOKEN" in secrets
     holders = {name for name in OURS if secrets & set(SERVICES[name].get("environment", {}))}
     assert holders == {"notify"}
     assert not set(SERVICES["notify"]["environment"]) & set(WEB_CREDENTIALS)
+
+
+def test_only_the_web_process_is_given_the_secret_of_sign_in() -> None:
+    holders = {name for name in OURS if "OIDC_CLIENT_SECRET" in SERVICES[name]["environment"]}
+    assert holders == {"web"}
 
 
 def test_every_queue_has_a_worker_of_its_own() -> None:

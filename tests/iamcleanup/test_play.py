@@ -142,3 +142,29 @@ def test_the_demo_answers_nobody_but_this_machine() -> None:
     from_here = page(RequestFactory().get("/", REMOTE_ADDR="127.0.0.1"))
     from_there = page(RequestFactory().get("/", REMOTE_ADDR="10.0.0.9"))
     assert (from_here.status_code, from_there.status_code) == (200, 403)
+
+
+@pytest.mark.parametrize(
+    ("environ", "local", "wrong"),
+    [
+        ({}, True, ""),
+        ({}, False, "nobody could sign in"),
+        ({"OIDC_ISSUER": "https://acme.okta.com", "OIDC_CLIENT_ID": "x"}, False, ""),
+        ({"OIDC_ISSUER": "https://acme.okta.com"}, True, "OIDC_CLIENT_ID is not"),
+        ({"OIDC_ISSUER": "http://acme.okta.com", "OIDC_CLIENT_ID": "x"}, True, "https address"),
+        ({"OIDC_ISSUER": "http://127.0.0.1:1", "OIDC_CLIENT_ID": "x"}, True, "https address"),
+        ({"OIDC_ISSUER": "https://a.example/?x=1", "OIDC_CLIENT_ID": "x"}, True, "https address"),
+        ({"OIDC_ISSUER": "acme.okta.com", "OIDC_CLIENT_ID": "x"}, True, "https address"),
+    ],
+)
+def test_sign_in_that_could_let_nobody_in_or_is_not_safe_refuses_to_start(
+    environ: dict[str, str], local: bool, wrong: str
+) -> None:
+    found = play.sign_in_refusals(environ, local=local, play=False)
+    assert wrong in " ".join(found)
+    assert bool(found) == bool(wrong)
+
+
+def test_a_test_may_sign_in_by_an_issuer_on_this_machine() -> None:
+    environ = {"OIDC_ISSUER": "http://127.0.0.1:1", "OIDC_CLIENT_ID": "x"}
+    assert not play.sign_in_refusals(environ, local=True, play=True)
