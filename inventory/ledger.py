@@ -12,30 +12,30 @@ import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from inventory import clock
+from inventory.hashing import GENESIS, HASHED, canonical, digest, entry_digest, entry_stamp
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person
 
-GENESIS = "0" * 64
+__all__ = [
+    "GENESIS",
+    "Line",
+    "Verification",
+    "append",
+    "append_all",
+    "canonical",
+    "digest",
+    "entry_hash",
+    "person_hash",
+    "verify",
+]
+
 # Any constant does, as long as everybody who appends takes the same one.
 _CHAIN_LOCK = 0x1A3C_1ED6
-
-
-def canonical(value: object) -> bytes:
-    """JSON with sorted keys and no spaces, UTF-8: equal values give equal bytes."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
-    ).encode()
-
-
-def digest(value: object) -> str:
-    """SHA-256, in hex, of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical(value)).hexdigest()
 
 
 def person_hash(person: Person) -> str:
@@ -109,19 +109,8 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
 
 def entry_hash(entry: LedgerEntry) -> str:
     """The hash that `entry` must bear: over everything in it but the hash itself."""
-    return digest(
-        {
-            "seq": entry.seq,
-            "at": _stamp(entry.at),
-            "kind": entry.kind,
-            "actor": entry.actor,
-            "account_id": entry.account_id,
-            "user_id": entry.user_id,
-            "batch": entry.batch,
-            "data": entry.data,
-            "previous_hash": entry.previous_hash,
-        }
-    )
+    columns = {name: getattr(entry, name) for name in HASHED}
+    return entry_digest(columns | {"at": entry_stamp(entry.at)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +159,3 @@ def verify(expected_head: tuple[int, str] | None = None) -> Verification:
 
 def _entries() -> Iterator[LedgerEntry]:
     return LedgerEntry.objects.order_by("seq").iterator(chunk_size=2000)
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
