@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from inventory.models.accounts import Account
 from inventory.rights.privilege import ADMIN_LEVELS, NOT_LOOKED_AT
@@ -186,7 +187,15 @@ class Activity(models.Model):
                 name="activity_once_per_day_and_kind",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["user", "last_at"], name="activity_latest")]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "last_at"], name="activity_latest"),
+            # Who was called from this address.
+            models.Index(
+                fields=["source_address"],
+                condition=~Q(source_address=""),
+                name="activity_by_address",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.service}:{self.action} × {self.count}"
