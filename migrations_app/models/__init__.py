@@ -17,6 +17,7 @@ from migrations_app.models.departure import (
     HitCaller,
 )
 from migrations_app.models.idempotency import KeptAnswer
+from migrations_app.models.listed import Listed
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
 from migrations_app.models.owner_import import OwnerImport
 from migrations_app.models.plan import Plan, PlanAccess
@@ -50,6 +51,7 @@ __all__ = [
     "HitCaller",
     "Holdings",
     "KeptAnswer",
+    "Listed",
     "Notice",
     "Opening",
     "OwnerImport",
