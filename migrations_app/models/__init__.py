@@ -27,6 +27,7 @@ from migrations_app.models.remaining import (
     BreakGlassUse,
     CleanAccount,
 )
+from migrations_app.models.saved_view import SavedView
 from migrations_app.models.stop import DatabaseHome, EmergencyStop
 
 __all__ = [
@@ -58,5 +59,6 @@ __all__ = [
     "PendingDeclaration",
     "Plan",
     "PlanAccess",
+    "SavedView",
     "Viewed",
 ]
