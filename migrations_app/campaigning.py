@@ -87,6 +87,22 @@ def asked_whom(row: Departure) -> Team | None:
     return None if word in _ELSEWHERE else team
 
 
+def why_not_asked(row: Departure) -> str:
+    """Why nobody would be asked about a user that `plan` leaves out."""
+    disputed = row.disputed_until is not None and row.disputed_until >= clock.now().date()
+    reasons = (
+        ("It is gone from AWS.", row.user.gone_at is not None or row.state == State.DELETED),
+        ("It is protected.", bool(row.protection)),
+        (f"{row.owner} answers for it.", row.owner_id is not None),
+        ("A claim of it waits to be confirmed.", row.claim_pending_team_id is not None),
+        ("It is being handed over.", row.handed_to_id is not None),
+        ("It is disputed.", disputed),
+        ("It looks like no team’s. Assign it to one.", row.user.suggested_team_id is None),
+    )
+    usual = "Its team was asked already, or said that it is not theirs."
+    return next((text for text, holds in reasons if holds), usual)
+
+
 def named_by(row: Departure, team: Team) -> Team | None:
     """Whom `team` named with its last word about a user, if nobody has answered since."""
     last = next(iter(row.answers.all()), None)

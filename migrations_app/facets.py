@@ -1,35 +1,49 @@
 """The filters of the Users page that are chips: what each one asks of a user, and its values.
 
-Every facet is a column that the query bears, so that counting and filtering cannot disagree.
+A facet is a column of `Listed`, or a few conditions of which everybody meets exactly one; counting
+and filtering use the same, so they cannot disagree.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, CharField, F, Q, Value, When
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 
-from inventory.models import Credential
-from migrations_app.models.departure import DepartureQuerySet
+from migrations_app.lifecycle import HAS_ACCESS
+from migrations_app.models import Change, Plan
+from migrations_app.models.listed import NEVER, NO_KEY
 
 NOBODY = "nobody"
-# Always shown as chips; the others stand in one menu until they are chosen.
-MAIN = ("state", "category", "owner", "verdict", "privilege")
-OTHERS = ("mfa", "key", "used", "reads", "named")
-FACETS = (*MAIN, *OTHERS)
+NONE = "none"
 TITLES = {
+    "state": "State",
+    "access": "Has access",
+    "category": "Category",
+    "owner": "Owner",
+    "verdict": "Verdict",
+    "privilege": "Privilege",
     "mfa": "MFA",
     "key": "Oldest key",
     "used": "Last used",
+    "target": "Target",
+    "accounts": "Account",
+    "protection": "Protection",
+    "disputed": "Disputed",
+    "batch": "Batch",
     "reads": "Coverage",
     "named": "Who refers to it",
 }
+FACETS = tuple(TITLES)
+_YES_NO = {"yes": "Yes", "no": "No"}
 # In the order in which they are read, not by number.
 _LABELS: dict[str, dict[str, str]] = {
+    "access": _YES_NO,
+    "disputed": _YES_NO,
     "mfa": {"no": "No", "yes": "Yes", "n/a": "No console password"},
     "key": {
         "old": "Older than 1 year",
@@ -45,6 +59,13 @@ _LABELS: dict[str, dict[str, str]] = {
         "never": "Never",
         "unknown": "Not known",
     },
+    "target": {**dict(Plan.Target.choices), NONE: "No plan"},
+    "protection": {
+        "break-glass": "Break-glass",
+        "exempt": "Exempt",
+        "self": "Self",
+        NONE: "Not protected",
+    },
     "reads": {
         "whole": "Read whole",
         "young": "Too young to judge",
@@ -59,8 +80,13 @@ _LABELS: dict[str, dict[str, str]] = {
         "nobody": "Nobody that was found",
     },
 }
-_YEAR = timedelta(days=365)
-_QUARTER = timedelta(days=90)
+_COLUMNS = {
+    "owner": "owner__key",
+    "accounts": "account__account_id",
+    "batch": "departure__changes__batch__number",
+}
+# An empty column by the name that its value has in a link.
+_EMPTY = {"owner": NOBODY, "target": NONE, "protection": NONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,136 +101,124 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One chip with its menu."""
+    """One chip with its menu; `choices` are only the chosen ones until the menu is opened."""
 
     name: str
     title: str
     choices: tuple[Choice, ...]
+    is_open: bool = False
 
     @property
     def is_chosen(self) -> bool:
         return any(choice.chosen for choice in self.choices)
 
-    @property
-    def is_main(self) -> bool:
-        """Whether it stands beside the search field, and not in the menu of further ones."""
-        return self.name in MAIN or self.is_chosen
+
+def matches(name: str, values: tuple[str, ...], now: datetime) -> Q:
+    """Whoever of `Listed` has one of `values`; what is no value of the facet fits nobody."""
+    if (cases := _cases(name, now)) is not None:
+        return _any(cases[value] for value in values if value in cases)
+    if name == "batch":
+        return Q(departure__in=in_batches(values))
+    column = _COLUMNS.get(name, name)
+    match = Q(**{f"{column}__in": values})
+    if _EMPTY.get(name) not in values:
+        return match
+    return match | (Q(owner=None) if name == "owner" else Q(**{column: ""}))
 
 
-def annotated(rows: DepartureQuerySet, now: datetime, *names: str) -> DepartureQuerySet:
-    """`rows` with a column for each named facet that has none of its own."""
-    made = {f"{name}_facet": _MADE[name](now) for name in names if name in _MADE}
-    return rows.annotate(**made)
+def in_batches(numbers: Iterable[str]) -> object:
+    """The departures that stand in one of these batches and were not left out of it."""
+    known = [int(one) for one in numbers if one.isascii() and one.isdigit() and len(one) < 9]
+    rows = Change.objects.filter(batch__number__in=known).exclude(status=Change.Status.LEFT_OUT)
+    return rows.values("departure")
 
 
-def column(name: str) -> str:
-    """The column by which a facet is filtered and counted."""
-    return _COLUMNS.get(name, f"{name}_facet")
-
-
-def matches(name: str, values: tuple[str, ...]) -> Q:
-    """Whoever has one of `values`."""
-    match = Q(**{f"{column(name)}__in": values})
-    return match | Q(owner=None) if name == "owner" and NOBODY in values else match
-
-
-def shown_value(name: str, value: object) -> str:
-    """A column's value as a filter names it."""
-    text = str(value or "")
-    return text or NOBODY if name == "owner" else text
+def value_of(name: str, now: datetime) -> Combinable:
+    """What users are grouped by to count the values of a facet."""
+    if (cases := _cases(name, now)) is not None:
+        whens = [When(condition, then=Value(value)) for value, condition in cases.items()]
+        return Case(*whens, default=Value(""), output_field=CharField())
+    column = F(_COLUMNS.get(name, name))
+    return Coalesce(column, Value(NOBODY)) if name == "owner" else column
 
 
 def label_of(name: str, value: str) -> str:
     """The words of a value, where they are this module's; "" where the value has a look."""
-    return _LABELS.get(name, {}).get(value, "")
+    return f"#{value}" if name == "batch" else _LABELS.get(name, {}).get(value, "")
 
 
 def facet(
-    name: str, tally: Mapping[str, int], chosen: tuple[str, ...], teams: Mapping[str, str]
+    name: str,
+    tally: Mapping[str, int],
+    chosen: tuple[str, ...],
+    *,
+    names: Mapping[str, str],
+    is_open: bool = False,
 ) -> Facet:
     """A facet with the values that would show somebody, and those that are chosen.
 
-    `teams`: the names of teams by their key.
+    `names`: of teams or accounts by their key.
     """
-    labels = _LABELS.get(name, {})
-    if name == "owner":
-        labels = {**teams, NOBODY: "Nobody yet"}
-    values = Counter(tally) + Counter()
+    values: dict[str, int] = {}
+    for value, number in tally.items():
+        values[value or _EMPTY.get(name, "")] = number
     for value in chosen:
         values.setdefault(value, 0)
     order = list(_LABELS.get(name, ()))
     ranked = sorted(
-        values.items(), key=lambda pair: (order.index(pair[0]) if pair[0] in order else 0, -pair[1])
+        values.items(),
+        key=lambda pair: (order.index(pair[0]) if pair[0] in order else 0, -pair[1], pair[0]),
     )
+    labels = {**names, NOBODY: "Nobody yet"} if name == "owner" else names
     choices = tuple(
         Choice(value, labels.get(value, value), number, value in chosen)
         for value, number in ranked
         if value
     )
-    return Facet(name, TITLES.get(name, name.capitalize()), choices)
+    return Facet(name, TITLES[name], choices, is_open)
 
 
-def _mfa(_: datetime) -> Combinable:
-    return _case(
-        ("n/a", Q(user__has_console_password=False)), ("no", Q(user__mfa=[])), default="yes"
-    )
+def _cases(name: str, now: datetime) -> Mapping[str, Q] | None:
+    """The conditions of a facet that is no column, by the value that each of them is."""
+    make = {"access": _access, "disputed": _disputed, "key": _key, "used": _used}.get(name)
+    return make(now) if make else None
 
 
-def _key(now: datetime) -> Combinable:
-    keys = Credential.objects.filter(
-        user=OuterRef("user"), kind=Credential.Kind.ACCESS_KEY, status="Active", gone_at=None
-    )
-    return _case(
-        ("old", Q(Exists(keys.filter(created_at__lt=now - _YEAR)))),
-        ("90", Q(Exists(keys.filter(created_at__lt=now - _QUARTER)))),
-        ("fresh", Q(Exists(keys))),
-        default="none",
-    )
+def _access(_: datetime) -> Mapping[str, Q]:
+    has = Q(state__in=sorted(HAS_ACCESS))
+    return {"yes": has, "no": ~has}
 
 
-def _used(now: datetime) -> Combinable:
-    within = [
-        (str(days), Q(user__last_activity_at__gte=now - timedelta(days=days)))
-        for days in (7, 45, 90)
-    ]
-    return _case(
-        *within,
-        ("older", Q(user__last_activity_at__isnull=False)),
-        ("unknown", Q(user__verdict="unknown")),
-        default="never",
-    )
+def _disputed(now: datetime) -> Mapping[str, Q]:
+    today = now.date()
+    over = Q(disputed_until=None) | Q(disputed_until__lt=today)
+    return {"yes": Q(disputed_until__gte=today), "no": over}
 
 
-def _reads(_: datetime) -> Combinable:
-    young = Q(user__verdict="unknown") & ~Q(user__coverage__blockers=[])
-    return _case(
-        ("unjudged", Q(user__judged_at=None)),
-        ("young", young & Q(user__coverage__has_key="blockers", user__coverage_whole=True)),
-        ("whole", Q(user__coverage_whole=True)),
-        ("credentials", Q(user__coverage__gaps__has_key="credentials")),
-        ("advisor", Q(user__coverage__gaps__has_key="services")),
-        default="regions",
-    )
+def _key(now: datetime) -> Mapping[str, Q]:
+    year, quarter = now - timedelta(days=365), now - timedelta(days=90)
+    return {
+        "old": Q(oldest_key_at__lt=year),
+        "90": Q(oldest_key_at__gte=year, oldest_key_at__lt=quarter),
+        "fresh": Q(oldest_key_at__gte=quarter, oldest_key_at__lt=NO_KEY),
+        "none": Q(oldest_key_at=NO_KEY),
+    }
 
 
-def _named(_: datetime) -> Combinable:
-    return _case(
-        ("blocks", Q(user__references__contains=[{"blocks": True}])),
-        ("nobody", Q(user__references=[])),
-        default="names",
-    )
+def _used(now: datetime) -> Mapping[str, Q]:
+    week, month, quarter = (now - timedelta(days=days) for days in (7, 45, 90))
+    return {
+        "7": Q(last_used_at__gte=week),
+        "45": Q(last_used_at__gte=month, last_used_at__lt=week),
+        "90": Q(last_used_at__gte=quarter, last_used_at__lt=month),
+        "older": Q(last_used_at__gt=NEVER, last_used_at__lt=quarter),
+        "never": Q(last_used_at=NEVER) & ~Q(verdict="unknown"),
+        "unknown": Q(last_used_at=NEVER, verdict="unknown"),
+    }
 
 
-def _case(*cases: tuple[str, Q], default: str) -> Case:
-    whens = [When(condition, then=Value(value)) for value, condition in cases]
-    return Case(*whens, default=Value(default), output_field=CharField())
-
-
-_COLUMNS = {
-    "state": "shown_state",
-    "category": "category",
-    "owner": "owner__key",
-    "verdict": "user__verdict",
-    "privilege": "user__privilege",
-}
-_MADE = {"mfa": _mfa, "key": _key, "used": _used, "reads": _reads, "named": _named}
+def _any(conditions: Iterable[Q]) -> Q:
+    found = Q()
+    for condition in conditions:
+        found |= condition
+    return found or Q(pk__in=[])

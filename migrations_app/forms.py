@@ -9,6 +9,7 @@ from django import forms
 from inventory.category import CategoryName
 from inventory.models import Mail, Scope, Team
 from migrations_app.models import Delivery
+from migrations_app.models.saved_view import NAME_LENGTH
 
 REASON_LENGTH = 500
 ANSWERS = (
@@ -178,6 +179,23 @@ class MessageFilters(forms.Form):
     batch = forms.IntegerField(required=False, min_value=1, max_value=2_000_000_000)
     day = forms.DateField(required=False)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**62)
+
+
+class SavedViewForm(forms.Form):
+    """The name of a view, and for whom it is kept."""
+
+    name = forms.CharField(
+        max_length=NAME_LENGTH,
+        error_messages={
+            "required": "Give the view a name.",
+            "max_length": f"Use at most {NAME_LENGTH} characters.",
+        },
+    )
+    shared = forms.ChoiceField(
+        choices=[("", "Only me"), ("everybody", "Everybody")],
+        required=False,
+        error_messages={"invalid_choice": "Keep it for yourself or for everybody."},
+    )
 
 
 class ImportForm(forms.Form):

@@ -1,105 +1,40 @@
-"""The Users page's questions: filters become a query, a page of departures becomes rows."""
+"""The Users page's questions: filters become queries of `Listed`, a page of it departures."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
-from django.db.models.functions import Lower
-from django.http import QueryDict
+from django.contrib.postgres.expressions import ArraySubquery
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import JSONObject, Lower
 
-from inventory.models import Account, Activity, Credential, Person
+from inventory.models import Account, Activity, Credential, Person, Team
 from inventory.permissions import Action, may
+from inventory.posture import ROTATE_AFTER, UNUSED_AFTER
 from inventory.refusals import Refused
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import facets, posture
-from migrations_app.facets import Choice, Facet
+from migrations_app import facets, paging
+from migrations_app.facets import Facet
+from migrations_app.filters import Filters
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
-from migrations_app.models import Answer, Departure, Hit
+from migrations_app.models import Change, Departure, Hit, Listed
 from migrations_app.models.departure import DepartureQuerySet
+from migrations_app.models.listed import NO_KEY
 
-PAGE = 50
 OLD_KEY = timedelta(days=365)
 QUIET_VERDICTS = ("dormant", "never-used")
-SORTS = {
-    "suggested": "Suggested order",
-    "name": "Name",
-    "last-used": "Last used",
-    "oldest-key": "Oldest key",
-}
-VIEWS = {
-    "left": "All left",
-    "dormant": "Dormant, 90 days",
-    "unused-45": "Unused, 45 days",
-    "no-owner": "No owner",
-    "admin": "Admin",
-    "ready": "Ready to disable",
-    "old-keys": "Keys older than 1 year",
-    "no-mfa": "No MFA",
-    "never-used": "Never used",
-    "everything": "Everything",
-}
-# The Overview's tiles lead there; a tab only while one is chosen.
-_FROM_OVERVIEW = frozenset({"no-mfa", "never-used"})
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What the reader asked to see; made from a query string and turned back into one."""
-
-    view: str = "left"
-    q: str = ""
-    account: str = ""
-    sort: str = "suggested"
-    page: int = 1
-    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, query: QueryDict, account: str = "") -> Filters:
-        """Filters from a query string; what is unknown in it is left out, never an error."""
-        chosen = {
-            name: values
-            for name in facets.FACETS
-            if (values := tuple(filter(None, map(_plain, query.getlist(name)))))
-        }
-        view, known = query.get("view", ""), {*VIEWS, *posture.VIEWS}
-        page, sort = query.get("page", "1"), query.get("sort", "")
-        return cls(
-            # A state was asked for by name: no view may hide it.
-            view=view if view in known else "everything" if "state" in chosen else "left",
-            q=_plain(query.get("q", "")),
-            account=_plain(query.get("account", account)),
-            sort=sort if sort in SORTS else "suggested",
-            page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
-            chosen=chosen,
-        )
-
-    def query(self, **changed: Any) -> str:
-        """The query string of these filters, with `changed` ones (page falls back to the first)."""
-        now = replace(self, **{"page": 1, **changed})
-        pairs: list[tuple[str, str]] = [("view", now.view)]
-        pairs += [
-            (name, str(value))
-            for name, value, default in (
-                ("q", now.q, ""),
-                ("account", now.account, ""),
-                ("sort", now.sort, "suggested"),
-                ("page", now.page, 1),
-            )
-            if value != default
-        ]
-        pairs += [(name, value) for name, values in now.chosen.items() for value in values]
-        return urlencode(pairs)
-
-    def without(self, name: str, value: str) -> str:
-        """The query string with one chosen value taken off."""
-        kept = tuple(one for one in self.chosen.get(name, ()) if one != value)
-        return self.query(chosen={**self.chosen, name: kept})
+# Beyond so many nobody needs the number, and counting on would read everything.
+COUNTED = 10_000
+_BATCHES = 50
+_CALLERS = 1_000
+# What CloudTrail gives as a source: an address, or the name of an AWS service.
+_ADDRESS = re.compile(r"[0-9a-fA-F:.]*[:.][0-9a-fA-F:.]*|[a-z0-9.-]+\.amazonaws\.com")
+_ARN = re.compile(r"arn:[\w-]+:iam::\d{12}:user/(?:\S*/)?([^/\s]+)", re.ASCII)
 
 
 def shown() -> DepartureQuerySet:
@@ -124,91 +59,116 @@ def departures() -> DepartureQuerySet:
     )
 
 
-def select(filters: Filters, now: datetime, may_see_addresses: bool = False) -> DepartureQuerySet:
-    """The departures that `filters` leave, in their order."""
-    rows = in_view(found(filters, may_see_addresses), filters.view, now)
-    rows = facets.annotated(rows, now, *filters.chosen)
-    for name, values in filters.chosen.items():
-        rows = rows.filter(facets.matches(name, values))
-    return ordered(rows, filters.sort)
-
-
-def found(filters: Filters, may_see_addresses: bool = False) -> DepartureQuerySet:
-    """The departures of the account that match the typed text."""
-    rows = departures()
+def matching(filters: Filters, now: datetime, may_see_addresses: bool = False) -> QuerySet[Listed]:
+    """Whom `filters` leave, in no order."""
+    rows = Listed.objects.filter(_view(filters.view, now))
     if filters.account:
-        rows = rows.filter(user__account__account_id=filters.account)
+        rows = rows.filter(account__account_id=filters.account)
     if filters.q:
         rows = rows.filter(_typed(filters.q, may_see_addresses))
+    for name, values in filters.chosen.items():
+        rows = rows.filter(facets.matches(name, values, now))
     return rows
 
 
-def in_view(rows: DepartureQuerySet, view: str, now: datetime) -> DepartureQuerySet:
-    """One of VIEWS as a query."""
-    return rows.filter(_view(view, now))
-
-
-def ordered(rows: DepartureQuerySet, sort: str) -> DepartureQuerySet:
-    """`suggested`: admin and risky first, then easy wins, then by name."""
-    if sort == "name":
-        return rows.order_by("user__user_name", "pk")
-    if sort == "last-used":
-        return rows.order_by(F("user__last_activity_at").desc(nulls_last=True), "pk")
-    if sort == "oldest-key":
-        oldest = Min("user__credentials__created_at", filter=_active_key("user__credentials__"))
-        return rows.annotate(oldest=oldest).order_by(F("oldest").asc(nulls_last=True), "pk")
-    urgency = Case(
-        When(user__privilege__in=ADMIN_LEVELS, then=0),
-        When(user__has_console_password=True, user__mfa=[], then=1),
-        When(user__verdict__in=QUIET_VERDICTS, then=2),
-        default=3,
+def select(filters: Filters, now: datetime, may_see_addresses: bool = False) -> DepartureQuerySet:
+    """The departures that `filters` leave, in their order."""
+    found = matching(filters, now, may_see_addresses)
+    return (
+        departures()
+        .filter(pk__in=found.values("pk"))
+        .order_by(*paging.order(filters.sort, "listed__"))
     )
-    return rows.annotate(urgency=urgency).order_by("urgency", "user__user_name", "pk")
 
 
-def view_counts(filters: Filters, now: datetime) -> list[Choice]:
-    """The tabs, with how many users each shows in this account; one query."""
-    rows = departures().order_by()
-    if filters.account:
-        rows = rows.filter(user__account__account_id=filters.account)
-    known = {**VIEWS, **posture.VIEWS}
-    views = {view: label for view, label in VIEWS.items() if view not in _FROM_OVERVIEW}
-    views.setdefault(filters.view, known[filters.view])
-    counts = rows.aggregate(
-        **{_column(view): Count("pk", filter=_view(view, now)) for view in views}
-    )
+def page(filters: Filters, now: datetime, may_see_addresses: bool = False) -> paging.Page:
+    """The page that `filters` ask for, with what its rows show."""
+    found = matching(filters, now, may_see_addresses)
+    rows = departures().select_related("listed").only(*_READ).annotate(held=_held())
+    return paging.page_of(rows, found, filters.sort, filters.place)
+
+
+def _held() -> ArraySubquery:
+    keys = Credential.objects.filter(user=OuterRef("user"), status="Active", gone_at=None)
+    return ArraySubquery(keys.order_by("pk").values(one=JSONObject(kind="kind", service="service")))
+
+
+# What a row of the table shows. All of a user would be some thirty columns, policies among them.
+_READ = (
+    *("state", "protection", "version", "disputed_until", "restored_at"),
+    *("clock_started_at", "watch", "soak", "lengthened_by", "not_before"),
+    *("owner__name", "plan__status"),
+    *("listed__urgency", "listed__user_name", "listed__last_used_at", "listed__oldest_key_at"),
+    *("listed__mfa", "user__user_id", "user__user_name", "user__path", "user__tags"),
+    *("user__groups", "user__attached_policies", "user__created_by", "user__created_at"),
+    *("user__has_console_password", "user__privilege", "user__verdict", "user__rhythm"),
+    *("user__judged_at", "user__coverage", "user__last_activity_at"),
+    *("user__suggestion_percent", "user__suggested_team__name", "user__account__account_id"),
+)
+
+
+def counts(questions: Sequence[QuerySet[Listed]]) -> list[int]:
+    """How many rows each of these has, counted up to one more than COUNTED; one statement."""
+    parts: list[str] = []
+    params: list[Any] = []
+    for rows in questions:
+        some = rows.order_by().annotate(one=Value(1)).values("one")[: COUNTED + 1]
+        try:
+            sql, its = some.query.sql_with_params()
+        except EmptyResultSet:
+            parts.append("0")
+            continue
+        parts.append(f"(SELECT count(*) FROM ({sql}) counted)")  # noqa: S608 (Django's own SQL)
+        params += its
+    if not parts:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", params)
+        return list(cursor.fetchone() or ())
+
+
+def in_view(view: str, account: str, now: datetime) -> QuerySet[Listed]:
+    """Whom a tab shows in this account, before anything is filtered."""
+    return matching(Filters(view=view, account=account), now)
+
+
+def facet(filters: Filters, name: str, now: datetime, may_see_addresses: bool) -> Facet:
+    """A facet with its values, counted under the view, the text and the other facets."""
+    rows = matching(filters.without(name), now, may_see_addresses).order_by()
+    if name == "batch":
+        pairs = _by_batch(rows)
+    else:
+        value = facets.value_of(name, now)
+        grouped = rows.annotate(value=value).values_list("value")
+        pairs = {str(value): number for value, number in grouped.annotate(Count("pk"))}
+    chosen = filters.chosen.get(name, ())
+    return facets.facet(name, pairs, chosen, names=_names(name, [*pairs]), is_open=True)
+
+
+def chosen_facets(filters: Filters) -> list[Facet]:
+    """The chosen facets with their chosen values alone; nothing is counted."""
     return [
-        Choice(view, label, counts[_column(view)], view == filters.view)
-        for view, label in views.items()
+        facets.facet(name, {}, values, names=_names(name, values))
+        for name, values in sorted(
+            filters.chosen.items(), key=lambda pair: facets.FACETS.index(pair[0])
+        )
     ]
 
 
-def _plain(text: str) -> str:
-    """Typed text as the database takes it: no NUL, no blanks around, not endless."""
-    return text.replace("\x00", "").strip()[:200]
+def _by_batch(rows: QuerySet[Listed]) -> Mapping[str, int]:
+    changes = Change.objects.filter(departure__in=rows.values("pk"), batch__isnull=False)
+    changes = changes.exclude(status=Change.Status.LEFT_OUT).order_by("-batch__number")
+    pairs = changes.values_list("batch__number").annotate(Count("departure", distinct=True))
+    return {str(number): users for number, users in pairs[:_BATCHES]}
 
 
-def chips(filters: Filters, now: datetime, may_see_addresses: bool) -> list[Facet]:
-    """Each facet with its values, counted under the view, the text and the other facets."""
-    rows = in_view(found(filters, may_see_addresses), filters.view, now)
-    rows = facets.annotated(rows, now, *facets.FACETS).order_by()
-    columns = [facets.column(name) for name in facets.FACETS]
-    tallies: dict[str, Counter[str]] = {name: Counter() for name in facets.FACETS}
-    teams: dict[str, str] = {}
-    for *values, team, number in rows.values_list(*columns, "owner__name").annotate(Count("pk")):
-        shown = {
-            name: facets.shown_value(name, value)
-            for name, value in zip(facets.FACETS, values, strict=True)
-        }
-        teams[shown["owner"]] = team
-        missed = {name for name, chosen in filters.chosen.items() if shown[name] not in chosen}
-        for name, value in shown.items():
-            if missed <= {name}:
-                tallies[name][value] += number
-    return [
-        facets.facet(name, tally, filters.chosen.get(name, ()), teams)
-        for name, tally in tallies.items()
-    ]
+def _names(name: str, keys: Collection[str]) -> Mapping[str, str]:
+    """What teams and accounts are called; nothing for other facets."""
+    if name == "owner":
+        return dict(Team.objects.filter(key__in=keys).values_list("key", "name"))
+    if name == "accounts":
+        return dict(Account.objects.filter(account_id__in=keys).values_list("account_id", "name"))
+    return {}
 
 
 def has_hit(departure: Departure) -> bool:
@@ -221,63 +181,51 @@ def open_hits() -> QuerySet[Hit]:
     return Hit.objects.filter(departure=OuterRef("pk"), kind=Hit.Kind.HIT, closed="")
 
 
-def _active_key(prefix: str = "") -> Q:
-    return Q(
-        **{
-            f"{prefix}kind": Credential.Kind.ACCESS_KEY,
-            f"{prefix}status": "Active",
-            f"{prefix}gone_at": None,
-        }
-    )
-
-
 def old_key(now: datetime) -> Exists:
     """Whether the departure's user has an active access key older than a year."""
-    keys = Credential.objects.filter(_active_key(), user=OuterRef("user"))
+    keys = Credential.objects.filter(
+        user=OuterRef("user"), kind=Credential.Kind.ACCESS_KEY, status="Active", gone_at=None
+    )
     return Exists(keys.filter(created_at__lt=now - OLD_KEY))
 
 
 def _typed(text: str, may_see_addresses: bool) -> Q:
     """A name, user id, key id or tag; a source address only for whom it may be shown."""
-    keys = Credential.objects.filter(user=OuterRef("user"), credential_id__icontains=text)
-    match = (
-        Q(user__user_name__icontains=text)
-        | Q(user__user_id__iexact=text)
-        | Q(user__arn__iexact=text)
-        | Q(user__tags__icontains=text)
-        | Q(Exists(keys))
-    )
-    if may_see_addresses:
-        calls = Activity.objects.filter(user=OuterRef("user"), source_address=text)
-        match |= Q(Exists(calls))
+    if arn := _ARN.fullmatch(text):
+        return Q(words__contains=arn[1].lower(), departure__user__arn__iexact=text)
+    match = Q(words__contains=text.lower())
+    if may_see_addresses and _ADDRESS.fullmatch(text):
+        calls = Activity.objects.filter(source_address=text).order_by()
+        calls = calls.filter(user__departure__isnull=False)
+        match |= Q(
+            pk__in=list(calls.values_list("user__departure", flat=True).distinct()[:_CALLERS])
+        )
     return match
 
 
 def _view(view: str, now: datetime) -> Q:
-    if view == "unused-45" or view in posture.VIEWS:
-        return posture.view(view, now)
-    access = Q(state__in=HAS_ACCESS, protection=Protection.NONE)
-    quiet = Q(user__verdict__in=QUIET_VERDICTS)
+    """One of `filters.VIEWS` or `posture.VIEWS` as a condition on `Listed`."""
+    access = Q(state__in=sorted(HAS_ACCESS))
+    present = Q(gone=False)
     undisputed = Q(disputed_until=None) | Q(disputed_until__lt=now.date())
     return {
-        "left": ~Q(state=State.DELETED) & Q(protection=Protection.NONE),
-        "dormant": access & quiet,
-        "no-owner": access & Q(state=State.DISCOVERED),
-        "admin": access & Q(user__privilege__in=ADMIN_LEVELS),
-        "ready": access
-        & undisputed
-        & quiet
-        & Q(state=State.OWNER_ASSIGNED, user__coverage_whole=True, handed_to=None)
-        & ~Q(answer=Answer.NEEDED),
-        "old-keys": access & Q(old_key(now)),
-        "never-used": access & Q(user__verdict="never-used"),
-        "no-mfa": access & Q(user__has_console_password=True, user__mfa=[]),
-        "everything": Q(pk__isnull=False),
+        "left": Q(state__in=[state.value for state in State if state != State.DELETED]),
+        "dormant": access & Q(verdict__in=QUIET_VERDICTS),
+        "no-owner": Q(state=State.DISCOVERED),
+        "admin": access & Q(privilege__in=ADMIN_LEVELS),
+        "ready": Q(ready=True) & undisputed,
+        "old-keys": access & Q(oldest_key_at__lt=now - OLD_KEY),
+        "never-used": access & Q(verdict="never-used"),
+        "no-mfa": access & Q(mfa="no"),
+        "everything": Q(),
+        # The items of the benchmark: everybody who is there, protected or not.
+        "unused-45": present & Q(unused_since__lte=now - UNUSED_AFTER, unused_since__lt=NO_KEY),
+        "console-no-mfa": present & Q(mfa="no"),
+        "console-password": present & ~Q(mfa="n/a"),
+        "keys-90": present & Q(oldest_key_at__lt=now - ROTATE_AFTER),
+        "two-keys": present & Q(active_keys__gt=1),
+        "direct-policies": present & Q(direct_policies=True),
     }[view]
-
-
-def _column(view: str) -> str:
-    return f"in_{view.replace('-', '_')}"
 
 
 def sees_addresses(person: Person) -> bool:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Count, Exists, Func, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
-from inventory.models import Credential, PostureDay
-from inventory.posture import BENCHMARK, ROTATE_AFTER, RULES, UNUSED_AFTER, Rule, Status
+from inventory.models import PostureDay
+from inventory.posture import BENCHMARK, RULES, Rule, Status
 
 # Shown as a tab of the Users page only while one is chosen; "Unused, 45 days" always.
 VIEWS = {
@@ -43,11 +42,6 @@ FIELDS = (
     "protected",
     "why",
     "users",
-)
-# A managed policy that grants something; the fence and AWS's quarantine only deny.
-_GRANTS = (
-    "jsonb_path_exists(%(expressions)s, '$[*] ? (!(@ like_regex "
-    '":iam::aws:policy/(AWSDenyAll|AWSCompromisedKeyQuarantine)"))\')'
 )
 _WORSE = {Status.PASSED: 0, Status.NOT_LOOKED_AT: 1, Status.FAILED: 2}
 
@@ -230,50 +224,3 @@ def _together(days: list[PostureDay]) -> dict[str, Standing]:
             key = item["key"]
             found[key] = found[key] + one if key in found else one
     return found
-
-
-def view(name: str, now: datetime) -> Q:
-    """One of VIEWS, or `unused-45`, as a condition on departures. `now` is aware UTC."""
-    return (
-        Q(user__gone_at=None)
-        & {
-            "console-no-mfa": Q(user__has_console_password=True, user__mfa=[]),
-            "console-password": Q(user__has_console_password=True),
-            "keys-90": Q(Exists(_active_keys().filter(created_at__lt=now - ROTATE_AFTER))),
-            "two-keys": _two_keys(),
-            "direct-policies": _direct(),
-            "unused-45": _unused(now),
-        }[name]
-    )
-
-
-def _active_keys() -> QuerySet[Credential]:
-    return Credential.objects.filter(
-        user=OuterRef("user"), kind=Credential.Kind.ACCESS_KEY, status="Active", gone_at=None
-    )
-
-
-def _two_keys() -> Q:
-    counted = _active_keys().order_by().values("user").annotate(keys=Count("pk"))
-    return Q(Exists(counted.filter(keys__gt=1)))
-
-
-def _direct() -> Q:
-    """A policy of its own that grants something."""
-    grants = Func("user__attached_policies", template=_GRANTS, output_field=BooleanField())
-    return ~Q(user__inline_policies={}) | Q(grants)
-
-
-def _unused(now: datetime) -> Q:
-    before = now - UNUSED_AFTER
-    keys = _active_keys().annotate(since=Coalesce("last_used_at", "created_at"))
-    password = (
-        Q(user__password_last_used_at__lte=before)
-        | Q(user__password_last_used_at=None, user__password_last_changed_at__lte=before)
-        | Q(
-            user__password_last_used_at=None,
-            user__password_last_changed_at=None,
-            user__created_at__lte=before,
-        )
-    )
-    return Q(user__has_console_password=True) & password | Q(Exists(keys.filter(since__lte=before)))

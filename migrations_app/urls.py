@@ -28,12 +28,14 @@ from migrations_app.views import (
     plans,
     posture,
     restore,
+    saved_views,
     search,
     soak,
     stop,
     tokens,
     user,
     users,
+    users_bulk,
 )
 
 _USER = "users/<str:account>/<str:user_id>/"
@@ -48,7 +50,12 @@ urlpatterns: list[URLPattern] = [
     path("users.json", users.users_json, name="users-json"),
     path("posture.csv", posture.export, {"form": "csv"}, name="posture-csv"),
     path("posture.json", posture.export, {"form": "json"}, name="posture-json"),
-    path("users/bulk/", users.bulk, name="users-bulk"),
+    path("users/bulk/", users_bulk.bulk, name="users-bulk"),
+    path("users/add/", users_bulk.add, name="users-add"),
+    path("users/facets/<str:name>/", users.users_facet, name="users-facet"),
+    path("users/views/", saved_views.save, name="users-view-save"),
+    path("users/views/<int:pk>/", saved_views.change, name="users-view-change"),
+    path("users/views/<int:pk>/delete/", saved_views.delete, name="users-view-delete"),
     path(_USER, user.user, name="user"),
     path(f"{_USER}evidence.json", user.evidence, name="user-evidence"),
     path(f"{_USER}assign/", ownership.assign, name="user-assign"),

@@ -1,4 +1,4 @@
-"""One page of departures as rows of the Users table; three queries however many rows it has."""
+"""One page of departures as rows of the Users table; one query however many rows it has."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db import connection
 from django.db.models import Sum
 
 from inventory.models import Activity, Credential, IamUser
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.listing import has_hit
 from migrations_app.models import Departure, Plan
+from migrations_app.models.listed import NO_KEY, Listed
 from migrations_app.telling import Client, Held, telling_fact, why_unknown
 
 WEEKS = 13
@@ -42,17 +44,16 @@ class Row:
 
 
 def rows_of(departures: Iterable[Departure], now: datetime) -> list[Row]:
-    """The table's rows for one page of departures; three queries however many there are."""
+    """The table's rows for departures as `listing.page` gives them; one query for all of them."""
     page = list(departures)
-    users = [row.user_id for row in page]
-    weeks, clients = weeks_of(users, now.date()), _clients(users, now.date())
-    held, oldest = _held(users)
+    weeks, clients = _done_by([row.user_id for row in page], now.date())
+    held = {row.user_id: [Held(**one) for one in row.held] for row in page}  # type: ignore[attr-defined]
     return [
         Row(
             departure=row,
             weeks=weeks.get(row.user_id, (0,) * WEEKS),
-            oldest_key=now - made if (made := oldest.get(row.user_id)) else None,
-            mfa=mfa_of(row),
+            oldest_key=_age(Listed.of(row).oldest_key_at, now),
+            mfa=Listed.of(row).mfa,
             fact=telling_fact(row.user, clients.get(row.user_id), held[row.user_id]),
             flags=flags(row, now, has_hit=has_hit(row)),
             going_quiet=going_quiet(row),
@@ -68,48 +69,56 @@ def going_quiet(row: Departure) -> bool:
     return plan is not None and plan.status == Plan.Status.CONFIRMED
 
 
-def _held(users: list[int]) -> tuple[defaultdict[int, list[Held]], dict[int, datetime]]:
-    """Of each user the active credentials, and since when it has its oldest active access key."""
-    held: defaultdict[int, list[Held]] = defaultdict(list)
-    oldest: dict[int, datetime] = {}
-    rows = Credential.objects.filter(user__in=users, status="Active", gone_at=None)
-    columns = ("user_id", "kind", "service", "created_at")
-    for user, kind, service, made in rows.order_by("pk").values_list(*columns):
-        held[user].append(Held(kind, service))
-        if kind == Credential.Kind.ACCESS_KEY and made:
-            oldest[user] = min(made, oldest.get(user, made))
-    return held, oldest
+def _age(made_at: datetime, now: datetime) -> timedelta | None:
+    return None if made_at == NO_KEY else now - made_at
 
 
-def _clients(users: list[int], today: date) -> dict[int, Client]:
-    """What calls most in the name of each user, within 13 weeks."""
-    sums = (
-        Activity.objects.filter(user__in=users, day__gt=today - timedelta(weeks=WEEKS))
-        .exclude(outcome="failed-sign-in")
-        .order_by()
-        .values_list("user", "user_agent", "region")
-        .annotate(Sum("count"))
-    )
+def _done_by(users: list[int], today: date) -> tuple[dict[int, tuple[int, ...]], dict[int, Client]]:
+    """Of each user the calls per week for 13 weeks, and what calls most in its name.
+
+    Both in one statement, which reads the calls once. Failed sign-ins are nobody's use.
+    """
+    weeks: dict[int, list[int]] = {}
     agents: defaultdict[int, Counter[str]] = defaultdict(Counter)
     regions: defaultdict[int, set[str]] = defaultdict(set)
-    for user, agent, region, calls in sums:
-        agents[user][agent] += calls
-        regions[user].add(region)
-    return {
+    with connection.cursor() as cursor:
+        cursor.execute(_DONE, [today, users, today - timedelta(weeks=WEEKS), today])
+        for user, ago, agent, region, calls in cursor:
+            if ago is None:
+                agents[user][agent] += calls
+                regions[user].add(region)
+            else:
+                weeks.setdefault(user, [0] * WEEKS)[WEEKS - 1 - ago] += calls
+    clients = {
         user: Client(
             agent=counted.most_common(1)[0][0],
             region=next(iter(regions[user])) if len(regions[user]) == 1 else "",
         )
         for user, counted in agents.items()
     }
+    return {user: tuple(counted) for user, counted in weeks.items()}, clients
+
+
+_DONE = """
+SELECT user_id, ago, user_agent, region, sum(count)
+FROM (
+    SELECT *, (%s - day) / 7 AS ago FROM inventory_activity
+    WHERE user_id = ANY(%s) AND day > %s AND day <= %s AND outcome <> 'failed-sign-in'
+) done
+GROUP BY GROUPING SETS ((user_id, ago), (user_id, user_agent, region))
+ORDER BY 1, 2, 3, 4
+"""
 
 
 def facts_of(users: Iterable[IamUser], today: date) -> dict[int, str]:
     """What tells each of these users apart, beside its category; "" where nothing does."""
     rows = list(users)
     pks = [row.pk for row in rows]
-    held, _ = _held(pks)
-    clients = _clients(pks, today)
+    held: defaultdict[int, list[Held]] = defaultdict(list)
+    active = Credential.objects.filter(user__in=pks, status="Active", gone_at=None).order_by("pk")
+    for user, kind, service in active.values_list("user_id", "kind", "service"):
+        held[user].append(Held(kind, service))
+    _, clients = _done_by(pks, today)
     return {row.pk: telling_fact(row, clients.get(row.pk), held[row.pk]) for row in rows}
 
 
@@ -133,13 +142,6 @@ def week_of(day: date, today: date) -> int | None:
     """Which of the 13 weeks that end today holds `day`, 0 the oldest; None outside them."""
     place = WEEKS - 1 - (today - day).days // 7
     return place if 0 <= place < WEEKS else None
-
-
-def mfa_of(departure: Departure) -> str:
-    """Whether a console user has MFA: yes, no, or n/a without a console password."""
-    if not departure.user.has_console_password:
-        return "n/a"
-    return "yes" if departure.user.mfa else "no"
 
 
 def flags(departure: Departure, now: datetime, has_hit: bool) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from inventory import clock
 from inventory.models import Alert, Person, ProtectedEntry, Role
 from migrations_app import claim_links, owner_import, tokens
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Campaign, Holdings, PendingDeclaration
+from migrations_app.models import Batch, Campaign, Holdings, PendingDeclaration, SavedView
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +126,11 @@ ROWS: dict[str, Row] = {
     "user-rebuild": page("LEAD"),
     "sync-start": act("ED"),
     "users-bulk": act("E"),
+    "users-add": Row(get="E", post="E"),
+    "users-facet": page(),
+    "users-view-save": act(EVERYBODY),
+    "users-view-change": act(EVERYBODY),
+    "users-view-delete": act(EVERYBODY),
     "user-assign": act("E"),
     "user-release": act("LE"),
     "user-hand-over": act("LE"),
@@ -311,11 +316,17 @@ def scene() -> Scene:
     )
     entry = ProtectedEntry.objects.create(account=account, user_name="scanner", kind="exempt")
     notice = cast.notice(payments)
+    view = SavedView.objects.create(
+        person=everybody.vera, name="Mine", query="view=left", saved_at=clock.now()
+    )
     one = {"account": account.account_id, "user_id": user.user_id}
     return Scene(
         people,
         {
             "user": one,
+            "users-facet": {"name": "state"},
+            "users-view-change": {"pk": view.pk},
+            "users-view-delete": {"pk": view.pk},
             "claim-answer": {"team": "payments", "pk": departure.pk},
             "claim": {"team": "payments"},
             "import-owners": {"pk": _an_import(people["E"])},

@@ -18,6 +18,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
+# So many drawn pieces are kept: the same few stand in every row of every list.
+_DRAWN = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -105,6 +108,7 @@ def icon_sprite() -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def icon(name: str, tone: str = "", label: str = "", spin: bool = False) -> SafeString:
     """An icon by its Tabler name; decorative unless `label` says what it means."""
     classes = "icon icon-spin" if spin else "icon"
@@ -128,6 +132,7 @@ def plain_look(value: str) -> Look:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def state_badge(state: str, label: str = "", bare: bool = False) -> SafeString:
     """A state, flag or batch status as a badge; `label` replaces its words, `bare` drops the tint.
 
@@ -143,6 +148,7 @@ def state_badge(state: str, label: str = "", bare: bool = False) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def verdict_label(verdict: str, rhythm: str = "", going_quiet: bool = False) -> SafeString:
     """A verdict in the words of the screens.
 

@@ -28,6 +28,7 @@ from migrations_app.api.fields import (
     place_of,
 )
 from migrations_app.api.problems import Blocker
+from migrations_app.filters import Filters
 from migrations_app.held import held
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Change, Departure, Hit
@@ -59,18 +60,24 @@ class UserFilters(Schema):
     owner: _Values = Field([], description="Keys of teams; nobody for none.")
     verdict: _Values = []
     privilege: _Values = []
+    access: _Values = Field([], description="yes or no.")
     mfa: _Values = []
     key: _Values = []
     used: _Values = []
+    target: _Values = Field([], description="Targets of plans; none for no plan.")
+    accounts: _Values = Field([], description="Several account ids at once.")
+    protection: _Values = Field([], description="none for not protected.")
+    disputed: _Values = Field([], description="yes or no.")
+    batch: _Values = Field([], description="Numbers of batches.")
     reads: _Values = []
     named: _Values = []
     cursor: Cursor = ""
     limit: Limit = 50
 
-    def as_listed(self) -> listing.Filters:
+    def as_listed(self) -> Filters:
         """The same filters as the page has them."""
         chosen = {name: tuple(getattr(self, name)) for name in facets.FACETS if getattr(self, name)}
-        return listing.Filters(
+        return Filters(
             view=self.view, q=self.q.strip(), account=self.account.strip(), chosen=chosen
         )
 

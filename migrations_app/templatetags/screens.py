@@ -21,6 +21,7 @@ from inventory.templatetags.icons import (
     plain_look,
 )
 from migrations_app.facets import Choice, label_of
+from migrations_app.filters import Filters
 from migrations_app.plan_list import LOOKS
 
 register = template.Library()
@@ -89,9 +90,9 @@ def facet_label(facet: str, choice: Choice) -> str:
 
 
 @register.simple_tag
-def facet_value(facet: str, value: str) -> str:
-    """The words of a chosen value, for its chip."""
-    return facet_label(facet, Choice(value, value, 0, True))
+def chip_off(filters: Filters, facet: str) -> str:
+    """The query string without one filter."""
+    return filters.without(facet).query()
 
 
 @register.simple_tag

@@ -19,6 +19,7 @@ from inventory.permissions import Action, may
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import batch_plan, batch_run, changes
+from migrations_app.batch_adding import MENDED
 from migrations_app.changes.batches import DRY_RUN_HOLDS
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import MoveName
@@ -28,8 +29,6 @@ from migrations_app.views.answers import is_fragment, person_of, rendered
 NO_CHANGE = 204
 STOP_POLLING = 286
 MOST_CANDIDATES = 60
-# Blockers that the dry run mends by looking again.
-MENDED = frozenset({"evidence-age"})
 
 
 def batch_by(number: int) -> Batch:

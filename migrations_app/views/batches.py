@@ -15,6 +15,7 @@ from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused
 from migrations_app import changes, listing
+from migrations_app.batch_adding import MENDED
 from migrations_app.forms_batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import Method, MoveName
@@ -22,7 +23,6 @@ from migrations_app.models import Batch, Change, Departure
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 from migrations_app.views.batch_pages import (
-    MENDED,
     address,
     batch_by,
     draft_page,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -81,9 +81,9 @@ def adopt(request: HttpRequest) -> HttpResponse:
     """Take what was not answered in time for the custodian: ticked users, or whole teams."""
     person = person_of(request)
     require(person, Action.OPERATE)
-    asks = list(Ask.objects.filter(pk__in=_numbers(request, "asks")))
+    asks = list(Ask.objects.filter(pk__in=_numbers(request.POST, "asks")))
     pks = {pk for some in campaigning.still_open(asks).values() for pk in some}
-    pks |= set(_numbers(request, "users"))
+    pks |= set(_numbers(request.POST, "users"))
     rows = list(Departure.objects.filter(pk__in=pks).select_related("user__account"))
     if not rows:
         raise Refused("Tick the users or teams to adopt.", rule="input")
@@ -95,8 +95,9 @@ def adopt(request: HttpRequest) -> HttpResponse:
 
 
 def _plans(request: HttpRequest) -> list[TeamPlan]:
-    """Everybody who can be asked, or only one team; in the account that is looked at."""
-    plans = campaigning.plan()
+    """Everybody who can be asked, or `only` some; one team alone; in the account looked at."""
+    only = _numbers(request.GET, "only")
+    plans = campaigning.plan(Departure.objects.filter(pk__in=only) if only else None)
     account, team = request.GET.get("account", ""), request.GET.get("team", "")
     if account:
         of_account = (
@@ -138,6 +139,7 @@ def _context(request: HttpRequest, plans: Sequence[TeamPlan], form: AskForm) -> 
         ).count(),
         "accounts": Account.objects.filter(active=True),
         "query": request.GET.urlencode(),
+        "left_out": _left_out(request, plans),
     }
 
 
@@ -163,6 +165,13 @@ def _is_ticked(request: HttpRequest, plan: TeamPlan, row: Departure) -> bool:
     return "single" not in request.POST or str(row.pk) in request.POST.getlist("users")
 
 
+def _left_out(request: HttpRequest, plans: Sequence[TeamPlan]) -> list[tuple[Departure, str]]:
+    """Users that were chosen and can be asked of nobody, with why."""
+    only = set(_numbers(request.GET, "only")) - {row.pk for one in plans for row in one.departures}
+    rows = Departure.objects.filter(pk__in=only).select_related("user__account", "owner")
+    return [(row, campaigning.why_not_asked(row)) for row in rows.order_by("user__user_name")]
+
+
 def _single(plans: Sequence[TeamPlan]) -> bool:
     return sum(len(one.departures) for one in plans) <= MOST_BOXES
 
@@ -180,8 +189,8 @@ def _deadline(form: AskForm, plans: Sequence[TeamPlan]) -> datetime | None:
     return form.deadline_at(_earliest(plans, clock.now()), _zone(plans))
 
 
-def _numbers(request: HttpRequest, name: str) -> list[int]:
-    return [int(one) for one in request.POST.getlist(name) if one.isascii() and one.isdigit()]
+def _numbers(sent: QueryDict, name: str) -> list[int]:
+    return [int(one) for one in sent.getlist(name) if one.isascii() and one.isdigit()]
 
 
 def _where(started: changes.Started) -> str:

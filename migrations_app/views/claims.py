@@ -16,7 +16,7 @@ from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import campaigning, changes, claiming, listing
+from migrations_app import campaigning, changes, claiming, listing, paging
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
@@ -116,7 +116,7 @@ def claims(request: HttpRequest) -> HttpResponse:
         "pending": pending.order_by("answered_at"),
         "disputes": left.filter(disputed_until__gte=clock.now().date()).order_by("disputed_until"),
         "offered": left.filter(handed_to__isnull=False).order_by("handed_at"),
-        "nobody": listing.ordered(nobody, "suggested")[:SHOWN],
+        "nobody": nobody.order_by(*paging.order("suggested", "listed__"))[:SHOWN],
         "nobody_total": nobody.count(),
         "waiting": nobody.order_by()
         .exclude(user__suggested_team=None)

@@ -7,9 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
+from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from migrations_app import listing
+from migrations_app.filters import Filters
 from migrations_app.models import Batch
 from migrations_app.views.answers import person_of, rendered
 
@@ -29,8 +31,8 @@ def search(request: HttpRequest) -> HttpResponse:
     if not q:
         return rendered(request, "migrations_app/search.html", {"q": ""})
     sees = may(person, Action.OPERATE) or may(person, Action.APPROVE)
-    filters = listing.Filters(view="everything", q=q)
-    rows = list(listing.ordered(listing.found(filters, sees), "name")[: SHOWN + 1])
+    filters = Filters(view="everything", q=q, sort="name")
+    rows = list(listing.select(filters, clock.now(), sees)[: SHOWN + 1])
     exact = [
         row for row in rows if q.lower() in (row.user.user_name.lower(), row.user.user_id.lower())
     ]

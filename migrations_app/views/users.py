@@ -1,145 +1,242 @@
-"""The Users page: find and pick; its exports; what is done to many users at once."""
+"""The Users page: find and pick; the menus of its filters; its exports."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Min
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from inventory import clock
 from inventory.answers import download
 from inventory.exports import Format, written
-from inventory.models import Account, IamUser, Team
+from inventory.models import Account, IamUser
 from inventory.permissions import Action, may, require
-from inventory.refusals import Refused
-from migrations_app import changes, exports, listing, user_rows
-from migrations_app.forms import TeamForm
+from migrations_app import (
+    batch_adding,
+    exports,
+    facets,
+    listing,
+    paging,
+    posture,
+    saved_views,
+    user_rows,
+)
+from migrations_app.facets import Facet
+from migrations_app.filters import VIEWS, Filters
+from migrations_app.forms import SavedViewForm
+from migrations_app.models import SavedView
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.shell import chosen_account_id
-from migrations_app.views.answers import cleaned, done, person_of, rendered
+from migrations_app.views.answers import is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/users.html"
-# A link to the compose page names its users; a batch takes twenty of them.
-MOST_IN_LINK = 200
+# Saved views beyond these stand in a menu, uncounted: each count costs a look at the table.
+TABS = 6
+# The Overview's tiles lead there; a tab only while one is chosen.
+_FROM_OVERVIEW = frozenset({"no-mfa", "never-used"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One view over the table. `count` is None where nothing was counted."""
+
+    label: str
+    query: str
+    chosen: bool
+    count: int | None = None
+    shared: bool = False
+
+    @property
+    def counted(self) -> str:
+        """ "146", or "10,000+" beyond what is counted."""
+        return "" if self.count is None else counted(self.count)
+
+
+def counted(number: int) -> str:
+    """A number that was counted up to `listing.COUNTED`."""
+    return f"{listing.COUNTED:,}+" if number > listing.COUNTED else f"{number:,}"
 
 
 @require_GET
 def users(request: HttpRequest) -> HttpResponse:
     """One page of the table, with tabs, filters and their counts."""
-    person = person_of(request)
-    require(person, Action.SEE)
+    require(person_of(request), Action.SEE)
     if request.GET.get("name"):
         return _by_name(request)
-    now = clock.now()
-    filters = listing.Filters.read(request.GET, chosen_account_id(request))
-    sees = listing.sees_addresses(person)
-    found = listing.select(filters, now, sees)
-    total = found.count()
-    start = (filters.page - 1) * listing.PAGE
-    last = start + listing.PAGE
-    context = {
-        "filters": filters,
-        "rows": user_rows.rows_of(found[start:last], now),
-        "total": total,
-        "first": min(start + 1, total),
-        "last": min(last, total),
-        "previous_url": f"?{filters.query(page=filters.page - 1)}" if filters.page > 1 else "",
-        "next_url": f"?{filters.query(page=filters.page + 1)}" if last < total else "",
-        "tabs": [
-            (tab, filters.query(view=tab.value, chosen={}))
-            for tab in listing.view_counts(filters, now)
-        ],
-        "facets": listing.chips(filters, now, sees),
-        "sorts": listing.SORTS,
-        "chips": [
-            (name, value, filters.without(name, value))
-            for name, values in filters.chosen.items()
-            for value in values
-        ],
-        "query": filters.query(page=filters.page),
-        "all_selected": request.GET.get("select") == "all",
-        "may_operate": may(person, Action.OPERATE),
-        "teams": Team.objects.filter(active=True),
-    }
-    return rendered(request, TEMPLATE, context, part="list")
+    return users_page(request, filters_of(request, request.GET))
+
+
+@require_GET
+def users_facet(request: HttpRequest, name: str) -> HttpResponse:
+    """The menu of one filter with its counts; a browser without htmx gets the page with it open."""
+    person = person_of(request)
+    require(person, Action.SEE)
+    if name not in facets.FACETS:
+        raise Http404
+    filters = filters_of(request, request.GET)
+    if not is_fragment(request):
+        return redirect(f"{reverse('users')}?{filters.query()}&open={name}")
+    facet = listing.facet(filters, name, clock.now(), listing.sees_addresses(person))
+    return rendered(request, TEMPLATE, {"facet": facet, "filters": filters}, part="choices")
 
 
 @require_GET
 def users_csv(request: HttpRequest) -> HttpResponseBase:
     """The whole filter as CSV, all columns."""
     require(request.user, Action.SEE)
-    return _export(request, "csv")
+    return export(request, filtered(request, request.GET), "csv")
 
 
 @require_GET
 def users_json(request: HttpRequest) -> HttpResponseBase:
     """The whole filter as JSON."""
     require(request.user, Action.SEE)
-    return _export(request, "json")
+    return export(request, filtered(request, request.GET), "json")
 
 
-@require_POST
-def bulk(request: HttpRequest) -> HttpResponse:
-    """What was asked for the ticked users, or with `all` for everybody the filter shows."""
-    person = person_of(request)
-    require(person, Action.OPERATE)
-    rows = _ticked(request)
-    back = f"{reverse('users')}?{request.POST.get('query', '')}"
-    act = request.POST.get("act", "")
-    if not rows:
-        raise Refused("Choose at least one user first.")
-    if act == "compose":
-        query = [("account", rows[0].user.account.account_id)]
-        query += [("users", row.user.user_id) for row in rows[:MOST_IN_LINK]]
-        return redirect(f"{reverse('batch-new')}?{urlencode(query)}")
-    if act == "adopt":
-        taken = changes.adopt(rows, person)
-        left = len(rows) - taken
-        kept = f" {left} stay: they have an owner, or can still be answered." if left else ""
-        return done(request, back, f"Adopted {taken} users for the custodian.{kept}")
-    if act == "assign":
-        team = cleaned(TeamForm(request.POST))["team"]
-        for row in rows:
-            changes.assign(row, team, person)
-        return done(request, back, f"{team} now answers for {len(rows)} users.")
-    raise Refused("Choose what to do with these users.")
+def filters_of(request: HttpRequest, query: QueryDict) -> Filters:
+    """What a query string asks for; a saved view by its number alone asks what it keeps."""
+    filters = Filters.read(query, chosen_account_id(request))
+    if filters.saved is None or set(query) - {"saved", "account", "open", "select"}:
+        return filters
+    seen = saved_views.seen_by(person_of(request))
+    view = next((one for one in seen if one.pk == filters.saved), None)
+    return filters.with_only(view.query, view.pk) if view else replace(filters, saved=None)
 
 
-def _export(request: HttpRequest, form: Format) -> HttpResponseBase:
-    """The filter's users as a file that bears the time of the sync it rests on."""
-    now = clock.now()
-    rows = exports.user_rows(
-        _filtered(request, request.GET, now),
-        whole_ids=listing.sees_addresses(person_of(request)),
-    )
-    name = f"iam-users-{_synced_at(request) or now:%Y%m%d-%H%M}"
-    return download(written(form, exports.USER_FIELDS, rows), form, name)
+def filtered(request: HttpRequest, query: QueryDict) -> DepartureQuerySet:
+    """Everybody whom a query string of this page shows, in its order."""
+    filters = filters_of(request, query)
+    return listing.select(filters, clock.now(), listing.sees_addresses(person_of(request)))
+
+
+def users_page(
+    request: HttpRequest,
+    filters: Filters,
+    *,
+    form: SavedViewForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page or its list; with the form of a view that could not be saved."""
+    person, now = person_of(request), clock.now()
+    sees = listing.sees_addresses(person)
+    found = listing.matching(filters, now, sees)
+    saved = saved_views.seen_by(person)
+    tabs, total = _tabs(filters, saved, now, found)
+    page = listing.page(filters, now, sees)
+    current = next((one for one in saved if one.pk == filters.saved), None)
+    operates = may(person, Action.OPERATE)
+    context = {
+        "filters": filters,
+        "rows": user_rows.rows_of(page.rows, now),
+        "page": page,
+        "total": counted(total),
+        "more_than_shown": total > len(page.rows),
+        "previous_url": _url(filters, page.previous),
+        "next_url": _url(filters, page.next),
+        "tabs": tabs[: len(tabs) - max(len(saved) - TABS, 0)],
+        "further_tabs": tabs[len(tabs) - max(len(saved) - TABS, 0) :],
+        "chips": _chips(request, filters, now, sees),
+        "offered": [(name, title) for name, title in _offered(filters)],
+        "sorts": paging.SORTS,
+        "saved_view": current,
+        "may_change_view": current is not None and saved_views.may_change(current, person),
+        "is_changed": _is_changed(filters, current),
+        "may_share": saved_views.may_share(person),
+        "form": form,
+        "query": filters.here,
+        "all_selected": request.GET.get("select") == "all",
+        "typed": request.headers.get("HX-Trigger") == "users-q",
+        "may_operate": operates,
+        "sees": sees,
+        "draft": batch_adding.draft_for(filters.account) if operates else None,
+    }
+    answer = rendered(request, TEMPLATE, context, part="list", status=status)
+    if is_fragment(request) and request.method == "GET":
+        answer["HX-Push-Url"] = f"{reverse('users')}?{filters.here}"
+    return answer
+
+
+def export(request: HttpRequest, rows: DepartureQuerySet, form: Format) -> HttpResponseBase:
+    """Users as a file that bears the time of the sync it rests on."""
+    told = exports.user_rows(rows, whole_ids=listing.sees_addresses(person_of(request)))
+    name = f"iam-users-{_synced_at(request) or clock.now():%Y%m%d-%H%M}"
+    return download(written(form, exports.USER_FIELDS, told), form, name)
+
+
+def _tabs(
+    filters: Filters, saved: Sequence[SavedView], now: datetime, found: Any
+) -> tuple[list[Tab], int]:
+    """The views with their counts, and how many users the filters leave; one query."""
+    known = {**VIEWS, **posture.VIEWS}
+    views = {view: label for view, label in VIEWS.items() if view not in _FROM_OVERVIEW}
+    views.setdefault(filters.view, known[filters.view])
+    shown = saved[:TABS]
+    of_saved = [filters.with_only(one.query, one.pk) for one in saved]
+    questions = [listing.in_view(view, filters.account, now) for view in views]
+    questions += [listing.matching(one, now) for one in of_saved[: len(shown)]]
+    *numbers, total = listing.counts([*questions, found])
+    own = filters.saved is None
+    tabs = [
+        Tab(
+            label,
+            Filters(view=view, account=filters.account).query(),
+            own and view == filters.view,
+            number,
+        )
+        for (view, label), number in zip(views.items(), numbers, strict=False)
+    ]
+    counts = [*numbers[len(views) :], *[None] * (len(saved) - len(shown))]
+    tabs += [
+        Tab(one.name, asked.query(), one.pk == filters.saved, number, one.shared)
+        for one, asked, number in zip(saved, of_saved, counts, strict=True)
+    ]
+    return tabs, total
+
+
+def _is_changed(filters: Filters, current: SavedView | None) -> bool:
+    """Whether what is shown is no longer the view it began with."""
+    kept = current.query if current else Filters(view=filters.view).kept
+    return filters.kept != kept
+
+
+def _chips(request: HttpRequest, filters: Filters, now: datetime, sees: bool) -> list[Facet]:
+    """The chosen filters; the one that is open with all its values, where it is a chip or not."""
+    chips = {one.name: one for one in listing.chosen_facets(filters)}
+    opened = request.GET.get("open", "")
+    if opened in facets.FACETS:
+        chips[opened] = listing.facet(filters, opened, now, sees)
+    return list(chips.values())
+
+
+def _offered(filters: Filters) -> list[tuple[str, str]]:
+    """The filters that are not chosen yet; of accounts only where several are looked at."""
+    return [
+        (name, title)
+        for name, title in facets.TITLES.items()
+        if name not in filters.chosen and not (name == "accounts" and filters.account)
+    ]
+
+
+def _url(filters: Filters, place: paging.Place | None) -> str:
+    return "" if place is None else f"?{filters.query(place=place)}"
 
 
 def _synced_at(request: HttpRequest) -> datetime | None:
     """When the account of the filter, or the one of all that waited longest, was read whole."""
     accounts = Account.objects.filter(active=True)
-    if chosen := listing.Filters.read(request.GET, chosen_account_id(request)).account:
+    if chosen := filters_of(request, request.GET).account:
         accounts = accounts.filter(account_id=chosen)
     at: datetime | None = accounts.aggregate(at=Min("last_whole_at"))["at"]
     return at
-
-
-def _ticked(request: HttpRequest) -> DepartureQuerySet:
-    if request.POST.get("all"):
-        return _filtered(request, QueryDict(request.POST.get("query", "")), clock.now())
-    wanted = [user_id.replace("\x00", "") for user_id in request.POST.getlist("users")]
-    return listing.departures().filter(user__user_id__in=wanted).order_by("user__user_name")
-
-
-def _filtered(request: HttpRequest, query: QueryDict, now: datetime) -> DepartureQuerySet:
-    filters = listing.Filters.read(query, chosen_account_id(request))
-    return listing.select(filters, now, listing.sees_addresses(person_of(request)))
 
 
 def _by_name(request: HttpRequest) -> HttpResponse:

@@ -10,9 +10,10 @@ from django.http import QueryDict
 
 from inventory import clock
 from migrations_app import facets, listing
+from migrations_app.filters import Filters
 from migrations_app.lifecycle import State
 from tests import cast
-from tests.migrations_app.browsing import at_most, browser, text_of
+from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,14 +24,14 @@ def everybody() -> cast.Cast:
 
 
 def names(query: str) -> list[str]:
-    filters = listing.Filters.read(QueryDict(query))
+    filters = Filters.read(QueryDict(query))
     return sorted(row.user.user_name for row in listing.select(filters, clock.now()))
 
 
 def counted(name: str, query: str = "") -> dict[str, int]:
-    filters = listing.Filters.read(QueryDict(query))
-    found = {one.name: one for one in listing.chips(filters, clock.now(), True)}
-    return {choice.value: choice.count for choice in found[name].choices}
+    filters = Filters.read(QueryDict(query))
+    found = listing.facet(filters, name, clock.now(), True)
+    return {choice.value: choice.count for choice in found.choices}
 
 
 def held(name: str, days: int | None, **columns: Any) -> None:
@@ -116,12 +117,87 @@ def test_a_chip_counts_under_all_other_chips(everybody: cast.Cast) -> None:
 def test_owners_are_told_by_the_names_of_teams(everybody: cast.Cast) -> None:
     cast.departure("a", State.OWNER_ASSIGNED, everybody.payments)
     cast.departure("b")
-    filters = listing.Filters.read(QueryDict("owner=payments"))
+    filters = Filters.read(QueryDict("owner=payments"))
 
-    found = {one.name: one for one in listing.chips(filters, clock.now(), True)}["owner"]
+    found = listing.facet(filters, "owner", clock.now(), True)
 
     assert {choice.label for choice in found.choices} == {"Payments", "Nobody yet"}
     assert names("owner=nobody") == ["b"]
+
+
+def test_has_access_is_discovered_or_owned_and_not_protected(everybody: cast.Cast) -> None:
+    for state in State:
+        cast.departure(str(state), state)
+    cast.departure("sealed", State.OWNER_ASSIGNED, protection="break-glass")
+
+    assert names("view=everything&access=yes") == ["discovered", "owner-assigned"]
+    assert counted("access", "view=everything") == {"yes": 2, "no": 4}
+
+
+def test_a_dispute_that_is_over_is_none(everybody: cast.Cast) -> None:
+    today = clock.now().date()
+    for name, until in (("now", today), ("over", today - timedelta(days=1)), ("never", None)):
+        cast.departure(name, disputed_until=until)
+
+    assert names("disputed=yes") == ["now"]
+    assert counted("disputed") == {"yes": 1, "no": 2}
+
+
+def test_protection_and_the_target_of_a_plan_are_filters_with_none_among_them(
+    everybody: cast.Cast,
+) -> None:
+    cast.plan(cast.departure("planned", State.OWNER_ASSIGNED), "eks")
+    cast.departure("exempt", State.OWNER_ASSIGNED, protection="exempt")
+
+    assert names("view=everything&target=eks") == ["planned"]
+    assert names("view=everything&target=none") == ["exempt"]
+    assert names("view=everything&protection=none") == ["planned"]
+    assert counted("target", "view=everything") == {"eks": 1, "none": 1}
+    assert counted("protection", "view=everything") == {"exempt": 1, "none": 1}
+
+
+def test_the_users_of_a_batch_are_found_without_those_that_were_left_out(
+    everybody: cast.Cast,
+) -> None:
+    batch = cast.batch(everybody.account, everybody.jonas, number=12)
+    cast.change(cast.departure("in", State.OWNER_ASSIGNED), batch=batch)
+    cast.change(cast.departure("out", State.OWNER_ASSIGNED), batch=batch, status="left-out")
+    cast.departure("elsewhere", State.OWNER_ASSIGNED)
+
+    assert names("batch=12") == ["in"]
+    assert counted("batch") == {"12": 1}
+
+
+def test_accounts_are_a_filter_while_all_are_looked_at(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "staging")
+    cast.departure(cast.iam_user("here"))
+    cast.departure(cast.iam_user("there", other))
+
+    assert names("accounts=210987654321") == ["there"]
+    assert counted("accounts") == {cast.ACCOUNT_ID: 1, "210987654321": 1}
+    jonas = browser(everybody.jonas)
+    assert "open=accounts" in text_of(jonas.get("/users/"))
+    assert "open=accounts" not in text_of(jonas.get("/users/?account=210987654321"))
+
+
+def test_a_chosen_filter_is_not_counted_before_its_menu_is_opened(everybody: cast.Cast) -> None:
+    held("old", 400)
+    held("fresh", 10)
+    jonas = browser(everybody.jonas)
+
+    closed = text_of(jonas.get("/users/?key=old"))
+    menu = jonas.get("/users/facets/key/?key=old", headers=HTMX)
+    plain = jonas.get("/users/facets/key/?key=old")
+
+    assert 'value="fresh"' not in closed
+    assert 'value="fresh"' in text_of(menu)
+    assert "<html" not in text_of(menu)
+    assert "HX-Request" in menu["Vary"]
+    assert plain["Location"] == "/users/?view=left&key=old&open=key"
+    opened = text_of(jonas.get(plain["Location"]))
+    assert '<details class="menu" id="facet-key" open>' in opened
+    assert 'value="fresh"' in opened
+    assert jonas.get("/users/facets/nonsense/").status_code == 404
 
 
 @pytest.mark.parametrize("name", facets.FACETS)
@@ -143,7 +219,8 @@ def test_further_filters_work_without_a_script_and_show_once_chosen(everybody: c
     text = text_of(browser(everybody.vera).get("/users/?key=old"))
 
     assert 'name="key" value="old" checked' in text
-    assert "<b>Older than 1 year" in text
+    assert "Older than 1 year" in text
+    assert 'href="/users/facets/key/?view=left&amp;key=old"' in text
     assert "old</a>" in text
     assert "fresh</a>" not in text
 
@@ -170,7 +247,7 @@ def test_rows_tell_users_apart_without_a_query_each(everybody: cast.Cast) -> Non
         cast.departure(user, State.OWNER_ASSIGNED)
     vera = browser(everybody.vera)
 
-    with at_most(15):
+    with at_most(12):
         text = text_of(vera.get("/users/?sort=name"))
 
     assert "GitHub Actions, r49" in text

@@ -16,6 +16,7 @@ from inventory import posture as judging
 from inventory.models import Account, IamUser, PostureDay
 from inventory.posture import Facts, Item, KeyFacts, Status, UserFacts, judge
 from migrations_app import listing, posture
+from migrations_app.filters import Filters
 from migrations_app.lifecycle import State
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of
@@ -190,7 +191,7 @@ def test_a_link_shows_exactly_whom_the_card_counts(
     items = judge(Facts(users=[facts_of(user) for user in present]), now)
     expected = next(item for item in items if item.key == rule.key)
 
-    shown = listing.select(listing.Filters(view=rule.view), now)
+    shown = listing.select(Filters(view=rule.view), now)
 
     assert expected.count > 0
     assert set(shown.values_list("user__user_id", flat=True)) == set(expected.users)

@@ -1,0 +1,176 @@
+"""Pages of the Users page: every order forwards and backwards, and what a page costs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+
+from inventory import clock
+from inventory.models import Credential, IamUser
+from migrations_app import listing, paging
+from migrations_app.filters import Filters
+from migrations_app.lifecycle import State
+from migrations_app.models import Departure
+from tests import cast
+from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def crowd(size: int) -> None:
+    """Users who differ in everything that orders them, many alike among them."""
+    account, now = cast.account(), clock.now()
+    users = IamUser.objects.bulk_create(
+        IamUser(
+            account=account,
+            user_name=f"u{number * 7 % size:03}",
+            user_id=f"AIDACROWD{number:011}",
+            created_at=now - timedelta(days=900),
+            first_seen_at=now,
+            last_seen_at=now,
+            judged_at=now,
+            coverage_whole=True,
+            verdict="dormant" if number % 3 else "active",
+            privilege="admin" if number % 5 == 0 else "read",
+            last_activity_at=now - timedelta(days=number % 11) if number % 4 else None,
+        )
+        for number in range(size)
+    )
+    Credential.objects.bulk_create(
+        Credential(
+            user=user,
+            kind="access-key",
+            status="Active",
+            credential_id=f"AKIACROWD{number:011}",
+            created_at=now - timedelta(days=number % 13),
+        )
+        for number, user in enumerate(users)
+        if number % 6
+    )
+    Departure.objects.bulk_create(
+        Departure(user=user, state=State.DISCOVERED, state_since=now) for user in users
+    )
+
+
+def walk(query: str, links: str) -> list[list[int]]:
+    """The keys on each page, on the way that `links` (next or previous) lead from `query`."""
+    pages = []
+    while True:
+        filters = Filters.read(QueryDict(query))
+        page = listing.page(filters, clock.now())
+        pages.append([row.pk for row in page.rows])
+        place = getattr(page, links)
+        if place is None:
+            return pages
+        query = filters.query(place=place)
+
+
+@pytest.mark.parametrize("sort", paging.SORTS)
+@pytest.mark.parametrize("more", ["", "&verdict=dormant"])
+def test_every_order_shows_everybody_once_and_leads_back_the_same_way(
+    everybody: cast.Cast, sort: str, more: str
+) -> None:
+    crowd(170)
+    query = f"sort={sort}{more}"
+    filters = Filters.read(QueryDict(query))
+    expected = [row.pk for row in listing.select(filters, clock.now())]
+
+    there = walk(query, "next")
+    last = filters.query(place=listing.page(filters, clock.now()).next)
+    for _ in there[2:]:
+        page = listing.page(Filters.read(QueryDict(last)), clock.now())
+        last = filters.query(place=page.next)
+    back = walk(last, "previous")
+
+    assert [pk for page in there for pk in page] == expected
+    assert back == list(reversed(there))
+
+
+def test_a_page_says_which_rows_it_shows_and_where_the_others_are(everybody: cast.Cast) -> None:
+    crowd(120)
+    vera = browser(everybody.vera)
+
+    first = text_of(vera.get("/users/?sort=name"))
+    (second_url,) = re.findall(r'<a class="btn btn-sm" href="([^"]+)" rel="next"', first)
+    second = text_of(vera.get("/users/" + second_url.replace("&amp;", "&")))
+
+    assert "1 to 50 of 120" in first
+    assert "u049" in first
+    assert "u050" not in first
+    assert 'rel="prev"' not in first
+    assert "51 to 100 of 120" in second
+    assert "u050" in second
+    assert 'href="?view=left&amp;sort=name" rel="prev"' in second
+
+
+def test_what_is_inserted_before_a_page_moves_none_of_its_rows(everybody: cast.Cast) -> None:
+    crowd(120)
+    filters = Filters.read(QueryDict("sort=name"))
+    query = filters.query(place=listing.page(filters, clock.now()).next)
+
+    before = [row.pk for row in listing.page(Filters.read(QueryDict(query)), clock.now()).rows]
+    cast.departure("aaa")
+    after = [row.pk for row in listing.page(Filters.read(QueryDict(query)), clock.now()).rows]
+
+    assert before == after
+
+
+@pytest.mark.parametrize("size", [3, 300])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "sort=last-used&view=dormant",
+        "q=u1&privilege=admin&key=fresh&open=state",
+        "owner=nobody",
+    ],
+)
+def test_the_page_asks_twelve_times_at_most_however_many_users(
+    everybody: cast.Cast, size: int, query: str
+) -> None:
+    crowd(size)
+    cast.batch(everybody.account, everybody.jonas)
+    jonas = browser(everybody.jonas)
+
+    # The shell around the page asks for itself; what is asked for an open menu comes once.
+    with at_most(12 + ("open=" in query)):
+        assert jonas.get(f"/users/?{query}").status_code == 200
+    with at_most(10 + ("open=" in query)):
+        assert jonas.get(f"/users/?{query}", headers=HTMX).status_code == 200
+
+
+def test_many_are_counted_up_to_a_bound(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(12)
+    monkeypatch.setattr(listing, "COUNTED", 10)
+
+    assert "1 to 12 of 10+" in text_of(browser(everybody.vera).get("/users/"))
+
+
+@pytest.mark.parametrize("sort", paging.SORTS)
+def test_a_far_page_is_found_in_an_index_and_not_by_counting(
+    everybody: cast.Cast, sort: str, django_assert_max_num_queries: Any
+) -> None:
+    crowd(300)
+    filters = Filters.read(QueryDict(f"sort={sort}&view=everything"))
+    place = listing.page(filters, clock.now()).next
+    far = Filters.read(QueryDict(filters.query(place=place)))
+    found = listing.matching(far, clock.now())
+
+    with django_assert_max_num_queries(2) as asked:
+        listing.page(far, clock.now())
+
+    assert found.count() == 300
+    sql = asked.captured_queries[-1]["sql"]
+    assert "OFFSET" not in sql
+    assert "(ROW(" in sql or "ROW(" in sql
