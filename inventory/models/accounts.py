@@ -155,6 +155,9 @@ class Sync(models.Model):
                 name="one_open_sync_per_account",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-asked_at"], name="sync_latest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_status_display()}, {self.account}"

@@ -32,6 +32,7 @@ class LedgerEntry(models.Model):
         ordering: ClassVar = ["-seq"]
         indexes: ClassVar = [
             models.Index(fields=["account_id", "user_id"], name="ledger_by_user"),
+            models.Index(fields=["account_id", "seq"], name="ledger_by_account"),
             models.Index(fields=["kind", "-seq"], name="ledger_by_kind"),
             models.Index(fields=["batch"], name="ledger_by_batch"),
         ]
