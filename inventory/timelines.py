@@ -98,6 +98,11 @@ def count_ticks(most: int) -> list[int]:
     return list(range(0, most + 1, step))
 
 
+def _at(course: tuple[Point, ...], day: date) -> int:
+    """What a course says of a day: its last point until then."""
+    return next((count for on, count in reversed(course) if on <= day), course[0][1])
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What is expected to be left on coming days: the middle, and the range around it."""
@@ -105,6 +110,13 @@ class Forecast:
     low: tuple[Point, ...]
     middle: tuple[Point, ...]
     high: tuple[Point, ...]
+
+    @property
+    def rows(self) -> tuple[tuple[date, int, int, int], ...]:
+        """(day, low, middle, high) by the days of the slow course, for the table."""
+        return tuple(
+            (day, _at(self.low, day), _at(self.middle, day), high) for day, high in self.high
+        )
 
     @property
     def zero_on(self) -> date | None:
@@ -115,6 +127,11 @@ class Forecast:
     def earliest_on(self) -> date | None:
         """The day the hopeful course reaches zero, if it does."""
         return next((day for day, count in self.low if count == 0), None)
+
+    @property
+    def latest_on(self) -> date | None:
+        """The day the slow course reaches zero, if it does."""
+        return next((day for day, count in self.high if count == 0), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +251,7 @@ def burn_down_sentence(
 ) -> str:
     """The chart in words, for its title."""
     text = (
-        f"{not_deleted[-1][1]} of {not_deleted[0][1]} users not deleted, "
+        f"{not_deleted[-1][1]} of {max(count for _, count in not_deleted)} users not deleted, "
         f"{with_access[-1][1]} with access"
     )
     day = forecast.zero_on if forecast else None

@@ -1,13 +1,13 @@
 """When it will be done, at the pace of the last four weeks; pure.
 
-The weeks that were are replayed in many random orders over what is left: the middle of all replays
-is what is expected, and the 10th to 90th percentile is the range. Windows, watch and soak are in it
-because they were in those weeks.
+The weeks that were are replayed in many random orders over what is left. Nobody goes before its
+watch and soak are over, and the last one goes on a day of the week on which users went: in a
+window. The middle of all replays is what is expected, the 10th to 90th percentile is the range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from random import Random
@@ -18,49 +18,75 @@ PACE_WEEKS = 4
 REPLAYS = 200
 LONGEST_WEEKS = 26
 ENOUGH = timedelta(days=14)
+_WEEK = 7
 
 
-def forecast(left: Sequence[Point], today: date) -> Forecast | None:
+def forecast(
+    left: Sequence[Point], today: date, may_go: Mapping[date, int] | None = None
+) -> Forecast | None:
     """What is expected to be left week by week, from (day, users left) for every day so far.
 
-    None where it is too early (less than two weeks since the first deletion), where nothing was
-    deleted in the last four weeks, or where nothing is left.
+    `may_go` says how many of those left may be deleted from which day on; without it all may at
+    once. None where it is too early (less than two weeks since the first deletion), where nothing
+    was deleted in the last four weeks, or where nothing is left.
     """
     counts = dict(left)
-    falls = [day for (_, was), (day, now) in pairwise(left) if now < was]
-    if not falls or today - falls[0] < ENOUGH or not counts.get(today):
+    if too_early(left, today) or not counts.get(today):
         return None
-    paces = [_fall(counts, today - timedelta(weeks=week)) for week in range(PACE_WEEKS)]
-    if not any(paces):
+    weeks = [_falls(counts, today - timedelta(weeks=week)) for week in range(PACE_WEEKS)]
+    if not any(map(any, weeks)):
         return None
+    floors = _floors(counts[today], today, may_go)
     # The same history gives the same forecast: a number that jumps at each reload is not believed.
     chance = Random(0)  # noqa: S311 (no secret)
-    replays = [_replay(counts[today], paces, chance) for _ in range(REPLAYS)]
-    low, middle, high = (_course(replays, REPLAYS * share // 100, today) for share in (10, 50, 90))
+    paces = [sum(week) for week in weeks]
+    replays = [_replay(counts[today], paces, floors, chance) for _ in range(REPLAYS)]
+    by_week = [sorted(left_then) for left_then in zip(*replays, strict=True)]
+    last_day = max(day for week in weeks for day, fall in enumerate(week, start=1) if fall)
+    low, middle, high = (
+        _course([ranked[REPLAYS * share // 100] for ranked in by_week], today, last_day)
+        for share in (10, 50, 90)
+    )
     return Forecast(low, middle, high)
 
 
-def _fall(counts: dict[date, int], until: date) -> int:
-    """How many were deleted in the week up to `until`."""
-    before = counts.get(until - timedelta(weeks=1))
-    after = counts.get(until)
-    return 0 if before is None or after is None else max(0, before - after)
+def too_early(left: Sequence[Point], today: date) -> bool:
+    """Whether the first deletion is less than two weeks old, or still to come."""
+    first = next((day for (_, was), (day, now) in pairwise(left) if now < was), today)
+    return today - first < ENOUGH
 
 
-def _replay(left: int, paces: Sequence[int], chance: Random) -> list[int]:
+def _falls(counts: Mapping[date, int], until: date) -> list[int]:
+    """How many went on each day of the week up to `until`; who came is not set against it."""
+    days = [until - timedelta(days=back) for back in range(_WEEK, -1, -1)]
+    known = [counts.get(day) for day in days]
+    return [0 if was is None or now is None else max(0, was - now) for was, now in pairwise(known)]
+
+
+def _floors(left: int, today: date, may_go: Mapping[date, int] | None) -> list[int]:
+    """By the end of each week, how many of those left today may not be deleted yet."""
+    if may_go is None:
+        return [0] * LONGEST_WEEKS
+    ends = [today + timedelta(weeks=week) for week in range(1, LONGEST_WEEKS + 1)]
+    return [
+        max(0, left - sum(number for day, number in may_go.items() if day <= end)) for end in ends
+    ]
+
+
+def _replay(left: int, paces: Sequence[int], floors: Sequence[int], chance: Random) -> list[int]:
     course = []
-    for _ in range(LONGEST_WEEKS):
-        left = max(0, left - chance.choice(paces))
+    for floor in floors:
+        left = min(left, max(floor, left - chance.choice(paces)))
         course.append(left)
     return course
 
 
-def _course(replays: Sequence[Sequence[int]], rank: int, today: date) -> tuple[Point, ...]:
-    """The course at one rank of the replays, up to the week in which it reaches zero."""
+def _course(counts: Sequence[int], today: date, last_day: int) -> tuple[Point, ...]:
+    """One rank of the replays by the end of each week, up to the day on which it reaches zero."""
     points: list[Point] = []
-    for week in range(LONGEST_WEEKS):
-        count = sorted(replay[week] for replay in replays)[rank]
-        points.append((today + timedelta(weeks=week + 1), count))
+    for week, count in enumerate(counts):
+        days = last_day if count == 0 else _WEEK
+        points.append((today + timedelta(days=_WEEK * week + days), count))
         if count == 0:
             break
     return tuple(points)

@@ -1,14 +1,32 @@
-"""What needs this person: the Overview's list, most urgent first, by what their roles may do."""
+"""What needs this person: the Overview's list, most urgent first, by what their roles may do.
+
+Nothing is asked here: the page asks `questions` together with its own, and what is counted among
+all users was counted before.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
-from django.db.models import Count, Min, Q
+from django.db.models import (
+    Count,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    Window,
+)
+from django.db.models.expressions import BaseExpression
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from inventory.models import Alert, Person
+from inventory.models import Alert, Person, Team
 from inventory.permissions import Action, may
 from migrations_app import claiming
 from migrations_app.lifecycle import SWITCHED_OFF, State
@@ -27,129 +45,138 @@ class Need:
     mono: str = ""
 
 
-def needs_of(person: Person, now: datetime) -> list[Need]:
-    """Everything that waits for `person`."""
-    found = [*_alerts(person)]
-    if may(person, Action.OPERATE) or may(person, Action.APPROVE):
-        found += _hits()
-    if may(person, Action.APPROVE):
-        found += _approvals(person)
+def questions(
+    person: Person, teams: Sequence[Team], now: datetime
+) -> dict[str, QuerySet[Any] | BaseExpression]:
+    """What to ask (`inventory.at_once`) of a person who leads these teams."""
+    operates, approves = may(person, Action.OPERATE), may(person, Action.APPROVE)
+    wanted: dict[str, QuerySet[Any] | BaseExpression] = {}
+    if approves or may(person, Action.CLOSE_ALERT):
+        wanted["alerts"] = _alerts()
+    if operates or approves:
+        wanted["hits"] = _hits()
+    if approves:
+        wanted["approvals"] = _approvals(person)
+    if operates:
+        wanted |= {"stuck": _stuck(), "parked": _parked()}
+    for team in teams:
+        wanted |= _of_team(team, now)
+    return wanted
+
+
+def needs_of(
+    person: Person,
+    teams: Sequence[Team],
+    told: Mapping[str, Any],
+    counted: Counter[str],
+    dispute: str = "",
+) -> list[Need]:
+    """Everything that waits for `person`, as `questions` were answered.
+
+    `counted`: the numbers of all accounts together, as `headcount` has them, and the day (ISO) on
+    which the first `dispute` ends.
+    """
+    found = [need(row) for name, need in _NEEDS.items() for row in told.get(name, ())]
     if may(person, Action.OPERATE):
-        found += [*_stuck(), *_parked(), *_claims(now)]
-    found += _own_teams(person, now)
+        found += _claims(counted, dispute)
+    for team in teams:
+        found += _team_needs(team, *(told[f"{name}_{team.pk}"] for name in _OF_TEAM))
     return found
 
 
-def _alerts(person: Person) -> list[Need]:
-    if not may(person, Action.CLOSE_ALERT) and not may(person, Action.APPROVE):
-        return []
-    number = Alert.objects.filter(closed_at=None).count()
-    if not number:
-        return []
-    first = Alert.objects.filter(closed_at=None).order_by("-raised_at")[0]
+def _alerts() -> QuerySet[Any]:
+    rows = Alert.objects.filter(closed_at=None).order_by("-raised_at")
+    return rows.annotate(of=Window(Count("pk")))[:1]
+
+
+def _alert(row: Alert) -> Need:
+    number = vars(row)["of"]
     more = f" and {number - 1} more" if number > 1 else ""
-    return [
-        Need(
-            "bell",
-            f"Look at {_of(number, 'alert')}",
-            f"{first.title}{more}",
-            reverse("alerts"),
-            "danger",
-        )
-    ]
+    title = f"Look at {_of(number, 'alert')}"
+    return Need("bell", title, f"{row.title}{more}", reverse("alerts"), "danger")
 
 
-def _hits() -> list[Need]:
-    rows = (
-        Hit.objects.filter(kind=Hit.Kind.HIT, closed="", departure__state__in=SWITCHED_OFF)
-        .select_related("departure__user")
-        .order_by("-last_at")[:3]
-    )
-    return [_hit(row) for row in rows]
+def _hits() -> QuerySet[Any]:
+    rows = Hit.objects.filter(kind=Hit.Kind.HIT, closed="", departure__state__in=SWITCHED_OFF)
+    return rows.select_related("departure__user").order_by("-last_at")[:3]
 
 
 def _hit(row: Hit) -> Need:
     state = "A disabled user" if row.departure.state == State.DISABLED else "A soaking user"
-    calls = _of(row.count, "attempt")
     return Need(
         "alert-octagon",
         f"{state} was called",
-        f", {calls} since {row.first_at:%-d %b %H:%M}",
+        f", {_of(row.count, 'attempt')} since {row.first_at:%-d %b %H:%M}",
         reverse("hit", args=[row.pk]),
         "danger",
         mono=row.departure.user.user_name,
     )
 
 
-def _approvals(person: Person) -> list[Need]:
-    batches = (
-        Batch.objects.filter(status=Batch.Status.ASKED)
-        .exclude(asked_by=person)
+def _approvals(person: Person) -> QuerySet[Any]:
+    rows = Batch.objects.filter(status=Batch.Status.ASKED).exclude(asked_by=person)
+    users = _number(Change.objects.filter(batch=OuterRef("pk")))
+    return (
+        rows.defer("undo_script")
         .select_related("asked_by")
-        .annotate(users=Count("changes"))
+        .annotate(users=users)
         .order_by("asked_at")
     )
-    return [
-        Need(
-            "shield-check",
-            f"Approve batch #{batch.number}, {batch.move} {_of(batch.users, 'user')}",
-            f"Asked by {batch.asked_by}",
-            reverse("batch", args=[batch.number]),
-        )
-        for batch in batches
-    ]
 
 
-def _stuck() -> list[Need]:
-    """Batches that wait for a person: paused by themselves, or with failed users."""
-    batches = Batch.objects.filter(
-        Q(status=Batch.Status.PAUSED)
-        | Q(status=Batch.Status.RUNNING, changes__status=Change.Status.FAILED)
-    ).distinct()
-    return [
-        Need(
-            "player-pause",
-            f"Batch #{batch.number} is {batch.get_status_display().lower()}",
-            batch.pause_reason or "A user in it failed.",
-            reverse("batch", args=[batch.number]),
-            "attention",
-        )
-        for batch in batches
-    ]
-
-
-def _parked() -> list[Need]:
-    """Messages that somebody was to get and did not."""
-    rows = Delivery.objects.filter(status=Delivery.Status.PARKED)
-    number = rows.count()
-    if not number:
-        return []
-    last = rows.select_related("notice").latest("at")
-    return [
-        Need(
-            "mail-forward",
-            f"Send {_of(number, 'message')} that could not be delivered",
-            f"{last}: {last.notice.title}",
-            f"{reverse('settings-notifications')}#parked",
-            "attention",
-        )
-    ]
-
-
-def _claims(now: datetime) -> list[Need]:
-    left = Departure.objects.left()
-    counts = left.aggregate(
-        disputes=Count("pk", filter=Q(disputed_until__gte=now.date())),
-        first=Min("disputed_until", filter=Q(disputed_until__gte=now.date())),
-        contests=Count("pk", filter=Q(contested_by_team__isnull=False)),
-        pending=Count(
-            "pk", filter=Q(claim_pending_team__isnull=False, contested_by_team__isnull=True)
-        ),
-        nobody=Count(
-            "pk", filter=Q(state=State.DISCOVERED, claim_pending_team=None, user__gone_at=None)
-        ),
-        unsuggested=Count("pk", filter=Q(state=State.DISCOVERED, user__suggested_team=None)),
+def _approval(row: Batch) -> Need:
+    opens = row.window_from
+    return Need(
+        "shield-check",
+        f"Approve batch #{row.number}, {row.move} {_of(vars(row)['users'], 'user')}",
+        f"Asked by {row.asked_by}" + (f". Window {opens:%a %-d %b, %H:%M}" if opens else ""),
+        reverse("batch", args=[row.number]),
     )
+
+
+def _stuck() -> QuerySet[Any]:
+    """Batches that wait for a person: paused by themselves, or with failed users."""
+    failed = Change.objects.filter(batch=OuterRef("pk"), status=Change.Status.FAILED)
+    waits = Q(status=Batch.Status.PAUSED) | Q(status=Batch.Status.RUNNING) & Exists(failed)
+    return Batch.objects.filter(waits).defer("undo_script").order_by("-number")
+
+
+def _stuck_batch(row: Batch) -> Need:
+    return Need(
+        "player-pause",
+        f"Batch #{row.number} is {row.get_status_display().lower()}",
+        row.pause_reason or "A user in it failed.",
+        reverse("batch", args=[row.number]),
+        "attention",
+    )
+
+
+def _parked() -> QuerySet[Any]:
+    """Messages that somebody was to get and did not."""
+    rows = Delivery.objects.filter(status=Delivery.Status.PARKED).order_by("-at")
+    return rows.defer("rendered").select_related("notice").annotate(of=Window(Count("pk")))[:1]
+
+
+def _parked_message(row: Delivery) -> Need:
+    return Need(
+        "mail-forward",
+        f"Send {_of(vars(row)['of'], 'message')} that could not be delivered",
+        f"{row}: {row.notice.title}",
+        f"{reverse('settings-notifications')}#parked",
+        "attention",
+    )
+
+
+_NEEDS: Mapping[str, Callable[[Any], Need]] = {
+    "alerts": _alert,
+    "hits": _hit,
+    "approvals": _approval,
+    "stuck": _stuck_batch,
+    "parked": _parked_message,
+}
+
+
+def _claims(counts: Counter[str], dispute: str) -> list[Need]:
     url = reverse("claims")
     found = []
     if counts["contests"]:
@@ -166,7 +193,7 @@ def _claims(now: datetime) -> list[Need]:
             Need(
                 "message-report",
                 f"Answer {_of(counts['disputes'], 'dispute')}",
-                f"The first one ends on {counts['first']:%-d %b}",
+                f"The first one ends on {date.fromisoformat(dispute):%-d %b}",
                 f"{url}#disputes",
             )
         )
@@ -191,41 +218,58 @@ def _claims(now: datetime) -> list[Need]:
     return found
 
 
-def _own_teams(person: Person, now: datetime) -> list[Need]:
+_OF_TEAM = ("cards", "off", "plans")
+
+
+def _of_team(team: Team, now: datetime) -> dict[str, BaseExpression]:
+    """How many of each of `_OF_TEAM`."""
+    plans = Plan.objects.filter(departure__owner=team, departure__state=State.OWNER_ASSIGNED)
+    questions = (
+        claiming.owed(team, now),
+        Departure.objects.filter(owner=team).switched_off(),
+        plans.exclude(status=Plan.Status.CONFIRMED),
+    )
+    return {
+        f"{name}_{team.pk}": _number(rows) for name, rows in zip(_OF_TEAM, questions, strict=True)
+    }
+
+
+def _team_needs(team: Team, cards: int, off: int, plans: int) -> list[Need]:
     found: list[Need] = []
-    for team in person.led_teams():
-        if open_cards := claiming.open_cards(team, now):
-            found.append(
-                Need(
-                    "user-question",
-                    f"Claim {_of(open_cards, 'user')} for {team}, or not",
-                    "It takes about two minutes",
-                    reverse("claim", args=[team.key]),
-                )
+    if cards:
+        found.append(
+            Need(
+                "user-question",
+                f"Claim {_of(cards, 'user')} for {team}, or not",
+                "It takes about two minutes",
+                reverse("claim", args=[team.key]),
             )
-        off = Departure.objects.filter(owner=team).switched_off().count()
-        if off:
-            found.append(
-                Need(
-                    "hourglass",
-                    f"{_of(off, 'user')} of {team} {'is' if off == 1 else 'are'} off",
-                    "Restore what is still needed",
-                    f"{reverse('soak')}?team={team.key}",
-                )
+        )
+    if off:
+        found.append(
+            Need(
+                "hourglass",
+                f"{_of(off, 'user')} of {team} {'is' if off == 1 else 'are'} off",
+                "Restore what is still needed",
+                f"{reverse('soak')}?team={team.key}",
             )
-        plans = Plan.objects.filter(
-            departure__owner=team, departure__state=State.OWNER_ASSIGNED
-        ).exclude(status=Plan.Status.CONFIRMED)
-        if number := plans.count():
-            found.append(
-                Need(
-                    "route",
-                    f"Confirm {_of(number, 'plan')}",
-                    "Once the new access works",
-                    f"{reverse('plans')}?team={team.key}",
-                )
+        )
+    if plans:
+        found.append(
+            Need(
+                "route",
+                f"Confirm {_of(plans, 'plan')}",
+                "Once the new access works",
+                f"{reverse('plans')}?team={team.key}",
             )
+        )
     return found
+
+
+def _number(rows: QuerySet[Any]) -> Coalesce:
+    """How many `rows` there are, beside a row of another table."""
+    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk"))
+    return Coalesce(Subquery(counted.values("number")), Value(0))
 
 
 def _of(number: int, noun: str) -> str:

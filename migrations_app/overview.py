@@ -1,23 +1,20 @@
-"""The Overview's questions: how far, how fast, what is risky; a query or two each."""
+"""The Overview: how far, how fast, what is risky; its questions, and what their answers say."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, F, Q, QuerySet
-from django.db.models.functions import TruncDate
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from inventory.models import Account, Sync
 from inventory.refresh import root
-from inventory.rights.privilege import ADMIN_LEVELS
 from inventory.templatetags.times import duration
-from migrations_app import listing
-from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
+from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change
-from migrations_app.models.departure import DepartureQuerySet
 
 STAGES = (*(state.value for state in State), "protected")
 LABELS = {
@@ -28,8 +25,6 @@ LABELS = {
     "deleted": "deleted",
     "protected": "protected",
 }
-# What no sync has judged yet; no category, and not to be taken for a mystery.
-UNJUDGED = "not-judged"
 CATEGORIES = ("human-console", "human-programmatic", "ci-cd", "third-party", "mystery")
 
 
@@ -81,28 +76,25 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """One tile: how many among those with access, and how many there ever were."""
+    """One tile: how many among those with access, and how many the first sync found."""
 
     view: str
     title: str
     fact: str
     icon: str
     count: int
-    ever: int
+    was: int | None
+    was_on: date | None
 
 
-def situation(account_id: str, now: datetime) -> Situation:
-    """Counts per state and category of one account, or of all with an empty id."""
-    rows = _departures(account_id)
-    # `shown` annotates both columns; the type checker cannot follow that far.
-    columns = ("category", "shown_state")
-    groups = rows.order_by().values_list(*columns).annotate(Count("pk"))
-    by_state: Counter[str] = Counter()
+def situation(accounts: Iterable[Account]) -> Situation:
+    """All counts of these accounts together; asks nothing, `headcount.kept` did."""
     by_category: dict[str, Counter[str]] = {name: Counter() for name in CATEGORIES}
-    for category, state, number in groups:
-        by_state[state] += number
-        by_category.setdefault(category or UNJUDGED, Counter())[state] += number
-    facts = _facts(rows, now)
+    for one in accounts:
+        for category, states in one.headcount.counts["categories"].items():
+            by_category.setdefault(category, Counter()).update(states)
+    by_state = sum(by_category.values(), Counter[str]())
+    facts = _facts(totals(accounts))
     categories = tuple(
         CategoryRow(
             category=name,
@@ -123,32 +115,32 @@ def situation(account_id: str, now: datetime) -> Situation:
     )
 
 
-def risks(account_id: str, now: datetime) -> list[Risk]:
-    """The four tiles, counted among unprotected users with access, beside all ever found."""
-    tiles = (
-        ("no-mfa", "No MFA", "console password, no MFA device", "fingerprint"),
-        ("old-keys", "Key older than 1 year", "an active access key", "key"),
-        ("admin", "Admin", "or can become admin", "bolt"),
-        ("never-used", "Never used", "no sign-in, no key use, ever", "clock"),
-    )
-    holds = {
-        "no-mfa": Q(user__has_console_password=True, user__mfa=[]),
-        "old-keys": Q(listing.old_key(now)),
-        "admin": Q(user__privilege__in=ADMIN_LEVELS),
-        "never-used": Q(user__verdict="never-used"),
-    }
-    access = Q(state__in=HAS_ACCESS, protection=Protection.NONE)
-    rows = _departures(account_id).order_by()
-    counts = rows.aggregate(
-        **{
-            f"now_{place}": Count("pk", filter=holds[tile[0]] & access)
-            for place, tile in enumerate(tiles)
-        },
-        **{f"ever_{place}": Count("pk", filter=holds[tile[0]]) for place, tile in enumerate(tiles)},
-    )
+def totals(accounts: Iterable[Account]) -> Counter[str]:
+    """The numbers of `headcount` beside states and categories, all these accounts together."""
+    found = Counter[str]()
+    for one in accounts:
+        found.update(one.headcount.counts["facts"])
+    return found
+
+
+_TILES = (
+    ("no-mfa", "No MFA", "console password, no MFA device", "fingerprint"),
+    ("old-keys", "Key older than 1 year", "an active access key", "key"),
+    ("admin", "Admin", "or can become admin", "bolt"),
+    ("never-used", "Never used", "no sign-in, no key use, ever", "clock"),
+)
+
+
+def risks(accounts: Iterable[Account]) -> list[Risk]:
+    """The four tiles, counted among unprotected users with access, beside the first sync's."""
+    now, first = totals(accounts), Counter[str]()
+    for one in accounts:
+        first.update(one.headcount.first)
+    began = min((row.first_on for one in accounts if (row := one.headcount).first_on), default=None)
     return [
-        Risk(view, title, fact, icon, counts[f"now_{place}"], counts[f"ever_{place}"])
-        for place, (view, title, fact, icon) in enumerate(tiles)
+        Risk(view, title, fact, icon, now[name], first[name] if began else None, began)
+        for view, title, fact, icon in _TILES
+        if (name := view.replace("-", "_"))
     ]
 
 
@@ -162,12 +154,9 @@ class RootTile:
     at: datetime | None
 
 
-def root_tile(account_id: str, now: datetime) -> RootTile:
-    """Root of one account, or of all active ones with an empty id; one query."""
-    rows = Account.objects.filter(active=True)
-    if account_id:
-        rows = rows.filter(account_id=account_id)
-    told = [row for row in rows if row.root_facts]
+def root_tile(accounts: Iterable[Account], now: datetime) -> RootTile:
+    """Root of those of these accounts that are active."""
+    told = [row for row in accounts if row.active and row.root_facts]
     wrong = {row.name: found for row in told if (found := root.risks(row, now))}
     facts = [
         f"{name} {' and '.join(risk.short for risk in found)}"
@@ -200,43 +189,39 @@ class DayCount:
     with_access: int
 
 
-def burn_down(account_id: str, today: date, now: Situation) -> list[DayCount]:
+def burn_down(before: Iterable[Mapping[str, Any]], today: date, now: Situation) -> list[DayCount]:
     """One row per day since the first user was seen; empty before that. `today` is in UTC.
 
-    Today's row is what the lifecycle card says: a state that no finished change explains (a user
-    that vanished and came back) would otherwise make the two disagree.
+    `before` are the rows of `headcount.history`; today's row is what the lifecycle card says.
     """
-    users = _departures(account_id).filter(protection=Protection.NONE).order_by()
-    done = Change.objects.filter(
-        status=Change.Status.DONE, departure__in=users.values("pk"), finished_at__isnull=False
-    )
-    gone_with_access = users.filter(state=State.DELETED, fenced_at=None)
-    found = _per_day(users, "user__first_seen_at")
-    deleted = _per_day(users.filter(state=State.DELETED), "deleted_at")
-    lost = _per_day(done.filter(move=MoveName.DISABLE), "finished_at") + _per_day(
-        gone_with_access, "deleted_at"
-    )
-    restored = _per_day(done.filter(move=MoveName.RESTORE), "finished_at")
-    if not found:
+    if not now.total:
         return []
-    rows, left, access, day = [], 0, 0, min(found)
-    while day <= today:
-        left += found[day] - deleted[day]
-        access += found[day] - lost[day] + restored[day]
-        rows.append(DayCount(day, left, max(0, min(access, left))))
-        day += timedelta(days=1)
-    rows[-1] = DayCount(today, now.left, now.with_access)
-    return rows
+    rows = [DayCount(row["day"], row["all_left"], row["all_with_access"]) for row in before]
+    return [*rows, DayCount(today, now.left, now.with_access)]
 
 
-def this_week(account_id: str, now: datetime) -> dict[str, int]:
+def may_go(accounts: Iterable[Account], today: date, now: Situation) -> dict[date, int]:
+    """How many of those left may be deleted from which day on: watch and soak come first."""
+    found = Counter[date]()
+    off, longest = 0, 0
+    for one in accounts:
+        counts = one.headcount.counts
+        longest = max(longest, int(counts.get("wait_days", 0)))
+        for day, number in counts.get("due", {}).items():
+            found[max(date.fromisoformat(day), today)] += number
+            off += number
+    found[today + timedelta(days=longest)] += max(0, now.left - off)
+    return dict(found)
+
+
+def this_week(account_id: str, now: datetime) -> QuerySet[Any]:
     """What changed in the last seven days, per move that was done."""
     changes = Change.objects.filter(
         status=Change.Status.DONE, finished_at__gte=now - timedelta(days=7)
     )
     if account_id:
         changes = changes.filter(departure__user__account__account_id=account_id)
-    return dict(changes.order_by().values_list("move").annotate(Count("pk")))
+    return changes.order_by().values("move").annotate(number=Count("pk"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,15 +252,22 @@ class SyncLine:
         )
 
 
-def syncs(account_id: str) -> list[SyncLine]:
-    """Where each active account stands with its syncs; three queries."""
-    accounts = Account.objects.filter(active=True)
-    if account_id:
-        accounts = accounts.filter(account_id=account_id)
-    ended = Sync.objects.exclude(status__in=Sync.OPEN).order_by("account_id", "-asked_at")
-    last = {sync.account_id: sync for sync in ended.distinct("account_id")}
-    running = {sync.account_id: sync for sync in Sync.objects.filter(status__in=Sync.OPEN)}
-    return [SyncLine(row, last.get(row.pk), running.get(row.pk)) for row in accounts]
+def last_syncs(accounts: Iterable[Account]) -> QuerySet[Sync]:
+    """The last sync that ended and the open one of those of these accounts that are active."""
+    active = Account.objects.filter(pk__in=[row.pk for row in accounts if row.active])
+    ended = Sync.objects.filter(account=OuterRef("pk")).exclude(status__in=Sync.OPEN)
+    last = active.values(last=Subquery(ended.order_by("-asked_at").values("pk")[:1]))
+    rows = Sync.objects.filter(Q(pk__in=last) | Q(status__in=Sync.OPEN))
+    return rows.defer("steps", "calls", "changes")
+
+
+def syncs(accounts: Iterable[Account], found: Iterable[Sync]) -> list[SyncLine]:
+    """Where those of these accounts that are active stand; `found` by `last_syncs`."""
+    ends: dict[int, Sync] = {}
+    opens: dict[int, Sync] = {}
+    for sync in found:
+        (opens if sync.status in Sync.OPEN else ends)[sync.account_id] = sync
+    return [SyncLine(row, ends.get(row.pk), opens.get(row.pk)) for row in accounts if row.active]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,32 +320,8 @@ def _step(row: dict[str, Any]) -> SyncStep:
     return SyncStep(str(row.get("label", "")), str(row.get("status", "waiting")), detail)
 
 
-def _departures(account_id: str) -> DepartureQuerySet:
-    rows = listing.shown()
-    return rows.filter(user__account__account_id=account_id) if account_id else rows
-
-
-def _facts(rows: DepartureQuerySet, now: datetime) -> dict[str, str]:
+def _facts(counts: Counter[str]) -> dict[str, str]:
     """The most useful fact of each state."""
-    hit = Exists(listing.open_hits())
-    over = ExpressionWrapper(F("clock_started_at") + F("soak"), DateTimeField())
-    counts = (
-        rows.order_by()
-        .annotate(over=over)
-        .aggregate(
-            planned=Count("pk", filter=Q(state=State.OWNER_ASSIGNED, plan__isnull=False)),
-            called=Count("pk", filter=Q(hit, state=State.DISABLED)),
-            ready=Count(
-                "pk",
-                filter=Q(state=State.SOAKING, over__lte=now)
-                & (Q(not_before=None) | Q(not_before__lte=now))
-                & ~Q(hit),
-            ),
-            fresh=Count(
-                "pk", filter=Q(state=State.DELETED, deleted_at__gte=now - timedelta(days=7))
-            ),
-        )
-    )
     return {
         "discovered": "no owner yet",
         "owner-assigned": _planned(counts["planned"]),
@@ -362,11 +330,6 @@ def _facts(rows: DepartureQuerySet, now: datetime) -> dict[str, str]:
         "deleted": f"+{counts['fresh']} in 7 days" if counts["fresh"] else "final",
         "protected": "break-glass, exempt",
     }
-
-
-def _per_day(rows: QuerySet[Any], column: str) -> Counter[date]:
-    pairs = rows.order_by().annotate(on=TruncDate(column)).values_list("on").annotate(Count("pk"))
-    return Counter({day: number for day, number in pairs if day is not None})
 
 
 def _users(count: int) -> str:

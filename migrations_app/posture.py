@@ -6,7 +6,7 @@ first read whole. A filter counts whom the card counts: everybody present, prote
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -150,13 +150,18 @@ class Card:
         return sum(line.before is not None and line.before.status is met for line in self.lines)
 
 
-def card(account_id: str) -> Card | None:
-    """The card of one account, or of all together with an empty id; None before the first sync."""
-    days = _of(account_id).filter(account__active=True).select_related("account")
-    latest = list(days.filter(first=False).order_by("account_id", "-day").distinct("account_id"))
+def days(account_id: str) -> QuerySet[PostureDay]:
+    """The latest day of each account, and how it was at first: what `card` is made of."""
+    rows = _of(account_id).filter(account__active=True).select_related("account")
+    return rows.order_by("account_id", "first", "-day").distinct("account_id", "first")
+
+
+def card(rows: Iterable[PostureDay]) -> Card | None:
+    """The card of all these `days` together; None before the first sync."""
+    days = list(rows)
+    latest, first = [row for row in days if not row.first], [row for row in days if row.first]
     if not latest:
         return None
-    first = list(days.filter(first=True))
     # Two states are compared only if they are of the same accounts.
     comparable = {row.account_id for row in first} == {row.account_id for row in latest}
     now, before = _together(latest), _together(first) if comparable else {}

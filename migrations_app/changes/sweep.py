@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from inventory import clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
-from migrations_app import announcing, guards, notices
+from migrations_app import announcing, guards, headcount, notices
 from migrations_app.changes import (
     approval,
     campaigns,
@@ -310,4 +310,5 @@ PARTS: dict[str, Callable[[], object]] = {
     "stuck": running.end_what_is_stuck,
     "wake": running.nudge_running,
     "kept answers": forget_answers,
+    "head counts": headcount.keep_up,
 }

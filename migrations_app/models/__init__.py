@@ -16,6 +16,7 @@ from migrations_app.models.departure import (
     Hit,
     HitCaller,
 )
+from migrations_app.models.headcount import DayCount, HeadCount
 from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.listed import Listed
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
@@ -44,10 +45,12 @@ __all__ = [
     "CleanAccount",
     "Comment",
     "DatabaseHome",
+    "DayCount",
     "Delivery",
     "Departure",
     "EmergencyStop",
     "GivenAnswer",
+    "HeadCount",
     "Hit",
     "HitCaller",
     "Holdings",

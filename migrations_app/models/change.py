@@ -182,7 +182,10 @@ class Change(models.Model):
                 name="user_once_per_batch",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["status", "move"], name="change_queue")]
+        indexes: ClassVar = [
+            models.Index(fields=["status", "move"], name="change_queue"),
+            models.Index(fields=["status", "finished_at"], name="change_ended"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.move} {self.departure.user} ({self.status})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import hashlib
+from datetime import date, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,50 +11,88 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from inventory import clock, refresh
-from inventory.models import Account, Sync
+from inventory import at_once, clock, refresh
+from inventory.models import Account, Person, Sync, Team
 from inventory.permissions import Action, may, require
 from inventory.timelines import burn_down
-from migrations_app import needs, observed, posture
+from migrations_app import headcount, needs, observed, posture
 from migrations_app import overview as questions
-from migrations_app.forecast import forecast
+from migrations_app.forecast import forecast, too_early
+from migrations_app.needs import Need
+from migrations_app.observed import Group
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/overview.html"
-PARTS = ("needs", "lifecycle")
+PARTS = ("needs", "lifecycle", "burn-down", "mix")
 _LARGEST_ID = 2**63 - 1
 
 
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
-    """The whole page, or one of its two parts that refresh themselves (`?part=`)."""
+    """The whole page, or one of its parts (`?part=`): two refresh themselves, two are charts.
+
+    Who has the part already (`?mark=`) gets 204.
+    """
     person = person_of(request)
     require(person, Action.SEE)
-    now, account = clock.now(), chosen_account_id(request)
+    now, chosen = clock.now(), chosen_account_id(request)
     part = request.GET.get("part", "") if is_fragment(request) else ""
+    part = part if part in PARTS else ""
+    everywhere = headcount.kept(now)
+    accounts = [row for row in everywhere if chosen in ("", row.account_id)]
+    teams = list(person.led_teams()) if part in ("", "needs") else []
+    situation = questions.situation(accounts)
+    told = at_once.ask(
+        Person.objects.filter(pk=person.pk),
+        _questions(person, teams, accounts, chosen, part, now),
+    )
     context: dict[str, Any] = {
         "may_sync": may(person, Action.SYNC),
         "may_operate": may(person, Action.OPERATE),
+        "as_table": request.GET.get("as") == "table",
+        "situation": situation,
+        "lifecycle_mark": _mark(situation.stages),
     }
-    if part != "needs":
-        context["situation"] = questions.situation(account, now)
-    if part != "lifecycle":
-        context |= {"needs": needs.needs_of(person, now), "role_line": _role_line(person.roles)}
-        context["week"] = questions.this_week(account, now) if not context["needs"] else {}
-        context["changed"] = observed.week(account, now)
-    if part not in PARTS:
-        lines = questions.syncs(account)
+    if part in ("", "needs"):
+        counted, dispute = questions.totals(everywhere), headcount.first_dispute(everywhere)
+        waiting = needs.needs_of(person, teams, told, counted, dispute)
+        context |= _needs(person, waiting, told["week"], observed.week(chosen, now))
+    if part in ("", "burn-down"):
+        context |= _progress(accounts, told["history"], now.date(), situation)
+    if not part:
+        lines = questions.syncs(accounts, told["syncs"])
         context |= {
             "syncs": lines,
             "first_syncs": [line for line in lines if line.first],
-            "risks": questions.risks(account, now),
-            "root": questions.root_tile(account, now),
-            "posture": posture.card(account),
-            **_progress(account, now.date(), context["situation"]),
-            "as_table": request.GET.get("as") == "table",
+            "risks": questions.risks(accounts),
+            "root": questions.root_tile(accounts, now),
+            "posture": posture.card(told["posture"]),
         }
-    return rendered(request, TEMPLATE, context, part=part if part in PARTS else "")
+    if part and request.GET.get("mark") == context.get(f"{part}_mark"):
+        return HttpResponse(status=204)
+    return rendered(request, TEMPLATE, context, part=part)
+
+
+def _questions(  # noqa: PLR0917
+    person: Person,
+    teams: list[Team],
+    accounts: list[Account],
+    chosen: str,
+    part: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """What the page, or this part of it, asks in one statement."""
+    wanted: dict[str, Any] = {}
+    if part in ("", "needs"):
+        wanted |= needs.questions(person, teams, now)
+        wanted["week"] = questions.this_week(chosen, now)
+    if part in ("", "burn-down"):
+        wanted["history"] = headcount.history(accounts, now.date())
+    if not part:
+        wanted["syncs"] = questions.last_syncs(accounts)
+        wanted["posture"] = posture.days(chosen)
+    return wanted
 
 
 @require_POST
@@ -97,15 +136,40 @@ def sync_status(request: HttpRequest, account: str) -> HttpResponse:
     return answer
 
 
-def _progress(account: str, today: date, now: questions.Situation) -> dict[str, Any]:
+def _needs(
+    person: Person, waiting: list[Need], week: list[dict[str, Any]], changed: list[Group]
+) -> dict[str, Any]:
+    """What needs the person; what happened this week where nothing does."""
+    seen = (waiting, week, [(group.kind, group.text) for group in changed])
+    return {
+        "needs": waiting,
+        "role_line": _role_line(person.roles),
+        "week": {row["move"]: row["number"] for row in week},
+        "changed": changed,
+        "needs_mark": _mark(seen),
+    }
+
+
+def _mark(shown: object) -> str:
+    """Changes when what is shown does."""
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+def _progress(
+    accounts: list[Account], before: list[dict[str, Any]], today: date, now: questions.Situation
+) -> dict[str, Any]:
     """The burn-down and the forecast; nothing to draw before the first user was seen."""
-    days = questions.burn_down(account, today, now)
+    days = questions.burn_down(before, today, now)
     if not days:
-        return {"burn_down": None, "forecast": None}
+        return {"burn_down": None, "forecast": None, "too_early": True}
     left = [(row.day, row.left) for row in days]
     access = [(row.day, row.with_access) for row in days]
-    ahead = forecast(left, today)
-    return {"burn_down": burn_down(_steps(left), _steps(access), today, ahead), "forecast": ahead}
+    ahead = forecast(left, today, questions.may_go(accounts, today, now))
+    return {
+        "burn_down": burn_down(_steps(left), _steps(access), today, ahead),
+        "forecast": ahead,
+        "too_early": too_early(left, today),
+    }
 
 
 def _steps(points: list[tuple[date, int]]) -> list[tuple[date, int]]:

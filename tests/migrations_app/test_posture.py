@@ -56,7 +56,7 @@ def line(card: posture.Card | None, key: str) -> posture.Line:
 
 
 def test_there_is_no_card_before_the_first_sync(everybody: cast.Cast) -> None:
-    assert posture.card("") is None
+    assert posture.card(posture.days("")) is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_now_is_compared_with_the_first_whole_sync(
     keep(everybody.account, failed("user-mfa", 80), days_ago=9)
     keep(everybody.account, now)
 
-    found = line(posture.card(cast.ACCOUNT_ID), "user-mfa")
+    found = line(posture.card(posture.days(cast.ACCOUNT_ID)), "user-mfa")
 
     assert (found.change, found.change_words) == (change, words)
 
@@ -93,7 +93,7 @@ def test_accounts_are_counted_together_and_the_worst_of_them_tells(
     ):
         keep(account, item)
 
-    card = posture.card("")
+    card = posture.card(posture.days(""))
 
     found = line(card, "user-mfa").now
     assert (found.status, found.count, found.total, found.unread) == (FAILED, 3, 14, 2)
@@ -108,9 +108,9 @@ def test_all_accounts_are_compared_only_with_a_state_before_of_all(everybody: ca
     keep(everybody.account, failed("user-mfa", 3))
     keep(staging, failed("user-mfa", 3))
 
-    assert line(posture.card(""), "user-mfa").before is None
+    assert line(posture.card(posture.days("")), "user-mfa").before is None
     keep(staging, failed("user-mfa", 4), first=True)
-    assert line(posture.card(""), "user-mfa").change_words == "7 fewer"
+    assert line(posture.card(posture.days("")), "user-mfa").change_words == "7 fewer"
 
 
 def test_the_card_shows_now_at_first_and_what_was_not_looked_at(everybody: cast.Cast) -> None:

@@ -1,0 +1,18 @@
+"""What was done lately is found by an index."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("migrations_app", "0014_headcounts")]
+
+    operations: ClassVar = [
+        migrations.AddIndex(
+            model_name="change",
+            index=models.Index(fields=["status", "finished_at"], name="change_ended"),
+        ),
+    ]
