@@ -16,6 +16,7 @@ class Lines:
     teams: dict[str, int] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)
     policy: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
     break_glass: int | None = None
 
 
@@ -32,5 +33,6 @@ def lines(organization: Organization) -> Lines:
         {team.key: team.line for team in declared.teams},
         {person.username: person.line for person in declared.people},
         declared.policy_lines,
+        declared.group_lines,
         declared.break_glass.line if declared.break_glass else None,
     )

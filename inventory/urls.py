@@ -15,5 +15,4 @@ urlpatterns: list[URLPattern] = [
         name="settings-accept-listing",
     ),
     path("settings/teams/", settings.teams, name="settings-teams"),
-    path("settings/people/", settings.people, name="settings-people"),
 ]

@@ -72,6 +72,9 @@ def read(text: str, *, refuse_sandbox: Callable[[str], str] = _always_allowed) -
     teams = tuple(_team(section) for section in document.sections("teams", "a team"))
     people = tuple(_person(section) for section in document.sections("people", "a person"))
     policy, policy_lines = organization_policy(document, play)
+    group_roles, group_lines = _group_roles(
+        document, {team.key for team in teams if not team.successor}
+    )
     declared = Declaration(
         accounts=accounts,
         break_glass=_break_glass(document),
@@ -80,8 +83,9 @@ def read(text: str, *, refuse_sandbox: Callable[[str], str] = _always_allowed) -
         custodian=document.text("custodian"),
         teams=teams,
         people=people,
-        group_roles=_group_roles(document, {team.key for team in teams if not team.successor}),
+        group_roles=group_roles,
         policy_lines=policy_lines,
+        group_lines=group_lines,
     )
     document.close()
     _check_references(document, declared)
@@ -290,21 +294,26 @@ def _roles(section: Section) -> tuple[str, ...]:
     return tuple(sorted(section.texts("roles", like=known, what=f"role ({known})")))
 
 
-def _group_roles(document: Section, teams: set[str]) -> dict[str, Any]:
+def _group_roles(
+    document: Section, teams: set[str]
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, int]]:
+    """What each group gives, and in which line it stands."""
     section = document.section("sign_in", "sign_in")
     groups = section.section("group_roles") if section else None
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, list[str]]] = {}
+    declared: dict[str, int] = {}
     for group in groups.names() if groups else ():
         grant = groups.section(group, "a group") if groups else None
         if grant is None:
             continue
+        declared[group] = groups.line_of(group) if groups else 0
         found[group] = {"roles": list(_roles(grant)), "teams": list(grant.texts("teams"))}
         for team in set(found[group]["teams"]) - teams:
             grant.wrong(grant.line_of("teams"), f"There is no team “{team}”.")
         grant.close()
     if section:
         section.close()
-    return found
+    return found, declared
 
 
 def _once(section: Section, noun: str, names: Any) -> None:

@@ -99,6 +99,7 @@ class Declaration:
     people: tuple[DeclaredPerson, ...] = ()
     group_roles: dict[str, Any] = field(default_factory=dict)
     policy_lines: dict[str, int] = field(default_factory=dict, compare=False)
+    group_lines: dict[str, int] = field(default_factory=dict, compare=False)
 
     def with_protection(self, account_id: str, entry: DeclaredProtection) -> Declaration:
         """Protect one more user, unless its account already declares it as break-glass."""
@@ -140,8 +141,10 @@ def warnings(declared: Declaration) -> list[str]:
         )
     if not declared.custodian:
         found.append("No custodian is declared, so nobody can adopt users that no team claims.")
+    by_group = [(grant["roles"], grant["teams"]) for grant in declared.group_roles.values()]
+    memberships = [*by_group, *((person.roles, person.teams) for person in people)]
     for team in declared.staying_teams.values():
-        leads = any(team.key in person.teams and Role.LEAD in person.roles for person in people)
+        leads = any(Role.LEAD in roles and team.key in teams for roles, teams in memberships)
         if not (team.lead or leads or team.slack or team.email):
             found.append(
                 f"Team {team.name} has neither lead nor channel: its users cannot be told, "

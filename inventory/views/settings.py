@@ -1,4 +1,4 @@
-"""Settings: accounts, teams and people, as `iamcleanup.yaml` declares them.
+"""Settings: accounts and teams, as `iamcleanup.yaml` declares them.
 
 What is declared is read-only here and shows its line in the file.
 """
@@ -22,7 +22,6 @@ from inventory.declared_lines import lines
 from inventory.models import (
     Account,
     Organization,
-    Person,
     ProtectedEntry,
     Sync,
     Team,
@@ -221,17 +220,3 @@ def teams(request: HttpRequest) -> HttpResponse:
         "lines": lines(organization).teams,
     }
     return rendered(request, "inventory/settings/teams.html", context)
-
-
-@require_safe
-def people(request: HttpRequest) -> HttpResponse:
-    """Everybody who signs in here, with roles and teams."""
-    require(person_of(request), Action.SEE_SETTINGS)
-    organization = Organization.get()
-    context = {
-        "page": "people",
-        "people": Person.objects.order_by("-is_active", "name").prefetch_related("teams"),
-        "lines": lines(organization).people,
-        "group_roles": organization.sign_in.get("group_roles", {}),
-    }
-    return rendered(request, "inventory/settings/people.html", context)
