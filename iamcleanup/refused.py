@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import structlog
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from inventory.refusals import NotAllowed, Refused, Stale
 
@@ -45,11 +47,35 @@ class RefusedMiddleware(MiddlewareMixin):
             answer = render(
                 request,
                 "refused.html",
-                {"title": _title(exception), "reasons": exception.reasons},
+                {
+                    "title": _title(exception),
+                    "reasons": exception.reasons,
+                    "back": _came_from(request),
+                },
                 status=exception.status,
             )
         patch_vary_headers(answer, ["HX-Request"])
         return answer
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Something broke on our side: the page, or a toast for htmx, with the reference of the log."""
+    told = structlog.contextvars.get_contextvars().get("request_id", "")
+    reference = str(told)[:8]
+    if request.headers.get("HX-Request") == "true":
+        answer = HttpResponse(status=500)
+        answer["HX-Reswap"] = "none"
+        text = f"Something broke on our side, reference {reference}. The page stays as it was."
+        answer["HX-Trigger"] = json.dumps({"toast": {"kind": "error", "text": text}})
+        return answer
+    return render(request, "500.html", {"reference": reference}, status=500)
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The page of ours that led here; else the overview."""
+    told = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(told, {request.get_host()}, request.is_secure())
+    return told if ours else "/"
 
 
 def _title(refusal: Refused) -> str:

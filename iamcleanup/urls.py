@@ -8,6 +8,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from iamcleanup import health, sign_in_pages
 
+handler500 = "iamcleanup.refused.broken"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

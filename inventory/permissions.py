@@ -118,5 +118,5 @@ def require(person: object, action: Action, team: Team | Anywhere | None = ANYWH
             )
         whom = f" Ask {lead} for access." if lead else " Ask Security for access."
         raise NotAllowed(f"This belongs to another team.{whom}", rule="team")
-    roles = ", ".join(role.label.lower() for role in MATRIX[action])
-    raise NotAllowed(f"To {action.value} one must be {roles}. Ask an admin for that role.")
+    roles = " or ".join(role.label.lower() for role in MATRIX[action])
+    raise NotAllowed(f"This needs the role {roles}: {action.value}. Ask an admin for that role.")

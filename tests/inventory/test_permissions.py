@@ -97,5 +97,5 @@ def test_a_refusal_names_whom_to_ask() -> None:
     everybody = cast.cast()
     with pytest.raises(NotAllowed, match=r"another team\. Ask Priya Nair"):
         require(everybody.sara, Action.CLAIM, everybody.platform)
-    with pytest.raises(NotAllowed, match="one must be approver"):
+    with pytest.raises(NotAllowed, match="needs the role approver"):
         require(everybody.sara, Action.APPROVE)
