@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -22,6 +22,7 @@ from inventory.declared_lines import lines
 from inventory.models import (
     Account,
     Organization,
+    Person,
     ProtectedEntry,
     Sync,
     Team,
@@ -208,11 +209,8 @@ def teams(request: HttpRequest) -> HttpResponse:
     """Every team: its lead, channels, members, and why users are suggested to it."""
     require(person_of(request), Action.SEE_SETTINGS)
     organization = Organization.get()
-    rows = (
-        Team.objects.filter(active=True)
-        .select_related("lead")
-        .annotate(people=Count("members", filter=Q(members__is_active=True)))
-    )
+    members = Prefetch("members", Person.objects.filter(is_active=True), to_attr="people")
+    rows = Team.objects.filter(active=True).select_related("lead").prefetch_related(members)
     context = {
         "page": "teams",
         "teams": rows,

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from inventory.answers import done, person_of, rendered
-from inventory.declared_lines import lines
+from inventory.declared_lines import Lines, lines
 from inventory.models import Account, Organization, Person, ProtectedEntry
 from inventory.organization.policy_section import CATEGORIES
 from inventory.permissions import Action, may, require
-from inventory.policy import TIMES, WINDOWS, Policy, in_words, policy_for
+from inventory.policy import TIMES, WINDOWS, Freeze, Policy, in_words, policy_for
 from inventory.refusals import Refused
 from migrations_app import changes, declare
 from migrations_app.models import PendingDeclaration
@@ -53,6 +53,7 @@ class Override:
 
     scope: str
     differs: list[tuple[str, str]]
+    line: int | None
 
 
 @require_safe
@@ -62,16 +63,20 @@ def policy(request: HttpRequest) -> HttpResponse:
     require(person, Action.SEE_SETTINGS)
     organization = Organization.get()
     whole = policy_for(organization, Account(policy={}))
-    declared = lines(organization).policy
+    declared = lines(organization)
     waiting = declare.waiting()
     context: dict[str, Any] = {
         "page": "policy",
         "organization": organization,
         "values": [
-            Value(label, _say(whole, key), hint, declared.get(key))
+            Value(label, _say(whole, key), hint, declared.policy.get(key))
             for key, (label, hint) in LABELS.items()
         ],
-        "overrides": _overrides(organization, whole),
+        "overrides": _overrides(organization, whole, declared),
+        "loosened": PendingDeclaration.objects.filter(confirmed=True)
+        .select_related("decided_by")
+        .order_by("-decided_at")
+        .first(),
         "waiting": waiting,
         "may_confirm": waiting is not None and _may_confirm(waiting, person),
         "is_own": waiting is not None and _is_own(waiting, person),
@@ -84,18 +89,25 @@ def _say(policy: Policy, key: str) -> str:
     if isinstance(value, timedelta):
         return in_words(value)
     if key == "freezes":
-        spans = [f"{freeze.start} to {freeze.end}" for freeze in policy.freezes]
-        return "; ".join(spans) or "none"
+        return "; ".join(map(_span, policy.freezes)) or "none"
     return f"{value} users" if key == "batch_size" else str(value)
 
 
-def _overrides(organization: Organization, whole: Policy) -> list[Override]:
+def _span(freeze: Freeze) -> str:
+    span = f"{freeze.start:%-d %b %Y} to {freeze.end:%-d %b %Y}"
+    return f"{span}, {freeze.reason}" if freeze.reason else span
+
+
+def _overrides(organization: Organization, whole: Policy, declared: Lines) -> list[Override]:
     found = []
     for category in CATEGORIES:
         own = policy_for(organization, Account(policy={}), category)
-        found.append(Override(f"{category} users", _differs(whole, own)))
+        line = declared.policy.get("by_category")
+        found.append(Override(f"{category} users", _differs(whole, own), line))
     for account in Account.objects.filter(active=True):
-        found.append(Override(account.name, _differs(whole, policy_for(organization, account))))
+        line = declared.accounts.get(account.account_id)
+        own = policy_for(organization, account)
+        found.append(Override(account.name, _differs(whole, own), line))
     return [override for override in found if override.differs]
 
 

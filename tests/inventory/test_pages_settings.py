@@ -48,11 +48,13 @@ def test_the_policy_shows_its_values_with_their_lines(engineer: Client) -> None:
     page = text(engineer, "/settings/policy/")
     assert "21 days" in page
     assert "line 4" in page
-    assert "third-party users" in page
+    assert 'third-party users <span class="caption nowrap">line 5</span>' in page
 
 
 def test_teams_and_people_show_their_lines(engineer: Client) -> None:
-    assert ">7<" in text(engineer, "/settings/teams/")
+    teams = text(engineer, "/settings/teams/")
+    assert ">7<" in teams
+    assert '<td data-label="People"><span class="d-block">&lt;script&gt;' in teams
     assert ">9<" in text(engineer, "/settings/people/")
 
 
@@ -124,6 +126,7 @@ def test_a_looser_declaration_is_confirmed_in_the_browser_by_another(engineer: C
     engineer.post(f"/settings/policy/{pending.pk}/confirm/")
     assert "7 days" in text(engineer, "/settings/policy/")
     assert declare.waiting() is None
+    assert "last one by ada, confirmed by Jonas Weber" in text(engineer, "/settings/policy/")
 
 
 def test_the_asker_sees_who_else_confirms_and_no_button(engineer: Client) -> None:
