@@ -13,6 +13,7 @@ from allauth.decorators import rate_limit
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -22,6 +23,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from iamcleanup import openid, second_factor
 from iamcleanup.sign_in import wanted_page
+from inventory.models import Account
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import sign_ins
 
@@ -55,6 +57,7 @@ class SignIn(account.LoginView):  # type: ignore[misc]  # allauth has no types
             "local": settings.IAMCLEANUP_LOCAL_SIGN_IN,
             "refusal": self.refusal,
             "next": self.onward or self.request.GET.get("next", ""),
+            "synced_at": Account.objects.aggregate(last=Max("last_whole_at"))["last"],
             "ended": sent and self.request.session.is_empty() and "next" in self.request.GET,
         }
 

@@ -23,6 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     assert settings.IAMCLEANUP_TEST
+    # No password of a test is worth a slow hash.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # A busy machine is no reason to fail, and speed is measured in `bench/`.
     hypothesis.settings.register_profile("house", deadline=None)
     hypothesis.settings.load_profile("house")
