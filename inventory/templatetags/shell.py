@@ -10,6 +10,7 @@ from django.template.context import Context
 from django.urls import Resolver404, resolve
 
 register = template.Library()
+_SHOWN = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,9 @@ def nav(context: Context, record: bool = False) -> dict[str, object]:
 def page_exists(path: str) -> bool:
     """Whether a link to `path` leads anywhere."""
     return exists(path)
+
+
+@register.filter
+def up_to_999(count: int) -> str:
+    """ "12", or "999+": the shell counts no further."""
+    return str(count) if count <= _SHOWN else f"{_SHOWN}+"

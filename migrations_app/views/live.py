@@ -22,7 +22,7 @@ def live(request: HttpRequest) -> HttpResponse:
     require(person, Action.SEE)
     if not is_fragment(request):
         return redirect("batches")
-    shell = Shell(request, person)
+    shell = Shell(request, person, strips_only=True)
     if shell.running_batch is None:
         return HttpResponse(status=FINISHED)
     return rendered(request, TEMPLATE, {"shell": shell})

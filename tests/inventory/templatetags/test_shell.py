@@ -77,3 +77,8 @@ def test_a_page_renders_when_nobody_is_signed_in(template: str) -> None:
 def test_what_people_write_stays_text() -> None:
     stop = SimpleNamespace(pulled_by="Mei", at=None, reason="<script>alert(1)</script>")
     assert "<script>alert" not in rendered("base.html", shell=jonas(emergency_stop=stop))
+
+
+@pytest.mark.parametrize(("count", "shown"), [(12, "12"), (999, "999"), (1000, "999+")])
+def test_a_count_is_shown_up_to_999(count: int, shown: str) -> None:
+    assert shell.up_to_999(count) == shown

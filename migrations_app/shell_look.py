@@ -1,0 +1,260 @@
+"""All that the shell draws, asked in one statement, however many users and accounts there are.
+
+It hangs on the row of whoever reads. Counts stop at `MOST`, so that none of them grows with the
+data. The emergency stop, hits, alerts and messages are as fresh as the page; how many users,
+claims, batches and plans there are is kept for some seconds, or until the ledger's next entry,
+since whatever a person or a worker does to them is written there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from django.contrib.postgres.expressions import ArraySubquery
+from django.core.cache import cache
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject, NullIf
+
+from inventory import clock
+from inventory.models import Account, Alert, LedgerEntry, Person, Sync
+from migrations_app import notices
+from migrations_app.changes.break_glass import USED
+from migrations_app.lifecycle import State
+from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Plan
+from migrations_app.planning import needing
+
+# A page says "999+".
+MOST = 1000
+# What changes without an entry in the ledger: a verdict, the last day of a dispute.
+_KEPT_SECONDS = 30
+# Messages older than this wait for nobody any more.
+_UNREAD_FOR = timedelta(days=90)
+_DONE_WORDS = {"disable": "disabled", "delete": "deleted"}
+
+
+@dataclass(frozen=True, slots=True)
+class ShellAccount:
+    """One line of the account switcher."""
+
+    name: str
+    aws_id: str
+    sandbox: bool
+    sync_failed: bool
+    synced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBatch:
+    """What the strip says of the batch that runs."""
+
+    number: int
+    done: int
+    total: int
+    failed: int
+    move: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The emergency stop that nobody lifted yet."""
+
+    pulled_by: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """What every page must say before anything else."""
+
+    running: RunningBatch | None
+    stopped: Stopped | None
+    break_glass_used: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The whole shell. `others`: whether there are accounts that are not active any more."""
+
+    strips: Strips
+    accounts: list[ShellAccount]
+    counts: Mapping[str, int]
+    others: bool
+
+    def account(self, chosen: str) -> ShellAccount | None:
+        """The chosen account, or the only one; None for all."""
+        if len(self.accounts) == 1:
+            return self.accounts[0]
+        return next((row for row in self.accounts if row.aws_id == chosen), None)
+
+
+class _Counted(Subquery):
+    """How many rows a query has."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+
+
+def strips(person: Person) -> Strips:
+    """The strips alone, for those who ask every few seconds; one statement."""
+    return _strips(_row(person, **_strip_questions()))
+
+
+def look(person: Person, chosen: str) -> Look:
+    """The shell for `person` and the account with the id `chosen`, "" for all.
+
+    One statement, and one more after something happened. Where what was chosen is not there, or
+    one account alone is active, it is asked again.
+    """
+    row = _row(
+        person,
+        **_strip_questions(),
+        shown=ArraySubquery(_accounts()),
+        others=Exists(Account.objects.filter(active=False)),
+        head=Subquery(LedgerEntry.objects.order_by("-seq").values("hash")[:1]),
+        **_counted(_calling(person, chosen)),
+    )
+    found = Look(_strips(row), [_account(told) for told in row["shown"]], {}, row["others"])
+    account = found.account(chosen)
+    meant = account.aws_id if account else ""
+    if meant != chosen and (chosen or found.others):
+        return look(person, meant)
+    fresh = {name: row[name] for name in _calling(person, chosen)}
+    return replace(found, counts={**fresh, **_slow(person, chosen, row["head"] or "")})
+
+
+def _slow(person: Person, account_id: str, head: str) -> dict[str, int]:
+    """The counts that may be as old as the ledger's last entry."""
+    key = f"shell-counts:{account_id}:{head}"
+    try:
+        if found := cache.get(key):
+            return dict(found)
+    except redis.RedisError:
+        # No page waits for Redis to come back.
+        return _row(person, **_counted(_waiting(account_id)))
+    found = _row(person, **_counted(_waiting(account_id)))
+    cache.set(key, found, _KEPT_SECONDS)
+    return found
+
+
+def _row(person: Person, **questions: Any) -> dict[str, Any]:
+    return dict(Person.objects.filter(pk=person.pk).values(**questions).get())
+
+
+def _counted(of: Mapping[str, QuerySet[Any]]) -> dict[str, Any]:
+    return {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in of.items()}
+
+
+def _calling(person: Person, account_id: str) -> dict[str, QuerySet[Any]]:
+    """By name what is counted anew for every page."""
+    hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="")
+    if account_id:
+        # Few hits are open: each is asked for its account, instead of each user for its hit.
+        of = Departure.objects.filter(pk=OuterRef("departure"))
+        account = Subquery(of.values("user__account__account_id")[:1])
+        hits = hits.annotate(of_account=account).filter(of_account=account_id)
+    inbox = notices.inbox_for(person).filter(at__gte=clock.now() - _UNREAD_FOR)
+    return {
+        "hits": hits,
+        "inbox": inbox.exclude(openings__person=person),
+        "alerts": Alert.objects.filter(closed_at=None),
+    }
+
+
+def _waiting(account_id: str) -> dict[str, QuerySet[Any]]:
+    """By name what is counted in one account or with "" in all, and may be kept."""
+    left = Departure.objects.left()
+    batches = Batch.objects.filter(status__in=Batch.OPEN)
+    plans = Plan.objects.filter(needing()).exclude(status=Plan.Status.CONFIRMED)
+    if account_id:
+        left = left.filter(user__account__account_id=account_id)
+        batches = batches.filter(account__account_id=account_id)
+        plans = plans.filter(departure__user__account__account_id=account_id)
+    claims = left.filter(
+        Q(state=State.DISCOVERED)
+        | Q(disputed_until__gte=clock.now().date())
+        | Q(claim_pending_team__isnull=False)
+        | Q(contested_by_team__isnull=False)
+    )
+    return {"users": left, "claims": claims, "batches": batches, "plans": plans}
+
+
+def _accounts() -> QuerySet[Account, Any]:
+    last = Sync.objects.filter(account=OuterRef("pk")).exclude(status__in=Sync.OPEN)
+    return (
+        Account.objects.filter(active=True)
+        .order_by("name")
+        .values(
+            told=JSONObject(
+                name="name",
+                aws_id="account_id",
+                sandbox="sandbox",
+                last=Subquery(last.order_by("-asked_at").values("status")[:1]),
+                synced_at="last_whole_at",
+            )
+        )
+    )
+
+
+def _account(told: Mapping[str, Any]) -> ShellAccount:
+    return ShellAccount(
+        name=told["name"],
+        aws_id=told["aws_id"],
+        sandbox=told["sandbox"],
+        sync_failed=told["last"] in (Sync.Status.FAILED, Sync.Status.PARTIAL),
+        synced_at=_time(told["synced_at"]),
+    )
+
+
+def _strip_questions() -> dict[str, Any]:
+    running = (
+        Batch.objects.filter(status=Batch.Status.RUNNING)
+        .annotate(
+            total=Count("changes"),
+            ended=Count("changes", filter=Q(changes__status__in=Change.ENDED)),
+            failed=Count("changes", filter=Q(changes__status=Change.Status.FAILED)),
+        )
+        .order_by("started_at")
+        .values(
+            told=JSONObject(
+                number="number", move="move", total="total", done="ended", failed="failed"
+            )
+        )
+    )
+    by = Coalesce(NullIf("pulled_by__name", Value("")), "pulled_by__username", Value("the product"))
+    stopped = EmergencyStop.objects.filter(lifted_at=None).values(
+        told=JSONObject(by=by, at="pulled_at", reason="reason")
+    )
+    used = Alert.objects.filter(key=USED, closed_at=None).values("title")
+    return {
+        "running": Subquery(running[:1]),
+        "stopped": Subquery(stopped[:1]),
+        "used": Subquery(used[:1]),
+    }
+
+
+def _strips(row: Mapping[str, Any]) -> Strips:
+    running, stopped = row["running"], row["stopped"]
+    return Strips(
+        running=RunningBatch(
+            running["number"],
+            running["done"],
+            running["total"],
+            running["failed"],
+            _DONE_WORDS.get(running["move"], "done"),
+        )
+        if running
+        else None,
+        stopped=Stopped(stopped["by"], datetime.fromisoformat(stopped["at"]), stopped["reason"])
+        if stopped
+        else None,
+        break_glass_used=row["used"] or "",
+    )
+
+
+def _time(told: str | None) -> datetime | None:
+    return datetime.fromisoformat(told) if told else None
