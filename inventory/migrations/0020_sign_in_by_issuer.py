@@ -12,7 +12,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("inventory", "0016_identity_center_looks"),
+        ("inventory", "0019_latest_of_accounts"),
     ]
 
     operations: ClassVar = [
