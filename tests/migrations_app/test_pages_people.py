@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from inventory import clock
-from inventory.models import Identity, Person
+from inventory.models import Account, Identity, Person
 from migrations_app import declare, sign_ins
 from migrations_app.sign_ins import Vouched
 from tests import cast
@@ -62,7 +62,7 @@ def test_whom_only_a_group_brought_has_no_line(jonas: Person) -> None:
 
 
 def test_open_requests_and_the_last_sign_in_are_shown(jonas: Person) -> None:
-    account = cast.Account.objects.get()
+    account = Account.objects.get()
     cast.batch(account, jonas)
     cast.batch(account, jonas, asked_by=jonas, asked_at=clock.now(), status="asked")
     assert re.search(r"jonas@acme\.example .*? just now .*? 2 4 ", words(signed_in("jonas")))
