@@ -11,4 +11,5 @@ app_name = "demo"
 urlpatterns: list[URLPattern] = [
     path("sign-in/", views.sign_in, name="sign-in"),
     path("skip/", views.skip, name="skip"),
+    path("group/", views.group, name="group"),
 ]

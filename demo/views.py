@@ -1,4 +1,4 @@
-"""What only the demo offers: sign-in as one of its people with one click, and a day skipped.
+"""What only the demo offers: sign-in with one click, a day skipped, a group deleted and re-created.
 
 Their addresses exist only in demo mode, which starts only where it cannot hurt (rule 20); the views
 ask again, so that a wrong wiring shows as a missing page.
@@ -18,12 +18,21 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from demo import progress
+from demo.aws.control import Control
+from demo.aws.identity_center import STORY_GROUP
 from demo.people import CAST
+from inventory import refresh
 from inventory.clock import clock_file
 from inventory.models import Person
 from inventory.refusals import Refused
 
 ONE_DAY = timedelta(days=1)
+_DEEDS = {
+    "recreate-group": f"{STORY_GROUP} was deleted and pushed again with its {{people}} people. "
+    "Identity Center is read now.",
+    "give-back": "{assignments} assignments were made for the new group. Identity Center is read "
+    "now.",
+}
 
 
 @login_not_required
@@ -52,6 +61,22 @@ def skip(request: HttpRequest) -> HttpResponse:
         raise Refused("The demo's last thirty days are still being played. It takes some minutes.")
     clock.move(ONE_DAY)
     messages.success(request, "It is one day later. What became due happens within seconds.")
+    return redirect(_next(request))
+
+
+@require_POST
+def group(request: HttpRequest) -> HttpResponse:
+    """Play the identity provider, which deletes and re-creates a group, or the engineer's fix."""
+    _only_in_the_demo()
+    deed = request.POST.get("deed", "")
+    if deed not in _DEEDS:
+        raise Http404
+    if progress.line():
+        raise Refused("The demo's last thirty days are still being played. It takes some minutes.")
+    control = Control(settings.AWS_ENDPOINT_URL)
+    told = control.act(deed, group=STORY_GROUP)
+    refresh.ask_look(None)
+    messages.success(request, _DEEDS[deed].format(**told))
     return redirect(_next(request))
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from inventory.models import IamUser, Observation, Organization, Sync
-from inventory.signals import Standing, account_synced, changes_observed, standing_asked
+from inventory.models import CenterLook, IamUser, Observation, Organization, Sync
+from inventory.signals import (
+    Standing,
+    account_synced,
+    center_read,
+    changes_observed,
+    standing_asked,
+)
 
 
 def connect() -> None:
     """Listen to what `inventory.signals` sends."""
     account_synced.connect(after_sync, dispatch_uid="migrations_app.after_sync")
+    center_read.connect(after_center, dispatch_uid="migrations_app.after_center")
     changes_observed.connect(after_look, dispatch_uid="migrations_app.after_look")
     standing_asked.connect(standing, dispatch_uid="migrations_app.standing")
 
@@ -62,6 +69,13 @@ def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: 
     changes.draft_plans(account)
     changes.came_back(account)
     changes.still_alive(account, sync.changes.get("gone_but_listed", []))
+
+
+def after_center(sender: type[CenterLook], *, look: CenterLook, **kwargs: Any) -> None:
+    """Compare the groups of Identity Center with what they were."""
+    from migrations_app import changes  # noqa: PLC0415
+
+    changes.watch_groups(look)
 
 
 def after_look(sender: type[Sync], *, observations: list[Observation], **kwargs: Any) -> None:

@@ -30,7 +30,7 @@ from inventory.models import Alert, Person, Team
 from inventory.permissions import Action, may
 from migrations_app import claiming
 from migrations_app.lifecycle import SWITCHED_OFF, State
-from migrations_app.models import Batch, Change, Delivery, Departure, Hit, Plan
+from migrations_app.models import Batch, Change, Delivery, Departure, Drift, Hit, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ def questions(
     operates, approves = may(person, Action.OPERATE), may(person, Action.APPROVE)
     wanted: dict[str, QuerySet[Any] | BaseExpression] = {}
     if approves or may(person, Action.CLOSE_ALERT):
-        wanted["alerts"] = _alerts()
+        wanted["alerts"] = _alerts(without_drift=operates)
     if operates or approves:
         wanted["hits"] = _hits()
     if approves:
         wanted["approvals"] = _approvals(person)
     if operates:
-        wanted |= {"stuck": _stuck(), "parked": _parked()}
+        wanted |= {"drifts": _drifts(), "stuck": _stuck(), "parked": _parked()}
     for team in teams:
         wanted |= _of_team(team, now)
     return wanted
@@ -84,8 +84,11 @@ def needs_of(
     return found
 
 
-def _alerts() -> QuerySet[Any]:
+def _alerts(*, without_drift: bool) -> QuerySet[Any]:
+    """`without_drift`: broken groups have lines of their own."""
     rows = Alert.objects.filter(closed_at=None).order_by("-raised_at")
+    if without_drift:
+        rows = rows.exclude(kind="drift")
     return rows.annotate(of=Window(Count("pk")))[:1]
 
 
@@ -134,6 +137,24 @@ def _approval(row: Batch) -> Need:
     )
 
 
+def _drifts() -> QuerySet[Any]:
+    """Groups of Identity Center that people lost their access by."""
+    plans = _number(Plan.objects.filter(drift=OuterRef("pk")))
+    return Drift.objects.filter(closed_at=None, breaks=True).annotate(waiting=plans)
+
+
+def _drift(row: Drift) -> Need:
+    plans = vars(row)["waiting"]
+    waiting = f"{_of(plans, 'plan')} {'is' if plans == 1 else 'are'} on hold." if plans else ""
+    return Need(
+        "plug-connected",
+        row.headline[:200],
+        " ".join(filter(None, (row.felt, waiting))),
+        f"{reverse('identity-center')}#drift-{row.pk}",
+        "danger",
+    )
+
+
 def _stuck() -> QuerySet[Any]:
     """Batches that wait for a person: paused by themselves, or with failed users."""
     failed = Change.objects.filter(batch=OuterRef("pk"), status=Change.Status.FAILED)
@@ -171,6 +192,7 @@ _NEEDS: Mapping[str, Callable[[Any], Need]] = {
     "alerts": _alert,
     "hits": _hit,
     "approvals": _approval,
+    "drifts": _drift,
     "stuck": _stuck_batch,
     "parked": _parked_message,
 }

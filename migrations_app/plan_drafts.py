@@ -14,6 +14,7 @@ from django.db.models import F, Q
 
 from inventory import clock
 from inventory.models import Account
+from migrations_app import center
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Departure, Plan
 from migrations_app.plans import drafting, files
@@ -40,7 +41,7 @@ class Made:
 def made(plans: Iterable[Plan], now: datetime | None = None) -> list[Made]:
     """Drafts for these plans, in order; their `departure__user__account` and owner come with them.
 
-    A few statements, and two more where people are among them.
+    A few statements, and six more where people are among them.
     """
     rows = list(plans)
     now = now or clock.now()
@@ -52,7 +53,7 @@ def made(plans: Iterable[Plan], now: datetime | None = None) -> list[Made]:
     others = [one for one in _people(accounts) if one.pk not in known] if accounts else []
     people = list(facts_of(others, now).values()) if others else []
     wanted = [Wanted(row.target, facts[row.departure_id], row.choices) for row in rows]
-    drafts = drafting.drafts(wanted, people)
+    drafts = drafting.drafts(wanted, people, center.known() if accounts else None)
     return [
         Made(row, facts[row.departure_id], draft) for row, draft in zip(rows, drafts, strict=True)
     ]
@@ -115,11 +116,14 @@ def refresh_figures(account: Account) -> int:
 
 def figures(one: Made) -> dict[str, object]:
     """What lists show of a draft."""
-    draft = one.draft
-    name = drafting.permission_set(draft) if one.plan.target == Target.IDENTITY_CENTER else ""
-    return {
+    draft, to = one.draft, one.draft.to
+    told: dict[str, object] = {
         "used": len(draft.used_actions),
         "granted": draft.granted_actions,
         "files": len(draft.files),
-        "name": name,
+        "name": to.permission_set if to else "",
     }
+    if to:
+        told |= {"group": to.group, "person": to.person, "has": to.has}
+        told |= {} if to.person else {"unmatched": to.why}
+    return told

@@ -143,8 +143,9 @@ def by_status(rows: QuerySet[Plan]) -> Counter[str]:
 
 
 def held(rows: QuerySet[Plan]) -> list[tuple[str, int]]:
-    """Why plans are on hold, and how many for each reason."""
-    told = rows.exclude(held_reason="").order_by().values_list("held_reason").annotate(Count("pk"))
+    """Why plans are on hold, and how many for each reason; broken groups are told by themselves."""
+    held = rows.exclude(held_reason="").filter(held_by=None)
+    told = held.order_by().values_list("held_reason").annotate(Count("pk"))
     return sorted(told, key=lambda one: (-one[1], one[0]))
 
 
@@ -187,6 +188,8 @@ def figures(plan: Plan) -> str:
     used = plan.figures["used"]
     was = _PRIVILEGES.get(plan.departure.user.privilege, "")
     told = f"{used} action{'' if used == 1 else 's'}"
+    if group := plan.figures.get("group"):
+        told = f"group {group}, {told}"
     return f"{told}, was {was}" if was else told
 
 

@@ -12,7 +12,7 @@ from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
 from migrations_app import break_glass_watch, outbox, owner_import, plan_drafts, proving, tripwire
-from migrations_app.changes import batches, database_home, nudge, restores, running
+from migrations_app.changes import batches, database_home, drift, nudge, restores, running
 from migrations_app.changes.sweep import PARTS
 
 log = structlog.get_logger(__name__)
@@ -91,6 +91,7 @@ def look_at_plans_of(account_pk: int, began: str = "") -> None:
     try:
         read = proving.read_what_they_do(account)
         plan_drafts.refresh_figures(account)
+        drift.hold_plans()
         left = proving.look(account, since)
     except AwsFailure as refused:
         # Nothing is proven by it: tested stays what was seen before.

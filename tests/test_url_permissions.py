@@ -21,7 +21,14 @@ from inventory import clock
 from inventory.models import Alert, Person, ProtectedEntry, Role
 from migrations_app import claim_links, owner_import, tokens
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Campaign, Holdings, PendingDeclaration, SavedView
+from migrations_app.models import (
+    Batch,
+    Campaign,
+    Drift,
+    Holdings,
+    PendingDeclaration,
+    SavedView,
+)
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +77,10 @@ ROWS: dict[str, Row] = {
     "plan-way": act("LE"),
     "plan-keep": act("LE"),
     "plan-agree": act("E"),
+    "identity-center": page(),
+    "identity-center-check": act("ED"),
+    "identity-center-accept": act("E"),
+    "identity-center-fix": page(),
     "soak": page(),
     "hit": page(),
     "batches": page(),
@@ -320,6 +331,7 @@ def scene() -> Scene:
     view = SavedView.objects.create(
         person=everybody.vera, name="Mine", query="view=left", saved_at=clock.now()
     )
+    drift = Drift.objects.create(key="gone:g", kind="gone", group_id="g", found_at=clock.now())
     one = {"account": account.account_id, "user_id": user.user_id}
     return Scene(
         people,
@@ -339,6 +351,7 @@ def scene() -> Scene:
             "message": {"pk": cast.delivery(notice, status="parked").pk},
             "alert": {"pk": alert.pk},
             "plan": {"pk": cast.plan(departure).pk},
+            "identity-center": {"pk": drift.pk},
             "batch": {"number": batch.number},
             "hit": {"pk": cast.hit(departure).pk},
             "sync-status": {"account": account.account_id},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -45,11 +46,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group; `external_id` is the identity provider's own id, "" where there is none."""
+    """A group; `external_id` is the identity provider's own id, "" where there is none.
+
+    `created_at`: ISO 8601 in UTC, "" where AWS does not tell it.
+    """
 
     id: str
     name: str
     external_id: str = ""
+    created_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +265,12 @@ def _person(told: dict[str, Any]) -> Person:
 
 def _group(told: dict[str, Any]) -> Group:
     external = [str(one.get("Id") or "") for one in told.get("ExternalIds") or ()]
+    made = told.get("CreatedAt")
     return Group(
-        str(told["GroupId"]), str(told.get("DisplayName") or ""), next(filter(None, external), "")
+        str(told["GroupId"]),
+        str(told.get("DisplayName") or ""),
+        next(filter(None, external), ""),
+        made.astimezone(UTC).isoformat() if isinstance(made, datetime) else "",
     )
 
 

@@ -40,6 +40,9 @@ from migrations_app.changes.campaigns import Started
 from migrations_app.changes.campaigns import close as close_campaign
 from migrations_app.changes.campaigns import start as start_campaign
 from migrations_app.changes.contests import settle
+from migrations_app.changes.drift import accept as accept_drift
+from migrations_app.changes.drift import hold_plans
+from migrations_app.changes.drift import watch as watch_groups
 from migrations_app.changes.enrolling import (
     came_back,
     draft_plans,
@@ -95,6 +98,7 @@ __all__ = [
     "RestorePreview",
     "Started",
     "abort",
+    "accept_drift",
     "accept_hand_over",
     "account_blockers",
     "add_users",
@@ -135,6 +139,7 @@ __all__ = [
     "extend",
     "finish_deleting",
     "hand_over",
+    "hold_plans",
     "lift",
     "lock_out",
     "may_be_restored",
@@ -170,6 +175,7 @@ __all__ = [
     "vanish",
     "view",
     "waits_for",
+    "watch_groups",
     "withdraw",
     "words_for",
 ]

@@ -33,6 +33,7 @@ def choose_way(plan: Plan, person: Person, target: str) -> Plan:
         if row.target != target:
             row.target, row.choices = target, {}
             row.reason = f"{person} chose it."
+            row.held_by, row.held_reason = None, ""
             _begin_anew(row)
             ledger.append("plan.target", actor=person, user=row.departure.user, target=target)
         return row

@@ -16,6 +16,7 @@ from migrations_app.models.departure import (
     Hit,
     HitCaller,
 )
+from migrations_app.models.drift import Drift
 from migrations_app.models.headcount import DayCount, HeadCount
 from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.listed import Listed
@@ -48,6 +49,7 @@ __all__ = [
     "DayCount",
     "Delivery",
     "Departure",
+    "Drift",
     "EmergencyStop",
     "GivenAnswer",
     "HeadCount",

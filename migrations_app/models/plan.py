@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Case, Q, Value, When
 
 from migrations_app.models.departure import Departure
+from migrations_app.models.drift import Drift
 
 
 class PlanQuerySet(models.QuerySet["Plan"]):
@@ -53,8 +54,12 @@ class Plan(models.Model):
     choices = models.JSONField(default=dict, blank=True)
     # Why it does not count at present, whatever its status; "" where nothing holds it.
     held_reason = models.TextField(blank=True)
+    held_by = models.ForeignKey(
+        Drift, null=True, blank=True, on_delete=models.SET_NULL, related_name="plans"
+    )
 
-    # What stands in lists: {"used", "granted", "name"} of the draft, as it was at `figures_at`.
+    # What stands in lists: {"used", "granted", "files", "name"} of the draft, as it was at
+    # `figures_at`; for people also {"group", "person", "unmatched", "has"}, see `plan_drafts`.
     figures = models.JSONField(default=dict, blank=True)
     figures_at = models.DateTimeField(null=True, blank=True)
 

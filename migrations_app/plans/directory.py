@@ -70,6 +70,8 @@ class Match:
 def match(facts: PlanFacts, users: Iterable[DirectoryUser]) -> Match:
     """Who in the directory this IAM user is."""
     everybody = sorted(users)
+    if not everybody:
+        return Match(None, "Identity Center was not read, so nobody was looked for in it.")
     for how, fits in _ways(facts):
         found = [one for one in everybody if fits(one)]
         if len(found) > 1:

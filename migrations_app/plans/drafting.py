@@ -91,16 +91,11 @@ def _figures(needs: Policy) -> str:
 def _person(facts: PlanFacts, proposal: Proposal) -> Draft:
     person = next(one for one in proposal.people if id_of(one.facts) == id_of(facts))
     for one in proposal.sets:
-        if one.account_id == facts.account_id and one.name == person.set_name:
+        if any(id_of(each.facts) == id_of(facts) for each in one.people):
             return identity_center_files.draft(one, person)
     title = f"{facts.user_name} used nothing that needs a right"
     told = "Ask whether the person needs access to this account at all."
     return Draft(identity_center_files.TARGET, title, (), (), (told,))
-
-
-def permission_set(drawn: Draft) -> str:
-    """The name of the set that a draft gives, "" where it gives none."""
-    return drawn.title.partition(" for ")[0] if drawn.files and " for " in drawn.title else ""
 
 
 def digest(made: Iterable[GeneratedFile]) -> str:

@@ -9,7 +9,7 @@ stays the one to compare with until nothing is found any more or somebody accept
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +33,7 @@ class Group:
     name: str
     external_id: str = ""
     members: tuple[Member, ...] = ()
+    created_at: datetime | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(sorted(set(self.members))))
@@ -116,29 +117,51 @@ class Finding:
     def accounts(self) -> tuple[str, ...]:
         return tuple(sorted({one.account_id for one in (*self.assignments, *self.dead)}))
 
+    @property
+    def key(self) -> str:
+        """The same finding of a later look has the same one."""
+        return f"{self.kind}:{self.group.id}"
+
+    @property
+    def breaks(self) -> bool:
+        """Whether somebody is without access by it; what only lies about breaks nothing."""
+        return bool(self.lost or self.assignments) or self.kind is Kind.EMPTIED
+
     def holds(self, group_name: str) -> bool:
         """Whether a plan that sends its people through this group has to wait."""
-        return group_name.casefold() == self.group.name.casefold()
+        return self.breaks and group_name.casefold() == self.group.name.casefold()
 
     @property
     def sentence(self) -> str:
         """What happened and who feels it, for the alert."""
-        return f"{self._happened} {self._felt}"
+        return " ".join(filter(None, (f"{self.happened}.", self.meaning, self.felt)))
 
     @property
-    def _happened(self) -> str:
+    def happened(self) -> str:
+        """A headline."""
         name = self.group.name or self.group.id
         return {
-            Kind.RECREATED: f"Group {name} was deleted and re-created: same name, new ID. Identity"
-            " Center gives the new one nothing of what the old one had.",
-            Kind.GONE: f"Group {name} is gone.",
-            Kind.DEAD: f"Assignments point at {name}, which is no longer there.",
-            Kind.EMPTIED: f"Group {name} has no members any more.",
-            Kind.VANISHED: f"Group {name} is there, but assignments of it are not.",
+            Kind.RECREATED: f"Group {name} was deleted and re-created",
+            Kind.GONE: f"Group {name} is gone",
+            Kind.DEAD: f"Assignments point at group {name}, which is no longer there",
+            Kind.EMPTIED: f"Group {name} has no members any more",
+            Kind.VANISHED: f"Group {name} is there, but assignments of it are not",
         }[self.kind]
 
     @property
-    def _felt(self) -> str:
+    def meaning(self) -> str:
+        """What it comes to, beyond the headline; "" where that says it all."""
+        if self.kind is not Kind.RECREATED:
+            return ""
+        if self.assignments:
+            return "Same name, new ID: Identity Center gives it nothing of what the old one had."
+        if self.new is not None and not self.new.members:
+            return "Same name, new ID, and nobody in it yet."
+        return "The new one has what the old one had; what is left of the old one can go."
+
+    @property
+    def felt(self) -> str:
+        """Who lost what where."""
         if not self.lost:
             return "Nobody is known to have lost access by it."
         people = len(self.lost)
@@ -172,10 +195,13 @@ def compare(before: Snapshot, now: Snapshot) -> Comparison:
     return Comparison(tuple(sorted(found, key=lambda one: (-len(one.lost), one.group))))
 
 
-def baseline(before: Snapshot, now: Snapshot) -> Snapshot:
-    """Which look the next one is compared with: the earlier, as long as it tells what was lost."""
+def baseline(before: Snapshot, now: Snapshot, accepted: Collection[str] = ()) -> Snapshot:
+    """Which look the next one is compared with: the earlier, as long as it tells what was lost.
+
+    `accepted` are keys of findings that somebody found to be right as they are.
+    """
     told = compare(before, now)
-    open_still = any(one.kind is not Kind.DEAD for one in told.findings)
+    open_still = any(one.kind is not Kind.DEAD and one.key not in accepted for one in told.findings)
     return before if open_still or told.not_looked_at else now
 
 

@@ -216,9 +216,23 @@ class Widened:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who gets a permission set, and how: `person` is an id of the directory, "" where nobody there
+    was found, and then `why` says why. `has`: the group has the set and the person already.
+    """
+
+    permission_set: str
+    group: str
+    person: str = ""
+    why: str = ""
+    has: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A plan's content. `used_actions`: as policies name them; `granted_actions`: how many the
-    old user had. `notes` inform, `warnings` must be read before anything is applied.
+    old user had. `notes` inform, `warnings` must be read before anything is applied. `to`: of a
+    plan for a person, who gets what.
     """
 
     target: str
@@ -229,6 +243,7 @@ class Draft:
     used_actions: tuple[str, ...] = ()
     granted_actions: int = 0
     widened: tuple[Widened, ...] = field(default=())
+    to: Receiver | None = None
 
     def __post_init__(self) -> None:
         _put(

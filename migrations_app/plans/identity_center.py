@@ -52,11 +52,15 @@ class PersonPlan:
 
 @dataclass(frozen=True, slots=True)
 class GroupChoice:
-    """The group a set is given to. `id` is "" for one that is to be made, with its `members`."""
+    """The group a set is given to. `id` is "" for one that is to be made, with its `members`.
+
+    `has` says that the set is assigned to it in this account already.
+    """
 
     name: str
     id: str = ""
     members: tuple[str, ...] = ()
+    has: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
+    """`group`: through which the person has the best set already."""
+
     need: alike.Need
     match: Match
     fits: tuple[Fit, ...]
+    group: DirectoryGroup | None = None
 
     def plan(self, set_name: str) -> PersonPlan:
         one = self.need
@@ -126,8 +133,9 @@ def propose(
     """Permission sets for these people, account by account."""
     catalogue = Catalogue(existing)
     taken = set(catalogue.names)
+    given = _Given(directory)
     ordered = sorted(people, key=lambda one: (one.account_id, one.user_name, one.user_id))
-    persons = [_person(one, catalogue, directory) for one in ordered]
+    persons = [_person(one, catalogue, given) for one in ordered]
     sets: list[SetPlan] = []
     for account_id in dict.fromkeys(one.account_id for one in ordered):
         mine = [one for one in persons if one.need.facts.account_id == account_id]
@@ -145,13 +153,36 @@ def id_of(facts: PlanFacts) -> tuple[str, str]:
     return facts.account_id, facts.user_id
 
 
-def _person(facts: PlanFacts, catalogue: Catalogue, directory: Directory) -> _Person:
+class _Given:
+    """Which groups have which set in which account, and who is in them."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.users = directory.users
+        groups = {one.id: one for one in directory.groups}
+        self._having: dict[tuple[str, str], list[DirectoryGroup]] = {}
+        for arn, account, group in sorted(directory.assignments):
+            if group in groups:
+                self._having.setdefault((arn, account), []).append(groups[group])
+
+    def group(self, arn: str, account_id: str, match: Match) -> DirectoryGroup | None:
+        """The group through which this person has the set in this account already."""
+        person = match.user.id if match.user else ""
+        rows = (one for one in self._having.get((arn, account_id), ()) if person in one.members)
+        return min(rows, key=lambda one: (one.name, one.id), default=None)
+
+
+def _person(facts: PlanFacts, catalogue: Catalogue, given: _Given) -> _Person:
     drafted = policy.draft(facts)
     seen = frozenset(one.lower() for one in drafted.used)
     kept = known_actions.granted([one.lower() for one in drafted.actions], ())
     needs = Needs(seen, kept if drafted.actions else frozenset(), grants(facts).actions)
     found = catalogue.fits(needs) if drafted.actions else ()
-    return _Person(alike.need(facts, drafted), match(facts, directory.users), found)
+    who = match(facts, given.users)
+    # Of the sets that would do, one that the person has already comes first: no access is new then.
+    has = {one.arn: given.group(one.arn, facts.account_id, who) for one in found}
+    found = tuple(sorted(found, key=lambda one: bool(one.why_not) or has[one.arn] is None))
+    group = has[found[0].arn] if found and not found[0].why_not else None
+    return _Person(alike.need(facts, drafted), who, found, group)
 
 
 def _best(one: _Person) -> Fit | None:
@@ -163,15 +194,15 @@ def _is_drafted(one: _Person) -> bool:
 
 
 def _existing(persons: Sequence[_Person], account_id: str, directory: Directory) -> list[SetPlan]:
-    by_set: dict[tuple[str, str], list[_Person]] = {}
+    by_set: dict[tuple[str, str, str], list[_Person]] = {}
     for one in persons:
         if (fit := _best(one)) is not None:
-            by_set.setdefault((fit.name, fit.arn), []).append(one)
+            group_id = one.group.id if one.group else ""
+            by_set.setdefault((fit.name, fit.arn, group_id), []).append(one)
     found = []
-    for (name, arn), those in sorted(by_set.items()):
-        group = _given_already(arn, account_id, those, directory) or _group(
-            name, account_id, those, directory
-        )
+    for (name, arn, _), those in sorted(by_set.items()):
+        having = those[0].group
+        group = _known(having, has=True) if having else _group(name, account_id, those, directory)
         found.append(
             SetPlan(
                 name=name,
@@ -280,21 +311,8 @@ def _group(
     return GroupChoice(f"aws-{account_id}-{set_name}", members=tuple(dict.fromkeys(names)))
 
 
-def _given_already(
-    arn: str, account_id: str, those: Sequence[_Person], directory: Directory
-) -> GroupChoice | None:
-    """A group that has this set in this account already, and all these people in it."""
-    members = {one.match.user.id for one in those if one.match.user is not None}
-    having = {group for set_arn, account, group in directory.assignments
-              if (set_arn, account) == (arn, account_id)}  # fmt: skip
-    for group in sorted(directory.groups, key=lambda one: (one.name, one.id)):
-        if members and group.id in having and members <= set(group.members):
-            return _known(group)
-    return None
-
-
-def _known(group: DirectoryGroup) -> GroupChoice:
-    return GroupChoice(group.name, group.id, group.members)
+def _known(group: DirectoryGroup, *, has: bool = False) -> GroupChoice:
+    return GroupChoice(group.name, group.id, group.members, has)
 
 
 def summary(proposal: Proposal) -> tuple[str, ...]:

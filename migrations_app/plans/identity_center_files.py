@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from migrations_app.plans import files, hcl, policy_hcl, statements
-from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
+from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts, Receiver
 from migrations_app.plans.hcl import Attribute, Block, Comment, Expression, Item, resource
 from migrations_app.plans.identity_center import PersonPlan, SetPlan
 from migrations_app.plans.prose import bullets, code, fenced, header, page, plain, steps
@@ -36,6 +36,13 @@ def draft(one: SetPlan, person: PersonPlan) -> Draft:
         ),
         notes=tuple(_notes(one, person)),
         warnings=_warnings(one, person),
+        to=Receiver(
+            permission_set=one.name,
+            group=one.group.name,
+            person=person.match.user.id if person.match.user else "",
+            why=person.match.why,
+            has=one.group.has,
+        ),
     )
     return files.complete(made, facts, person.policy)
 
@@ -48,6 +55,11 @@ def _warnings(one: SetPlan, person: PersonPlan) -> tuple[str, ...]:
 
 
 def _notes(one: SetPlan, person: PersonPlan) -> Iterator[str]:
+    if one.group.has:
+        yield (
+            f"The group {one.group.name} has {one.name} in this account already, and this person is"
+            " in it. Nothing is to be applied: sign in through the access portal and use it."
+        )
     yield one.tightens
     allowed = {each for part in (one.inline, *one.managed) for each in _allowed(part)}
     if more := allowed - set(person.policy.actions):
@@ -105,6 +117,9 @@ def _terraform(one: SetPlan) -> Iterator[Item]:
             )),
         )),
     ))  # fmt: skip
+    if one.group.has:
+        yield Comment("The group has this set in this account already: there is nothing to apply.")
+        return
     yield resource(
         "aws_ssoadmin_account_assignment",
         name,
@@ -188,6 +203,9 @@ def _script(one: SetPlan) -> str:
     head += ["# Run it in the folder of the JSON files, in Identity Center's own account."]
     lines = [*head, "set -euo pipefail", "", *_found(one)]
     lines += _made(one) if not one.arn else [f"set={quote(one.arn)}"]
+    if one.group.has:
+        told = f"The group {one.group.name} has {one.name} already: there is nothing to do."
+        return "\n".join([*head, hcl.comment(told)]) + "\n"
     assign = (
         'aws sso-admin create-account-assignment --instance-arn="$instance"'
         ' --permission-set-arn="$set" --principal-type=GROUP --principal-id="$group"'
@@ -302,7 +320,7 @@ def _pull_request(one: SetPlan) -> GeneratedFile:
         f"Give {one.name} instead of IAM users",
         plain(one.tightens),
         bullets(people),
-        f"Given to the group {code(one.group.name)}"
+        f"{'Had already by' if one.group.has else 'Given to'} the group {code(one.group.name)}"
         + ("." if one.group.id else f", which is to be made with: {plain(_members(one))}."),
         bullets([plain(each) for each in one.warnings]),
     )

@@ -16,7 +16,7 @@ from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
-from migrations_app import plan_drafts, plan_list
+from migrations_app import center_page, plan_drafts, plan_list
 from migrations_app.changes import plans as verbs
 from migrations_app.forms_plans import TargetForm, choices_form
 from migrations_app.lifecycle import State
@@ -76,6 +76,8 @@ def plans(request: HttpRequest) -> HttpResponse:
         "total": numbers.total(),
         "on_hold": numbers[plan_list.HOLD],
         "held": plan_list.held(of_team),
+        "drifts": center_page.notes(),
+        "may_look": may(person, Action.SYNC),
         "pager": pager,
         "teams": Team.objects.filter(departures__plan__isnull=False).distinct().order_by("name"),
         "query": filters.query(),
@@ -208,7 +210,7 @@ def _ordered(rows: QuerySet[Plan]) -> QuerySet[Plan]:
 
 def _plan(pk: int) -> Plan:
     rows = Plan.objects.select_related(
-        "departure__user__account", "departure__owner", "confirmed_by", "generated_by"
+        "departure__user__account", "departure__owner", "confirmed_by", "generated_by", "held_by"
     )
     return get_object_or_404(rows, pk=pk)
 

@@ -10,10 +10,13 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, include, path
 
 from demo import progress
+from demo.aws.account import Simulator
+from demo.aws.control import Control
+from demo.aws.server import served
 from demo.people import CAST
 from iamcleanup import urls as product
 from inventory import clock
-from inventory.models import Person, Role
+from inventory.models import CenterLook, Person, Role
 from tests import cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -129,3 +132,28 @@ def test_no_day_is_skipped_while_the_past_is_played(
     answer = client.post("/demo/skip/")
     assert "still being played" in answer.content.decode()
     assert clock.now() - before < timedelta(minutes=1)
+
+
+@pytest.mark.usefixtures("_demo")
+def test_a_group_is_deleted_and_given_back_by_a_click(
+    client: Client, jonas: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization = cast.organization()
+    organization.identity_center = {"account": cast.account().account_id, "region": "eu-central-1"}
+    organization.save()
+    client.force_login(jonas)
+    with served(Simulator(7, 12, clock.now)) as endpoint:
+        monkeypatch.setattr(settings, "AWS_ENDPOINT_URL", endpoint)
+        for deed in ("recreate-group", "give-back"):
+            answer = client.post("/demo/group/", {"deed": deed, "next": "/plans/identity-center/"})
+            assert answer["Location"] == "/plans/identity-center/"
+        calls = [note["operation"] for note in Control(endpoint).calls()]
+    assert calls[:2] == ["DeleteGroup", "CreateGroup"]
+    assert calls[-1] == "DeleteAccountAssignment"
+    assert CenterLook.objects.get().status == "asked"
+    assert client.post("/demo/group/", {"deed": "something-else"}).status_code == 404
+
+
+def test_no_group_is_played_with_outside_the_demo(client: Client, jonas: Person) -> None:
+    client.force_login(jonas)
+    assert client.post("/demo/group/", {"deed": "recreate-group"}).status_code == 404

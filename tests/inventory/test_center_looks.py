@@ -110,7 +110,6 @@ def test_a_look_in_many_slices_is_the_same_look(
     simulator: Simulator, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = look()
-    monkeypatch.setattr(center_looks, "SLICE_SECONDS", 0.0)
     original, slices = Reading.slice, 0
 
     def one_item(self: Any, time_left: Any, told: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from migrations_app.models import Plan
-from migrations_app.plans import drafting, files
+from migrations_app.plans import files
 from migrations_app.plans.drafting import Wanted, digest, drafts, repositories
 from migrations_app.plans.facts import Draft, Granted, Origin, PlanFacts, Used
 from tests.migrations_app.plans.example import FACTS
@@ -63,13 +63,14 @@ def test_people_who_do_alike_share_a_permission_set() -> None:
     tom = replace(IN_USE, user_name="tom.okafor", user_id="AIDATOM")
     [alone] = drafts([Wanted("identity-center", nina, {})], [tom])
     [other] = drafts([Wanted("identity-center", tom, {})], [nina])
-    assert drafting.permission_set(alone)
-    assert drafting.permission_set(alone) == drafting.permission_set(other)
+    assert alone.to
+    assert other.to
+    assert alone.to.permission_set == other.to.permission_set
 
 
 def test_who_used_nothing_gets_a_question_and_no_permission_set() -> None:
     idle = one("identity-center", facts=replace(IN_USE, used=()))
-    assert drafting.permission_set(idle) == ""
+    assert idle.to is None
     assert any("needs access" in warning for warning in idle.warnings)
 
 

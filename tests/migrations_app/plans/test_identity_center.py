@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from migrations_app.plans import identity_center_files as made
 from migrations_app.plans import statements
 from migrations_app.plans.directory import Directory, DirectoryGroup, DirectoryUser
-from migrations_app.plans.facts import Origin, PlanFacts, Unlogged, Used
+from migrations_app.plans.facts import Origin, PlanFacts, Receiver, Unlogged, Used
 from migrations_app.plans.granted import statements as parsed
 from migrations_app.plans.identity_center import Proposal, SetPlan, propose, summary
 from migrations_app.plans.permission_sets import PermissionSet
@@ -141,7 +141,30 @@ def test_a_group_that_has_the_existing_set_already_stays() -> None:
         (DirectoryGroup("g1", "developers", ("n", "x")),),
         ((tight.arn, ACCOUNT, "g1"),),
     )
-    assert the_set([human("nina", *ECS)], [tight], directory).group.name == "developers"
+    one = the_set([human("nina", *ECS)], [tight], directory)
+    assert (one.group.name, one.group.has) == ("developers", True)
+    draft = made.draft(one, one.people[0])
+    text = {each.path: each.text for each in draft.files}
+    assert "aws_ssoadmin_account_assignment" not in text["main.tf"]
+    assert "create-account-assignment" not in text["create.sh"]
+    assert draft.notes[0].startswith("The group developers has Deployer in this account already")
+    assert draft.to == Receiver("Deployer", "developers", "n", "By user name.", has=True)
+
+
+def test_a_set_that_somebody_has_already_comes_before_a_tighter_one() -> None:
+    tight = existing("Deployer", allow("ecs:Update*", "ecs:Describe*"))
+    wide = existing("Developer", allow("ecs:*", "ec2:Describe*"))
+    directory = Directory(
+        (NINA, TOM),
+        (DirectoryGroup("g1", "developers", ("n", "x")),),
+        ((wide.arn, ACCOUNT, "g1"),),
+    )
+    people = [human("nina", *ECS), human("tom", *ECS)]
+    sets = propose(people, [tight, wide], directory).sets
+    told = {one.people[0].facts.user_name: (one.name, one.group.has) for one in sets}
+    assert told == {"nina": ("Developer", True), "tom": ("Deployer", False)}
+    elsewhere = replace(directory, assignments=((wide.arn, "210987654321", "g1"),))
+    assert the_set([people[0]], [tight, wide], elsewhere).name == "Deployer"
 
 
 def test_who_is_nobody_is_said_and_still_gets_a_plan() -> None:
