@@ -139,7 +139,7 @@ def _approval(row: Batch) -> Need:
 
 def _drifts() -> QuerySet[Any]:
     """Groups of Identity Center that people lost their access by."""
-    plans = _number(Plan.objects.filter(drift=OuterRef("pk")))
+    plans = _number(Plan.objects.filter(held_by=OuterRef("pk")))
     return Drift.objects.filter(closed_at=None, breaks=True).annotate(waiting=plans)
 
 
