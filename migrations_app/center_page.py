@@ -13,7 +13,7 @@ from inventory.rights import known_actions
 from migrations_app import center
 from migrations_app.models import Drift, Plan
 from migrations_app.planning import needing
-from migrations_app.plans.drift import Finding, compare
+from migrations_app.plans.drift import GROUP, Finding, compare
 from migrations_app.plans.drift_fix import Fix, fix
 from migrations_app.plans.permission_sets import PermissionSet
 from migrations_app.proving import way_of
@@ -39,7 +39,7 @@ class SetRow:
     writing: int
     administers: bool
     unread: tuple[str, ...]
-    given: int
+    given: str
     accounts: int
     plans: int
     used: int
@@ -187,11 +187,21 @@ def _set(
         writing=sum(not known_actions.only_reads(each) for each in actions),
         administers=one.administers,
         unread=tuple(each.words for each in one.unread),
-        given=len({each["principal_id"] for each in given}),
+        given=_receivers(given),
         accounts=len({each["account_id"] for each in given}),
         plans=len(plans),
         used=max((int(plan.figures.get("used", 0)) for plan in plans), default=0),
     )
+
+
+def _receivers(given: list[dict[str, str]]) -> str:
+    """`2 groups and 1 person`."""
+    found = {(each["principal_type"], each["principal_id"]) for each in given}
+    groups = sum(kind == GROUP for kind, _ in found)
+    people = len(found) - groups
+    told = [f"{groups} group{'' if groups == 1 else 's'}"] if groups else []
+    told += [f"{people} {'person' if people == 1 else 'people'}"] if people else []
+    return " and ".join(told) or "nobody"
 
 
 def progress(now: datetime) -> str:
