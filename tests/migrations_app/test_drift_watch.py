@@ -19,8 +19,8 @@ from demo.aws.identity_center import (
     Person,
     as_uuid,
 )
-from inventory import at_once, clock, refresh
-from inventory.models import Alert, CenterLook, LedgerEntry, Person, PolicyText
+from inventory import at_once, clock, models, refresh
+from inventory.models import Alert, CenterLook, LedgerEntry, PolicyText
 from inventory.refusals import NotAllowed, Refused
 from inventory.signals import center_read
 from migrations_app import center as rows
@@ -108,10 +108,10 @@ def give_back(simulator: Simulator) -> None:
     act(simulator, {"act": "give-back", "group": STORY_GROUP})
 
 
-def needs_of_groups(person: Person) -> list[needs.Need]:
+def needs_of_groups(person: models.Person) -> list[needs.Need]:
     """What the Overview asks of this person about groups."""
     wanted = needs.questions(person, [], clock.now())
-    told = at_once.ask(Person.objects.filter(pk=person.pk), wanted)
+    told = at_once.ask(models.Person.objects.filter(pk=person.pk), wanted)
     return [one for one in needs.needs_of(person, [], told, Counter()) if "Group" in one.title]
 
 
