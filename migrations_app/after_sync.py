@@ -69,6 +69,7 @@ def after_sync(sender: type[Sync], *, sync: Sync, missing: list[int], **kwargs: 
     changes.draft_plans(account)
     changes.came_back(account)
     changes.still_alive(account, sync.changes.get("gone_but_listed", []))
+    changes.stay_clean(account, sync.started_at or sync.asked_at)
 
 
 def after_center(sender: type[CenterLook], *, look: CenterLook, **kwargs: Any) -> None:

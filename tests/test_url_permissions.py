@@ -70,6 +70,10 @@ ROWS: dict[str, Row] = {
     "user-evidence": page(),
     "plans": page(),
     "plan": page(),
+    "staying-clean": page(),
+    "staying-clean-download": page("EAD"),
+    "staying-clean-deny": act("ED"),
+    "staying-clean-take-back": act("ED"),
     "plan-download": page("LEAD"),
     # A lead gets those of the own teams.
     "plans-download": page("LFEAD"),
@@ -355,6 +359,7 @@ def scene() -> Scene:
             "batch": {"number": batch.number},
             "hit": {"pk": cast.hit(departure).pk},
             "sync-status": {"account": account.account_id},
+            "staying-clean": {"account": account.account_id},
             "settings-break-glass-file": {"name": "runbook.html"},
             "settings-token-revoke": {"pk": tokens.make(people["V"], "a test", ["read"])[0].pk},
             "api-user": one,

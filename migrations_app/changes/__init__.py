@@ -39,6 +39,7 @@ from migrations_app.changes.batches import (
 from migrations_app.changes.campaigns import Started
 from migrations_app.changes.campaigns import close as close_campaign
 from migrations_app.changes.campaigns import start as start_campaign
+from migrations_app.changes.clean import stay_clean
 from migrations_app.changes.contests import settle
 from migrations_app.changes.drift import accept as accept_drift
 from migrations_app.changes.drift import hold_plans
@@ -165,6 +166,7 @@ __all__ = [
     "shut_waits_for",
     "skip",
     "start_campaign",
+    "stay_clean",
     "still_alive",
     "stop_and_rebuild",
     "sweep",

@@ -85,14 +85,18 @@ def came_back(account: Account) -> list[IamUser]:
 
 def _who_made(user: IamUser, before: Departure) -> str:
     made = f"This one, {user.user_id}, was made on {user.created_at:%d %b %Y at %H:%M} UTC"
-    if user.created_by:
-        made += f" by {user.created_by}" + (
-            f" with {user.created_with}" if user.created_with else ""
-        )
+    made += by_whom(user)
     text = f"{before.user.user_id} was deleted here on {before.deleted_at:%d %b %Y}. {made}."
     if user.created_with and any(tool in user.created_with for tool in DECLARING):
         return f"{text} It is still declared in code: each apply makes it again. Take it out there."
     return f"{text} Something may declare it still; look in Terraform and CloudFormation."
+
+
+def by_whom(user: IamUser) -> str:
+    """` by olivia with Terraform`; nothing while event history did not tell."""
+    if not user.created_by:
+        return ""
+    return f" by {user.created_by}" + (f" with {user.created_with}" if user.created_with else "")
 
 
 def still_alive(account: Account, listed: Iterable[int]) -> list[IamUser]:

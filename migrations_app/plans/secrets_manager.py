@@ -87,18 +87,23 @@ def _cut_to(policy: Policy) -> Iterator[GeneratedFile]:
         yield role.document("policy.json", statements.document(policy.statements))
 
 
+def rotation_role(user_arn: str, user_name: str) -> str:
+    """The ARN of the role that rotates this user's key, as the files make it."""
+    return f"{user_arn.partition(':user/')[0]}:role/{_function(user_name)}"
+
+
 def secret_name(facts: PlanFacts) -> str:
     return f"iam-user/{role.name_for('', facts.user_name)}"
 
 
-def _function(facts: PlanFacts) -> str:
-    return role.name_for("rotate-", facts.user_name)[:64]
+def _function(user_name: str) -> str:
+    return role.name_for("rotate-", user_name)[:64]
 
 
 def _role(facts: PlanFacts, chosen: Choices) -> role.Role:
     where = f"{facts.partition}:{{}}:{chosen.region}:{facts.account_id}"
     secret = f"arn:{where.format('secretsmanager')}:secret:{secret_name(facts)}-??????"
-    logs = f"arn:{where.format('logs')}:log-group:/aws/lambda/{_function(facts)}:*"
+    logs = f"arn:{where.format('logs')}:log-group:/aws/lambda/{_function(facts.user_name)}:*"
     keys = ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey")
     values = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
     held = (
@@ -107,7 +112,7 @@ def _role(facts: PlanFacts, chosen: Choices) -> role.Role:
         _allow("Logs", "logs", ("CreateLogStream", "PutLogEvents"), logs),
     )
     return role.Role(
-        _function(facts),
+        _function(facts.user_name),
         role.trusting({"Service": "lambda.amazonaws.com"}, {}, "sts:AssumeRole"),
         held,
         role.description(facts, "Rotates an access key"),
@@ -142,7 +147,7 @@ def _names(*names: str) -> list[hcl.Expression]:
 
 def _around(facts: PlanFacts, held: role.Role, chosen: Choices) -> Iterator[hcl.Item]:
     """Function, permissions to call it, rhythm, daily retirement, alarm."""
-    function = _function(facts)
+    function = _function(facts.user_name)
     here = hcl.Expression(f'"${{path.module}}/{FILE_NAME}"')
     packed = hcl.attributes(
         type="zip", source_file=here, output_path=hcl.Expression('"${path.module}/rotate.zip"')

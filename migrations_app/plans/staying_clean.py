@@ -199,7 +199,7 @@ def _how(
         ),
         "Accounts:",
         bullets(f"{code(one.name)} ({one.account_id}): {_left(one)}" for one in held),
-        bullets(outside),
+        bullets(outside) if outside else "In the management account no organization policy acts.",
         "To go back, detach it:",
         fenced(
             [

@@ -12,7 +12,7 @@ from inventory import clock
 from inventory.declared_lines import lines
 from inventory.models import Alert, Organization
 from inventory.permissions import Action, may, require
-from migrations_app import break_glass_watch
+from migrations_app import break_glass_rows
 from migrations_app.changes import break_glass as verbs
 from migrations_app.changes import nudge
 from migrations_app.forms import ReasonForm
@@ -104,8 +104,8 @@ def file(request: HttpRequest, name: str) -> HttpResponse:
     if name not in _FILES:
         raise Http404
     path, kind = _FILES[name]
-    facts = break_glass_watch.known()
-    found = break_glass_files.files(facts, break_glass_watch.told(), clock.now())
+    facts = break_glass_rows.known()
+    found = break_glass_files.files(facts, break_glass_rows.told(), clock.now())
     text = next(one.text for one in found if one.path == path)
     answer = HttpResponse(text, content_type=kind)
     # Never shown as a page of ours: it has a style of its own, and is to be printed.
@@ -129,8 +129,8 @@ def _shown(
     status: int = 200,
 ) -> HttpResponse:
     organization = Organization.get()
-    account, user = break_glass_watch.declared()
-    facts = break_glass_watch.known()
+    account, user = break_glass_rows.declared()
+    facts = break_glass_rows.known()
     checks = list(BreakGlassCheck.objects.all())
     uses = BreakGlassUse.objects.select_related("reason_by")
     now = clock.now()

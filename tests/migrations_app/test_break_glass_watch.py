@@ -13,7 +13,7 @@ from demo.aws.state import AccessKey
 from inventory import clock
 from inventory.models import Alert, IamUser, LedgerEntry, Organization
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import break_glass_watch
+from migrations_app import break_glass_rows, break_glass_watch
 from migrations_app.changes import break_glass as verbs
 from migrations_app.iam_policies import policy
 from migrations_app.models import BreakGlassCheck, BreakGlassRecord, BreakGlassUse, Notice
@@ -170,7 +170,7 @@ def test_the_organizations_deny_is_read_from_its_management_account(sealed: Stag
     arn = "arn:aws:iam::210987654321:role/IamCleanupReader"
     cast.account("210987654321", "management", reader_role=arn, external_id=account.external_id)
     assert looked()["guard"].status == "failed"
-    simulator.account.scps.append(keeping(break_glass_watch.known()))
+    simulator.account.scps.append(keeping(break_glass_rows.known()))
     assert looked()["guard"].status == "done"
 
 

@@ -1,0 +1,161 @@
+"""An account that came to zero stays there, and whoever is made later is told with its maker."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from inventory import clock
+from inventory.models import Account, Alert, LedgerEntry, Organization
+from inventory.refusals import NotAllowed, Refused
+from migrations_app import changes, clean_accounts
+from migrations_app.changes import clean as verbs
+from migrations_app.lifecycle import State
+from migrations_app.models import CleanAccount, Departure, Notice, Plan
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+PAGE = "/plans/staying-clean/"
+
+
+@pytest.fixture
+def people() -> cast.Cast:
+    """One user is deleted, and only the break-glass user and an exempt one are left."""
+    everybody = cast.cast()
+    account = everybody.account
+    Organization.objects.update(break_glass_account=cast.ACCOUNT_ID, break_glass_user="glass")
+    gone = cast.iam_user("old-deploy", account, gone_at=clock.now())
+    cast.departure(gone, State.DELETED, everybody.payments)
+    for name, kind in (("glass", "break-glass"), ("mainframe", "exempt")):
+        row = cast.departure(cast.iam_user(name, account), State.OWNER_ASSIGNED, everybody.security)
+        Departure.objects.filter(pk=row.pk).update(protection=kind)
+    return everybody
+
+
+def made(account: Account, name: str = "fresh", **columns: str) -> None:
+    user = cast.iam_user(name, account, created_at=clock.now() - timedelta(minutes=1), **columns)
+    cast.departure(user, State.DISCOVERED)
+
+
+def synced(account: Account) -> None:
+    changes.stay_clean(account, clock.now() - timedelta(minutes=5))
+
+
+def test_zero_is_recorded_once_with_its_date(people: cast.Cast) -> None:
+    synced(people.account)
+    first = CleanAccount.objects.get().zero_at
+    assert first is not None
+    synced(people.account)
+    assert CleanAccount.objects.get().zero_at == first
+    assert LedgerEntry.objects.filter(kind="account.at-zero").count() == 1
+
+
+@pytest.mark.parametrize("why", ["left", "held", "empty"])
+def test_an_account_that_is_not_at_zero_for_sure_gets_no_date(people: cast.Cast, why: str) -> None:
+    if why == "left":
+        made(people.account)
+    elif why == "held":
+        people.account.hold_reason = "AWS listed 3 users, but 40 should exist."
+    else:
+        Departure.objects.all().delete()
+    synced(people.account)
+    assert not CleanAccount.objects.exists()
+
+
+def test_whoever_is_made_after_zero_is_an_alert_that_names_the_maker(people: cast.Cast) -> None:
+    synced(people.account)
+    made(people.account)
+    synced(people.account)
+    alert = Alert.objects.get()
+    assert alert.title == "fresh was made in production, which was at zero"
+    assert " by " not in alert.text
+    people.account.users.filter(user_name="fresh").update(
+        created_by="olivia.hart", created_with="Terraform/1.9"
+    )
+    synced(people.account)
+    alert.refresh_from_db()
+    assert "by olivia.hart with Terraform/1.9" in alert.text
+    assert Notice.objects.filter(kind=verbs.MADE).count() == 1
+    Alert.objects.update(closed_at=clock.now())
+    synced(people.account)
+    assert Alert.objects.count() == 1
+    assert CleanAccount.objects.get().zero_at is not None
+
+
+def test_a_denied_account_tells_of_whoever_comes_though_it_is_not_at_zero(
+    people: cast.Cast,
+) -> None:
+    user = cast.iam_user("last-one", people.account, created_at=clock.now() - timedelta(days=900))
+    cast.departure(user, State.DISCOVERED)
+    verbs.say_denied(people.account, people.jonas)
+    CleanAccount.objects.update(denied_at=clock.now() - timedelta(hours=1))
+    made(people.account)
+    synced(people.account)
+    alert = Alert.objects.get()
+    assert alert.title == "fresh was made in production, where making users is denied"
+    assert "still attached" in alert.text
+
+
+def test_only_near_zero_and_only_by_who_may_is_it_said_to_be_denied(people: cast.Cast) -> None:
+    with pytest.raises(NotAllowed):
+        verbs.say_denied(people.account, people.sara)
+    with pytest.raises(Refused, match="Nobody says"):
+        verbs.take_back(people.account, people.ada)
+    verbs.say_denied(people.account, people.ada)
+    verbs.take_back(people.account, people.jonas)
+    assert CleanAccount.objects.get().denied_at is None
+    for number in range(9):
+        made(people.account, f"still-{number}")
+    with pytest.raises(Refused, match="not near zero"):
+        verbs.say_denied(people.account, people.ada)
+
+
+def test_the_deny_spares_break_glass_and_what_rotates_agreed_keys(
+    client: Client, people: cast.Cast
+) -> None:
+    row = Departure.objects.get(user__user_name="mainframe")
+    plan = cast.plan(row, target=Plan.Target.SECRETS_MANAGER)
+    assert clean_accounts.exceptions().role_arns == ()
+    plan.choices = {"until": "2099-01-01", "approved_by": "mei"}
+    plan.save()
+    client.force_login(people.jonas)
+    answer = client.get(f"{PAGE}no-new-iam-users.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as told:
+        assert sorted(told.namelist()) == ["README.md", "main.tf", "policy.json"]
+        text = told.read("policy.json").decode()
+        assert cast.ACCOUNT_ID in told.read("main.tf").decode()
+    assert f"arn:aws:iam::{cast.ACCOUNT_ID}:role/rotate-mainframe" in text
+    assert f"arn:aws:iam::{cast.ACCOUNT_ID}:user/glass" in text
+
+
+def test_the_page_shows_dates_and_buttons_to_those_who_may(
+    client: Client, people: cast.Cast
+) -> None:
+    synced(people.account)
+    made(people.account, "<b>bold")
+    synced(people.account)
+    client.force_login(people.jonas)
+    page = client.get(PAGE).content.decode()
+    assert "1 account is near zero" in page
+    assert "&lt;b&gt;bold was made in production" in page
+    assert "1 break-glass, 1 exempt" in page
+    client.post(f"{PAGE}{cast.ACCOUNT_ID}/deny/")
+    assert "says Jonas Weber" in client.get(PAGE).content.decode()
+    client.post(f"{PAGE}{cast.ACCOUNT_ID}/take-back/")
+    assert "says Jonas Weber" not in client.get(PAGE).content.decode()
+    client.force_login(people.vera)
+    page = client.get(PAGE).content.decode()
+    assert "Say that it is denied" not in page
+    assert "no-new-iam-users.zip" not in page
+
+
+def test_far_from_zero_there_is_nothing_to_apply(client: Client, people: cast.Cast) -> None:
+    for number in range(9):
+        made(people.account, f"still-{number}")
+    client.force_login(people.jonas)
+    assert "No account is near zero yet" in client.get(PAGE).content.decode()
+    assert client.get(f"{PAGE}no-new-iam-users.zip").status_code == 422
