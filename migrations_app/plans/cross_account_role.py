@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from shlex import quote
 
 from migrations_app.plans import role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.policy import Policy
-from migrations_app.plans.prose import bullets, code, fenced, page, steps
+from migrations_app.plans.prose import bullets, code, fenced, page, steps, word
 
 TARGET = "cross-account-role"
 _ACCOUNT = re.compile(r"\d{12}")
@@ -110,7 +109,7 @@ def _message(facts: PlanFacts, held: role.Role, chosen: Choices) -> GeneratedFil
 
 
 def _test(facts: PlanFacts, held: role.Role, chosen: Choices) -> GeneratedFile:
-    arn = quote(role.arn(facts, held.name))
+    arn = word(role.arn(facts, held.name))
     call = f"aws sts assume-role --role-arn={arn} --role-session-name=test"
     return page(
         "HOW-TO-TEST.md",
@@ -125,7 +124,7 @@ def _test(facts: PlanFacts, held: role.Role, chosen: Choices) -> GeneratedFile:
             ]
         ),
         "What the vendor runs, in its account:",
-        fenced([f"{call} --external-id={quote(chosen.external_id)}", f"{call}  # refused"]),
+        fenced([f"{call} --external-id={word(chosen.external_id)}", f"{call}  # refused"]),
     )
 
 

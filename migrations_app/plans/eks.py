@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from shlex import quote
 
 from migrations_app.plans import hcl, role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.policy import Policy
-from migrations_app.plans.prose import code, fenced, header, page, steps
+from migrations_app.plans.prose import code, fenced, header, page, steps, word
 from migrations_app.plans.workflow import scalar
 
 TARGET = "eks"
@@ -117,10 +116,10 @@ def _pod_files(facts: PlanFacts, held: role.Role, chosen: Choices) -> list[Gener
         ),
     )
     command = (
-        f"aws eks create-pod-identity-association --region={quote(chosen.region)}"
-        f" --cluster-name={quote(chosen.cluster)} --namespace={quote(chosen.namespace)}"
-        f" --service-account={quote(chosen.service_account)}"
-        f" --role-arn={quote(role.arn(facts, held.name))}"
+        f"aws eks create-pod-identity-association --region={word(chosen.region)}"
+        f" --cluster-name={word(chosen.cluster)} --namespace={word(chosen.namespace)}"
+        f" --service-account={word(chosen.service_account)}"
+        f" --role-arn={word(role.arn(facts, held.name))}"
     )
     return [
         role.terraform(facts, held, after=[association]),
@@ -131,11 +130,11 @@ def _pod_files(facts: PlanFacts, held: role.Role, chosen: Choices) -> list[Gener
 def _irsa_files(facts: PlanFacts, held: role.Role, chosen: Choices) -> list[GeneratedFile]:
     told = hcl.attributes(url=chosen.issuer, client_id_list=[AUDIENCE])
     provider = hcl.resource("aws_iam_openid_connect_provider", "cluster", *told)
-    arn = quote(_provider_arn(facts, chosen))
+    arn = word(_provider_arn(facts, chosen))
     commands = [
         f"if ! aws iam get-open-id-connect-provider --open-id-connect-provider-arn={arn}"
         " >/dev/null 2>&1; then",
-        f"  aws iam create-open-id-connect-provider --url={quote(chosen.issuer)}"
+        f"  aws iam create-open-id-connect-provider --url={word(chosen.issuer)}"
         f" --client-id-list={AUDIENCE}",
         "fi",
     ]
@@ -161,7 +160,7 @@ def _service_account(facts: PlanFacts, held: role.Role, chosen: Choices) -> Gene
 
 
 def _test(held: role.Role, chosen: Choices) -> GeneratedFile:
-    where = f"--namespace={quote(chosen.namespace)}"
+    where = f"--namespace={word(chosen.namespace)}"
     ready = (
         f"Apply {code('service-account.yml')} and the Terraform."
         if chosen.irsa
@@ -187,9 +186,9 @@ def _test(held: role.Role, chosen: Choices) -> GeneratedFile:
 
 def _roll_back(facts: PlanFacts, held: role.Role, chosen: Choices) -> GeneratedFile:
     find = (
-        f"aws eks list-pod-identity-associations --region={quote(chosen.region)}"
-        f" --cluster-name={quote(chosen.cluster)} --namespace={quote(chosen.namespace)}"
-        f" --service-account={quote(chosen.service_account)}"
+        f"aws eks list-pod-identity-associations --region={word(chosen.region)}"
+        f" --cluster-name={word(chosen.cluster)} --namespace={word(chosen.namespace)}"
+        f" --service-account={word(chosen.service_account)}"
     )
     return page(
         "HOW-TO-ROLL-BACK.md",

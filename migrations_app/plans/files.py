@@ -22,6 +22,9 @@ _ALWAYS = (1980, 1, 1, 0, 0, 0)
 _PART = r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 _SAFE = re.compile(rf"{_PART}(/{_PART})*")
 _MOST_SHOWN = 40
+_DAY = r"\d{1,2} [A-Z][a-z]{2} \d{4}"
+# The sentence of `prose.header` that is another one every day.
+_DATED = re.compile(rf"Generated on {_DAY} from \d+ days of CloudTrail to {_DAY}\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ def complete(draft: Draft, facts: PlanFacts, policy: Policy) -> Draft:
     added = [
         *letting_go.files(facts),
         GeneratedFile("policy-reasons.json", policy_hcl.why(policy.statements), "json"),
-        _policy_hcl(facts, policy),
     ]
+    if not _stands_in(draft, policy):
+        added.append(_policy_hcl(facts, policy))
     own = {one.path for one in draft.files}
     whole = replace(
         draft,
@@ -96,8 +100,11 @@ def together(folders: Sequence[Folder]) -> tuple[GeneratedFile, ...]:
 def differences(
     before: Iterable[GeneratedFile], after: Iterable[GeneratedFile]
 ) -> tuple[tuple[str, str], ...]:
-    """For each file that is not the same any more: its path and a unified diff."""
-    old, new = ({one.path: one.text for one in files} for files in (before, after))
+    """For each file that is not the same any more: its path and a unified diff.
+
+    Until when CloudTrail was read and on which day a file was generated is no change.
+    """
+    old, new = ({one.path: _undated(one.text) for one in files} for files in (before, after))
     found = []
     for path in sorted(old.keys() | new.keys()):
         was, now = old.get(path, ""), new.get(path, "")
@@ -112,6 +119,17 @@ def differences(
         )
         found.append((path, "\n".join(lines) + "\n"))
     return tuple(found)
+
+
+def _undated(text: str) -> str:
+    return _DATED.sub("Generated from CloudTrail.", text)
+
+
+def _stands_in(draft: Draft, policy: Policy) -> bool:
+    """Whether the target's own Terraform has every statement already, with its reasons."""
+    own = [one.text for one in draft.files if one.language == "hcl"]
+    told = (policy_hcl.lines(one) for one in policy.statements)
+    return all(any(lines in text for text in own) for lines in told)
 
 
 def _policy_hcl(facts: PlanFacts, policy: Policy) -> GeneratedFile:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from shlex import quote
 
 from migrations_app.plans import hcl, role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts, Repository
 from migrations_app.plans.policy import Policy
-from migrations_app.plans.prose import bullets, code, fenced, header, page, steps
+from migrations_app.plans.prose import bullets, code, fenced, header, page, steps, word
 from migrations_app.plans.workflow import VERSION, Role, Workflow, change, scalar
 from migrations_app.plans.workflow_keys import ACTION
 
@@ -113,7 +112,7 @@ def _provider() -> hcl.Block:
 def _provider_commands(facts: PlanFacts) -> list[str]:
     return [
         "# One provider serves the whole account.",
-        f"provider={quote(provider_arn(facts))}",
+        f"provider={word(provider_arn(facts))}",
         'if ! aws iam get-open-id-connect-provider --open-id-connect-provider-arn="$provider"'
         " >/dev/null 2>&1; then",
         f"  aws iam create-open-id-connect-provider --url=https://{ISSUER}"
@@ -226,11 +225,11 @@ def _pull_request(
 def _afterwards(repositories: tuple[Repository, ...], secrets: tuple[str, ...]) -> GeneratedFile:
     lines = []
     for one in repositories:
-        where = f"--repo={quote(f'{one.owner}/{one.name}')}"
+        where = f"--repo={word(f'{one.owner}/{one.name}')}"
         for secret in secrets:
-            lines.append(f"gh secret delete {quote(secret)} {where}")
+            lines.append(f"gh secret delete {word(secret)} {where}")
             lines += [
-                f"gh secret delete {quote(secret)} {where} --env={quote(name)}"
+                f"gh secret delete {word(secret)} {where} --env={word(name)}"
                 for name in one.environments
             ]
     return page(

@@ -7,13 +7,12 @@ the one that it pushes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 from migrations_app.plans import files, hcl, policy_hcl, statements
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts, Receiver
 from migrations_app.plans.hcl import Attribute, Block, Comment, Expression, Item, resource
 from migrations_app.plans.identity_center import PersonPlan, SetPlan
-from migrations_app.plans.prose import bullets, code, fenced, header, page, plain, steps
+from migrations_app.plans.prose import bullets, code, fenced, header, page, plain, steps, word
 from migrations_app.plans.statements import json_text
 
 TARGET = "identity-center"
@@ -202,14 +201,14 @@ def _script(one: SetPlan) -> str:
     head = ["#!/usr/bin/env bash", *(hcl.comment(line) for line in header(one.people[0].facts)[1:])]
     head += ["# Run it in the folder of the JSON files, in Identity Center's own account."]
     lines = [*head, "set -euo pipefail", "", *_found(one)]
-    lines += _made(one) if not one.arn else [f"set={quote(one.arn)}"]
+    lines += _made(one) if not one.arn else [f"set={word(one.arn)}"]
     if one.group.has:
         told = f"The group {one.group.name} has {one.name} already: there is nothing to do."
         return "\n".join([*head, hcl.comment(told)]) + "\n"
     assign = (
         'aws sso-admin create-account-assignment --instance-arn="$instance"'
         ' --permission-set-arn="$set" --principal-type=GROUP --principal-id="$group"'
-        f" --target-type=AWS_ACCOUNT --target-id={quote(one.account_id)}"
+        f" --target-type=AWS_ACCOUNT --target-id={word(one.account_id)}"
     )
     return "\n".join([*lines, assign]) + "\n"
 
@@ -222,14 +221,14 @@ def _found(one: SetPlan) -> Iterator[str]:
     text = f"{path}{json_text(one.group.name)}}}}}"
     yield (
         'group=$(aws identitystore get-group-id --identity-store-id="$store"'
-        f" --alternate-identifier={quote(text)} --query=GroupId --output=text)"
+        f" --alternate-identifier={word(text)} --query=GroupId --output=text)"
     )
 
 
 def _made(one: SetPlan) -> Iterator[str]:
     yield (
         'set=$(aws sso-admin create-permission-set --instance-arn="$instance"'
-        f" --name={quote(one.name)} --description={quote(_description(one))}"
+        f" --name={word(one.name)} --description={word(_description(one))}"
         f" --session-duration={SESSION} --query=PermissionSet.PermissionSetArn --output=text)"
     )
     on = '--instance-arn="$instance" --permission-set-arn="$set"'
@@ -239,7 +238,7 @@ def _made(one: SetPlan) -> Iterator[str]:
             " --inline-policy=file://inline-policy.json"
         )
     for number, _ in enumerate(one.managed, start=1):
-        name = quote(_managed(one, number))
+        name = word(_managed(one, number))
         yield f"# In account {one.account_id}, not here:"
         yield (
             f"# aws iam create-policy --policy-name={name}"
@@ -250,7 +249,7 @@ def _made(one: SetPlan) -> Iterator[str]:
             f" --customer-managed-policy-reference=Name={name},Path=/"
         )
     if one.boundary:
-        boundary = quote(_boundary_json(one.boundary))
+        boundary = word(_boundary_json(one.boundary))
         yield (
             f"aws sso-admin put-permissions-boundary-to-permission-set {on}"
             f" --permissions-boundary={boundary}"
@@ -294,7 +293,7 @@ def _roll_back(one: SetPlan, facts: PlanFacts) -> GeneratedFile:
     taken = [
         "aws sso-admin delete-account-assignment --instance-arn=INSTANCE --permission-set-arn=SET"
         " --principal-type=GROUP --principal-id=GROUP --target-type=AWS_ACCOUNT"
-        f" --target-id={quote(one.account_id)}"
+        f" --target-id={word(one.account_id)}"
     ]
     if not one.arn:
         taken.append(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from shlex import quote
 
 from migrations_app.plans import hcl, role
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.policy import Policy
-from migrations_app.plans.prose import code, fenced, header, one_line, page, steps
+from migrations_app.plans.prose import code, fenced, header, one_line, page, steps, word
 
 TARGET = "instance-profile"
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
@@ -69,14 +68,14 @@ def _profile(held: role.Role) -> hcl.Block:
 
 
 def _commands(held: role.Role, instances: tuple[str, ...], region: str) -> list[str]:
-    name = f"--instance-profile-name={quote(held.name)}"
-    profile = f"--iam-instance-profile=Name={quote(held.name)}"
+    name = f"--instance-profile-name={word(held.name)}"
+    profile = f"--iam-instance-profile=Name={word(held.name)}"
     told = [
         f"aws iam create-instance-profile {name}",
-        f"aws iam add-role-to-instance-profile {name} --role-name={quote(held.name)}",
+        f"aws iam add-role-to-instance-profile {name} --role-name={word(held.name)}",
         "# An instance has one profile. Where one is there already, give its role the policy.",
     ]
-    where = f"--region={quote(region)}"
+    where = f"--region={word(region)}"
     for one in instances:
         told.append(f"aws ec2 associate-iam-instance-profile {where} --instance-id={one} {profile}")
     return told
@@ -94,7 +93,7 @@ def _finder(facts: PlanFacts) -> GeneratedFile:
 set -uo pipefail
 
 root="${{1:-/}}"
-pattern={quote(pattern)}
+pattern={word(pattern)}
 found=0
 
 tell() {{
@@ -158,7 +157,7 @@ def _test(held: role.Role) -> GeneratedFile:
 
 
 def _roll_back(facts: PlanFacts, held: role.Role) -> GeneratedFile:
-    name = f"--instance-profile-name={quote(held.name)}"
+    name = f"--instance-profile-name={word(held.name)}"
     return page(
         "HOW-TO-ROLL-BACK.md",
         f"Go back from {held.name}",
@@ -167,7 +166,7 @@ def _roll_back(facts: PlanFacts, held: role.Role) -> GeneratedFile:
         "When nothing uses the role any more:",
         fenced(
             [
-                f"aws iam remove-role-from-instance-profile {name} --role-name={quote(held.name)}",
+                f"aws iam remove-role-from-instance-profile {name} --role-name={word(held.name)}",
                 f"aws iam delete-instance-profile {name}",
                 *role.undo(facts, held),
             ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from migrations_app.plans import hcl
 from migrations_app.plans.hcl import Attribute, Block, Comment, Expression, Item
 from migrations_app.plans.statements import Statement
 
@@ -18,6 +19,11 @@ KIND = "aws_iam_policy_document"
 def block(name: str, statements: Iterable[Statement]) -> Block:
     """`data "aws_iam_policy_document" "name"`."""
     return Block("data", (KIND, name), tuple(_items(statements)))
+
+
+def lines(statement: Statement) -> str:
+    """One statement with its reasons, as it stands in a document of its own or of a target."""
+    return "\n".join(f"  {one}" if one else "" for one in hcl.body(list(_items([statement]))))
 
 
 def reference(name: str) -> Expression:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from shlex import quote
 
 from migrations_app.plans.facts import GeneratedFile, PlanFacts
 
@@ -40,6 +41,25 @@ def fenced(lines: Iterable[str], language: str = "sh") -> str:
     longest = max((len(run) for line in held for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join([f"{fence}{language}", *held, fence])
+
+
+def word(text: str) -> str:
+    """A text as one word of a shell, in which every sign of it is seen.
+
+    What is not seen, or turns the writing round, stands as in bash's `$'\\u202e'`: the same text.
+    """
+    if text.isprintable():
+        return quote(text)
+    told = "".join(_escaped(one) for one in text)
+    return f"$'{told}'"
+
+
+def _escaped(one: str) -> str:
+    if one in "\\'":
+        return f"\\{one}"
+    if one.isprintable():
+        return one
+    return f"\\u{ord(one):04x}" if ord(one) < 0x10000 else f"\\U{ord(one):08x}"
 
 
 def day(at: datetime) -> str:

@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from shlex import quote
 from typing import Any
 
 from migrations_app.plans import hcl, policy_hcl, statements
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.policy import Policy
-from migrations_app.plans.prose import header, one_line
+from migrations_app.plans.prose import header, one_line, word
 from migrations_app.plans.statements import INLINE, MANAGED, Statement
 
 Document = Mapping[str, Any]
@@ -209,19 +208,19 @@ def script(
 
 
 def commands(role: Role) -> list[str]:
-    name = f"--role-name={quote(role.name)}"
-    tags = f" --tags=Key=replaces-iam-user,Value={quote(role.user_id)}" if role.user_id else ""
+    name = f"--role-name={word(role.name)}"
+    tags = f" --tags=Key=replaces-iam-user,Value={word(role.user_id)}" if role.user_id else ""
     told = [
-        f"aws iam create-role {name} --description={quote(role.description)}"
+        f"aws iam create-role {name} --description={word(role.description)}"
         f" --max-session-duration={role.session_seconds}"
         f" --assume-role-policy-document=file://trust-policy.json{tags}"
     ]
     for number, file in enumerate(_file_names(role), start=1):
         if role.inline:
-            held = f"--policy-name={quote(role.name)} --policy-document=file://{file}"
+            held = f"--policy-name={word(role.name)} --policy-document=file://{file}"
             told.append(f"aws iam put-role-policy {name} {held}")
             continue
-        held = f"--policy-name={quote(part_name(role, number))}"
+        held = f"--policy-name={word(part_name(role, number))}"
         made = f"aws iam create-policy {held} --policy-document=file://{file}"
         told.append(f"policy=$({made} --query=Policy.Arn --output=text)")
         told.append(f'aws iam attach-role-policy {name} --policy-arn="$policy"')
@@ -230,13 +229,13 @@ def commands(role: Role) -> list[str]:
 
 def undo(facts: PlanFacts, role: Role) -> list[str]:
     """What takes the role away again."""
-    name = f"--role-name={quote(role.name)}"
+    name = f"--role-name={word(role.name)}"
     told = []
     for number, _ in enumerate(role.parts, start=1):
         if role.inline:
-            told.append(f"aws iam delete-role-policy {name} --policy-name={quote(role.name)}")
+            told.append(f"aws iam delete-role-policy {name} --policy-name={word(role.name)}")
         else:
             held = f"arn:{facts.partition}:iam::{facts.account_id}:policy/{part_name(role, number)}"
-            told.append(f"aws iam detach-role-policy {name} --policy-arn={quote(held)}")
-            told.append(f"aws iam delete-policy --policy-arn={quote(held)}")
+            told.append(f"aws iam detach-role-policy {name} --policy-arn={word(held)}")
+            told.append(f"aws iam delete-policy --policy-arn={word(held)}")
     return [*told, f"aws iam delete-role {name}"]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from shlex import quote
 
 from migrations_app.plans import hcl, role, statements
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.policy import Policy
-from migrations_app.plans.prose import bullets, code, fenced, header, page, plain, steps
+from migrations_app.plans.prose import bullets, code, fenced, header, page, plain, steps, word
 from migrations_app.plans.rotation_source import FILE_NAME, HANDLER, SOURCE
 from migrations_app.plans.statements import Statement
 
@@ -252,7 +251,7 @@ def _consumers(facts: PlanFacts, chosen: Choices) -> GeneratedFile:
 
 
 def _test(facts: PlanFacts, chosen: Choices) -> GeneratedFile:
-    where = f"--region={quote(chosen.region)} --secret-id={quote(secret_name(facts))}"
+    where = f"--region={word(chosen.region)} --secret-id={word(secret_name(facts))}"
     return page(
         "HOW-TO-TEST.md",
         "Test the rotation",
@@ -261,7 +260,7 @@ def _test(facts: PlanFacts, chosen: Choices) -> GeneratedFile:
             [
                 f"aws secretsmanager rotate-secret {where}",
                 f"aws secretsmanager describe-secret {where}",
-                f"aws iam list-access-keys --user-name={quote(facts.user_name)}",
+                f"aws iam list-access-keys --user-name={word(facts.user_name)}",
             ]
         ),
         steps(
@@ -277,7 +276,7 @@ def _test(facts: PlanFacts, chosen: Choices) -> GeneratedFile:
 
 
 def _roll_back(facts: PlanFacts) -> GeneratedFile:
-    name = quote(facts.user_name)
+    name = word(facts.user_name)
     return page(
         "HOW-TO-ROLL-BACK.md",
         "Go back to the key before",

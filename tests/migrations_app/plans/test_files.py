@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_app.plans import files, policy
+from migrations_app.plans import drafting, files, policy, policy_hcl
 from migrations_app.plans.facts import Draft, GeneratedFile
 from migrations_app.plans.files import Folder
 from tests.hcl_text import formatted
 from tests.migrations_app.plans.people import deploy_bot
 
+CHOSEN = {"repository": "acme/shop", "branches": ["main"]}
 MAIN = GeneratedFile("main.tf", "a = 1\n", "hcl")
 
 
@@ -37,6 +39,34 @@ def test_a_draft_is_completed_with_what_every_plan_has() -> None:
         5,
         policy.draft(deploy_bot()).granted,
     )
+
+
+def test_reasons_that_stand_in_the_targets_terraform_are_not_told_twice() -> None:
+    facts = deploy_bot()
+    needs = policy.draft(facts)
+    [drawn] = drafting.drafts([drafting.Wanted("github-oidc", facts, CHOSEN)])
+    assert "policy-with-reasons.tf" not in {one.path for one in drawn.files}
+    main = next(one.text for one in drawn.files if one.path == "main.tf")
+    for statement in needs.statements:
+        assert policy_hcl.lines(statement) in main
+    # A key that stays has a role for its rotation, which is another policy.
+    [kept] = drafting.drafts([drafting.Wanted("secrets-manager", facts, {})])
+    assert "policy-with-reasons.tf" in {one.path for one in kept.files}
+
+
+def test_the_day_of_generation_and_of_evidence_is_no_change() -> None:
+    facts = deploy_bot()
+    later = replace(
+        facts,
+        generated_at=facts.generated_at + timedelta(days=11),
+        evidence_from=facts.evidence_from + timedelta(days=9),
+        evidence_to=facts.evidence_to + timedelta(days=11),
+    )
+    for target in ("github-oidc", "eks", "secrets-manager", "other"):
+        wanted = [drafting.Wanted(target, one, {}) for one in (facts, later)]
+        before, after = drafting.drafts(wanted)
+        assert before.files != after.files
+        assert files.differences(before.files, after.files) == ()
 
 
 def test_what_a_target_wrote_itself_stays() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from migrations_app.plans.prose import code, fenced, header, one_line, page, plain
+from migrations_app.plans.prose import code, fenced, header, one_line, page, plain, word
 from tests.migrations_app.plans import parsing
 from tests.migrations_app.plans.example import FACTS
 
@@ -20,6 +22,19 @@ def inline(text: str) -> list[tuple[str, str]]:
     """What a Markdown reader makes of a line: kinds and contents."""
     (block,) = MarkdownIt().parseInline(text)
     return [(one.type, one.content) for one in block.children or ()]
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "it's", "a\\b", "x\u202ey", "\x1b[2J", "a\nb", "\U000e0041", "", "$(id)`id`"]
+)
+def test_a_shell_takes_a_word_for_exactly_what_it_was(text: str) -> None:
+    shown = word(text)
+    assert shown.isprintable()
+    environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+    told = subprocess.run(
+        ["bash", "-c", f"printf '%s' {shown}"], env=environment, capture_output=True, check=True
+    )
+    assert told.stdout.decode() == text
 
 
 @given(ANY)
