@@ -157,6 +157,7 @@ def users_page(
         "typed": request.headers.get("HX-Trigger") == "users-q",
         "may_operate": operates,
         "sees": sees,
+        "swapped": is_fragment(request),
         "draft": batch_adding.draft_for(filters.account) if operates else None,
     }
     answer = rendered(request, TEMPLATE, context, part="list", status=status)

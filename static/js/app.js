@@ -143,6 +143,8 @@
 
   document.addEventListener("clear-selection", () => {
     $$("form[data-select]").forEach((form) => {
+      const none = $("[data-select-none]", form);
+      if (none) return none.click();
       $$("[data-select-row]:checked", form).forEach((box) => (box.checked = false));
       showSelection(form);
     });

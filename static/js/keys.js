@@ -29,11 +29,14 @@
     if (!element) return;
     event.preventDefault();
     if (element.matches("input:not([type=checkbox]):not([type=radio]), textarea")) element.focus();
-    else element.click();
+    else if (event.shiftKey && element.matches("[data-select-row]")) {
+      element.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: true }));
+    } else element.click();
   };
   const list = (place) => {
     const known = new Map([["?", "These keys"]]);
     if (rows().length) known.set("j", "next").set("k", "previous").set("Enter", "open");
+    if ($("[data-select-row]")) known.set("Shift x", "select up to here");
     $$("[data-key]").forEach((element) => {
       const words = element.dataset.keyHelp || element.textContent.trim() || element.ariaLabel;
       if (!known.has(element.dataset.key)) known.set(element.dataset.key, words);
