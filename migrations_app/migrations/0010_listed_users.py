@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
                     "owner",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
@@ -82,6 +83,7 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(fields=["account", "state"], name="listed_by_account"),
                     models.Index(fields=["state", "verdict"], name="listed_by_state"),
+                    models.Index(fields=["owner", "state"], name="listed_by_owner"),
                     models.Index(fields=["category", "state"], name="listed_by_category"),
                     models.Index(fields=["privilege", "state"], name="listed_by_privilege"),
                     models.Index(fields=["mfa", "state"], name="listed_by_mfa"),
@@ -95,10 +97,23 @@ class Migration(migrations.Migration):
                         fields=["oldest_key_at"],
                         name="listed_keys_with_access",
                     ),
+                    models.Index(fields=["target", "state"], name="listed_by_target"),
+                    models.Index(fields=["reads", "state"], name="listed_by_reads"),
+                    models.Index(fields=["named", "state"], name="listed_by_named"),
                     models.Index(
-                        condition=models.Q(("target", ""), _negated=True),
-                        fields=["target"],
-                        name="listed_by_target",
+                        condition=models.Q(("protection", ""), _negated=True),
+                        fields=["protection"],
+                        name="listed_protected",
+                    ),
+                    models.Index(
+                        condition=models.Q(("active_keys__gt", 1)),
+                        fields=["active_keys"],
+                        name="listed_two_keys",
+                    ),
+                    models.Index(
+                        condition=models.Q(("direct_policies", True)),
+                        fields=["state"],
+                        name="listed_direct_policies",
                     ),
                     models.Index(
                         condition=models.Q(("disputed_until__isnull", False)),

@@ -38,6 +38,7 @@ class Listed(models.Model):
         null=True,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
+        db_index=False,
         related_name="+",
     )
     user_name = models.CharField(max_length=64)
@@ -75,6 +76,7 @@ class Listed(models.Model):
             models.Index(fields=["oldest_key_at", "departure"], name="listed_by_oldest_key"),
             models.Index(fields=["account", "state"], name="listed_by_account"),
             models.Index(fields=["state", "verdict"], name="listed_by_state"),
+            models.Index(fields=["owner", "state"], name="listed_by_owner"),
             models.Index(fields=["category", "state"], name="listed_by_category"),
             models.Index(fields=["privilege", "state"], name="listed_by_privilege"),
             models.Index(fields=["mfa", "state"], name="listed_by_mfa"),
@@ -86,7 +88,18 @@ class Listed(models.Model):
                 condition=Q(state__in=["discovered", "owner-assigned"]),
                 name="listed_keys_with_access",
             ),
-            models.Index(fields=["target"], condition=~Q(target=""), name="listed_by_target"),
+            models.Index(fields=["target", "state"], name="listed_by_target"),
+            models.Index(fields=["reads", "state"], name="listed_by_reads"),
+            models.Index(fields=["named", "state"], name="listed_by_named"),
+            models.Index(
+                fields=["protection"], condition=~Q(protection=""), name="listed_protected"
+            ),
+            models.Index(
+                fields=["active_keys"], condition=Q(active_keys__gt=1), name="listed_two_keys"
+            ),
+            models.Index(
+                fields=["state"], condition=Q(direct_policies=True), name="listed_direct_policies"
+            ),
             models.Index(
                 fields=["disputed_until"],
                 condition=Q(disputed_until__isnull=False),
