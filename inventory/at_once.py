@@ -26,19 +26,28 @@ def ask(beside: QuerySet[Any], questions: Questions) -> dict[str, Any]:
     """
     if not questions:
         return {}
+    # Under names of our own: the model that they stand beside may have a column of that name.
     asked = {
-        name: ArraySubquery(one.values(json=_document(dict(_columns(one)))))
+        f"asked_{name}": ArraySubquery(one.values(json=_document(dict(_columns(one)))))
         if isinstance(one, QuerySet)
         else one
         for name, one in questions.items()
     }
     found: dict[str, Any] = beside.order_by().values(**asked).get()
     return {
-        name: [_row(one, told) for told in found[name] or ()]
+        name: [_row(one, told) for told in found[f"asked_{name}"] or ()]
         if isinstance(one, QuerySet)
-        else found[name]
+        else found[f"asked_{name}"]
         for name, one in questions.items()
     }
+
+
+def put_beside(row: Model, name: str, rows: list[Any]) -> None:
+    """Let `row.name.all()` give these rows, as if it had been prefetched with them."""
+    found = getattr(row, name).all()
+    found._result_cache, found._prefetch_done = rows, True
+    cache: dict[str, Any] = vars(row).setdefault("_prefetched_objects_cache", {})
+    cache[name] = found
 
 
 class _Joined(Func):

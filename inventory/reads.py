@@ -93,7 +93,12 @@ class Reads:
 def reads_of(account: Account | int) -> Reads:
     """The passes of this account; one statement."""
     pk = account.pk if isinstance(account, Account) else account
-    return Reads({row.part: row for row in ReadPass.objects.filter(account=pk)})
+    return reads_in(ReadPass.objects.filter(account=pk))
+
+
+def reads_in(passes: Iterable[ReadPass]) -> Reads:
+    """The passes of one account, where they were asked for already."""
+    return Reads({row.part: row for row in passes})
 
 
 def read_at(user: IamUser, key: str) -> datetime | None:

@@ -64,10 +64,12 @@ class PlanPage:
         return self.access is not None
 
 
-def page_of(plan: Plan, made: Made | None, now: datetime) -> PlanPage:
-    """Everything about one plan at `now`."""
+def page_of(
+    plan: Plan, made: Made | None, now: datetime, organization: Organization | None = None
+) -> PlanPage:
+    """Everything about one plan at `now`, under the policy of the (present) organization."""
     user = plan.departure.user
-    policy = policy_for(Organization.get(), user.account, user.shown_category)
+    policy = policy_for(organization or Organization.get(), user.account, user.shown_category)
     rest = quiet(user.last_activity_at, user.created_at, policy.quiet, now)
     access = _access(plan)
     files = sorted(made.draft.files, key=_place) if made else []

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum, Value, Window
+from django.db.models.functions import Coalesce
 from django.utils.dateparse import parse_datetime
 
 from inventory import sentences
 from inventory.coverage import by_reason
-from inventory.models import Activity, IamUser, LedgerEntry, LedgerName
+from inventory.models import Activity, IamUser, LedgerEntry, LedgerName, Observation
 from inventory.reads import DETAILS, Reads
 from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
@@ -122,9 +124,14 @@ def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
     return found
 
 
-def judged(user: IamUser, row: Departure, reads: Reads, now: datetime) -> Judged:
-    """The verdict in the sentences of the screens, with its reasons as they were kept."""
-    title, why, icon, tone = _sentence(user, row, now)
+def judged(
+    user: IamUser, row: Departure, reads: Reads, now: datetime, calls_a_week: int | None = None
+) -> Judged:
+    """The verdict in the sentences of the screens, with its reasons as they were kept.
+
+    `calls_a_week`: how often it was called in the last seven days, asked for if it is not given.
+    """
+    title, why, icon, tone = _sentence(user, row, now, calls_a_week)
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
     reasons = [*_kept_reasons(user), *_reference_reasons(user, reads)]
     doubt = str(user.coverage.get("confidence_reason", ""))
@@ -144,28 +151,39 @@ def coming(row: Departure, ahead: dates.Ahead, owner: str) -> list[Coming]:
     return [Coming(at, title, text) for at, title, text in lines if at is not None]
 
 
-def history(user: IamUser, limit: int = HISTORY) -> tuple[list[Told], int]:
-    """The latest of what was done here and of what syncs saw in AWS, and how much there is."""
-    entries = LedgerEntry.objects.filter(
-        account_id=user.account.account_id, user_id=user.user_id
-    ).order_by("-seq")
-    latest = list(entries[:limit])
-    names = dict(
-        LedgerName.objects.filter(hash__in=[entry.actor for entry in latest]).values_list(
-            "hash", "name"
-        )
-    )
-    done = [
-        Told(names.get(entry.actor, "") or "IAM Cleanup", told(entry), entry.at) for entry in latest
+def entries_of(user: IamUser, limit: int = HISTORY) -> QuerySet[LedgerEntry]:
+    """The latest of what was done here to one user, with who did it and how much there is."""
+    who = LedgerName.objects.filter(hash=OuterRef("actor")).values("name")[:1]
+    rows = LedgerEntry.objects.filter(account_id=user.account.account_id, user_id=user.user_id)
+    told = rows.annotate(who=Coalesce(Subquery(who), Value("")), of=Window(Count("pk")))
+    return told.order_by("-seq")[:limit]
+
+
+def changes_of(user: IamUser, limit: int = HISTORY) -> QuerySet[Observation]:
+    """The latest of what syncs saw of one user, with how much there is."""
+    return observed.of_user(user).annotate(of=Window(Count("pk")))[:limit]
+
+
+def history(
+    user: IamUser,
+    limit: int = HISTORY,
+    entries: Iterable[LedgerEntry] | None = None,
+    changed: Iterable[Observation] | None = None,
+) -> tuple[list[Told], int]:
+    """The latest of what was done here and of what syncs saw in AWS, and how much there is.
+
+    Rows of `entries_of` and `changes_of`, asked for if they are not given.
+    """
+    done = list(entries_of(user, limit) if entries is None else entries)
+    seen = list(changes_of(user, limit) if changed is None else changed)
+    for one in seen:
+        one.user, one.account = user, user.account
+    lines = [Told(vars(one)["who"] or "IAM Cleanup", told(one), one.at) for one in done]
+    lines += [
+        Told("A sync", f"saw {line.text}", line.at, line.since) for line in map(observed.line, seen)
     ]
-    seen = observed.of_user(user)
-    changed = [observed.line(one) for one in seen.select_related("user", "account")[:limit]]
-    lines = done + [Told("A sync", f"saw {line.text}", line.at, line.since) for line in changed]
     lines.sort(key=lambda line: line.at, reverse=True)
-    # Who got less than asked for has all there is.
-    total = entries.count() if len(latest) == limit else len(latest)
-    total += seen.count() if len(changed) == limit else len(changed)
-    return lines[:limit], total
+    return lines[:limit], sum(vars(rows[0])["of"] for rows in (done, seen) if rows)
 
 
 _TOLD = {
@@ -281,7 +299,9 @@ _LOOKS = {
 _DOUBTFUL = ("alert-triangle", "attention")
 
 
-def _sentence(user: IamUser, row: Departure, now: datetime) -> tuple[str, str, str, str]:
+def _sentence(
+    user: IamUser, row: Departure, now: datetime, calls_a_week: int | None
+) -> tuple[str, str, str, str]:
     """The verdict's own sentence; what people decided meanwhile stands above it."""
     plan = getattr(row, "plan", None)
     replaced = plan is not None and plan.status == Plan.Status.CONFIRMED
@@ -296,7 +316,7 @@ def _sentence(user: IamUser, row: Departure, now: datetime) -> tuple[str, str, s
         rhythm=user.rhythm,
         next_expected_at=user.next_expected_at,
         missing=tuple(user.coverage.get("missing", ())),
-        calls_a_week=_calls_a_week(user, now),
+        calls_a_week=_calls_a_week(user, now) if calls_a_week is None else calls_a_week,
         may_go=row.state == State.OWNER_ASSIGNED and not row.protection,
     )
     if user.verdict == "unknown" and row.answer == Answer.CAN_GO:

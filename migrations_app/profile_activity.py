@@ -8,11 +8,12 @@ they differ lies what a reader must know.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Max, Min, QuerySet, Sum
 
 from inventory import sentences
 from inventory.callers import Call, Caller, callers
@@ -99,29 +100,39 @@ class Seen:
     older: Older | None
 
 
-def seen(user: IamUser, credentials: Sequence[Credential], now: datetime) -> Seen:
-    """What was seen in 90 days per service, and all sources as lanes over one calendar; one query,
-    and one more where a longer history is declared.
+def done(user: IamUser, now: datetime) -> QuerySet[Any]:
+    """What it did in 90 days, by service, action, day and outcome.
 
     A failed sign-in is nobody's use: it is left out.
     """
+    rows = Activity.objects.filter(user=user, day__gte=now.date() - timedelta(days=EVIDENCE_DAYS))
+    used = rows.exclude(outcome="failed-sign-in").order_by()
+    groups = used.values("service", "action", "day", "outcome")
+    return groups.annotate(calls=Sum("count"), latest=Max("last_at"))
+
+
+def seen(
+    user: IamUser,
+    credentials: Sequence[Credential],
+    now: datetime,
+    told: Iterable[Mapping[str, Any]] | None = None,
+) -> Seen:
+    """What was seen in 90 days per service, and all sources as lanes over one calendar.
+
+    `told` are the rows of `done`, asked for if they are not given; one query more where a longer
+    history is declared.
+    """
     today = now.date()
-    groups = list(
-        Activity.objects.filter(user=user, day__gte=today - timedelta(days=EVIDENCE_DAYS))
-        .exclude(outcome="failed-sign-in")
-        .order_by()
-        .values_list("service", "action", "day", "outcome")
-        .annotate(Sum("count"), Max("last_at"))
-    )
+    groups = [tuple(row.values()) for row in (done(user, now) if told is None else told)]
     per_day, sign_ins = Counter[date](), Counter[date]()
     by_service: dict[str, list[_Done]] = defaultdict(list)
     denied = 0
-    for service, action, day, outcome, calls, last_at in groups:
-        denied += calls if outcome == "denied" else 0
-        per_day[day] += calls
+    for service, action, day, outcome, number, last_at in groups:
+        denied += number if outcome == "denied" else 0
+        per_day[day] += number
         if (service, action) == _SIGN_IN:
-            sign_ins[day] += calls
-        by_service[policy_prefix(service)].append(_Done(action, day, calls, last_at))
+            sign_ins[day] += number
+        by_service[policy_prefix(service)].append(_Done(action, day, number, last_at))
     return Seen(
         services=tuple(_services(by_service, last_accessed(user), today)),
         calls=per_day.total(),
@@ -134,18 +145,25 @@ def seen(user: IamUser, credentials: Sequence[Credential], now: datetime) -> See
     )
 
 
-def called_from(user: IamUser) -> list[Caller]:
-    """What called in the name of the user and from where; only for whom that may be shown."""
-    rows = (
+def calls(user: IamUser) -> QuerySet[Any]:
+    """From which address with which client it was called."""
+    return (
         Activity.objects.filter(user=user)
         .exclude(source_address="")
         .exclude(outcome="failed-sign-in")
         .order_by()
-        .values_list("source_address", "user_agent")
+        .values("source_address", "user_agent")
         .annotate(calls=Sum("count"), first=Min("first_at"), last=Max("last_at"))
         .order_by("-calls")[:_MOST_PAIRS]
     )
-    return callers(Call(*row) for row in rows)
+
+
+def called_from(user: IamUser, told: Iterable[Mapping[str, Any]] | None = None) -> list[Caller]:
+    """What called in the name of the user and from where; only for whom that may be shown.
+
+    `told` are the rows of `calls`, asked for if they are not given.
+    """
+    return callers(Call(*row.values()) for row in (calls(user) if told is None else told))
 
 
 def service_name(prefix: str) -> str:

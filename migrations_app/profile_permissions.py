@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from inventory.models import Activity, IamUser
@@ -43,8 +44,14 @@ class Permissions:
     services_note: str
 
 
-def permissions(user: IamUser, reads: Reads) -> Permissions:
-    """What the last sync kept of the user's policies, held against what it did; one query."""
+def permissions(
+    user: IamUser, reads: Reads, told: Iterable[Mapping[str, Any]] | None = None
+) -> Permissions:
+    """What the last sync kept of the user's policies, held against what it did.
+
+    `told` are the rows of `done`, asked for if they are not given.
+    """
+    rows = done(user) if told is None else told
     facts, coverage = user.privilege_facts, user.coverage
     ways = [Way(one["text"], one["conditional"]) for one in facts.get("paths", ())]
     return Permissions(
@@ -56,21 +63,17 @@ def permissions(user: IamUser, reads: Reads) -> Permissions:
         narrowed_by=_narrowed_by(user, facts),
         unread=tuple(facts.get("unread", ())),
         unknown_actions=tuple(facts.get("unknown_actions", ())),
-        usage=usage(facts, coverage.get("services"), _done(user)),
+        usage=usage(facts, coverage.get("services"), [Done(*row.values()) for row in rows]),
         services_at=parse_datetime(coverage.get("services_at") or ""),
         services_from=parse_datetime(coverage.get("services_from") or ""),
         services_note=coverage.get("services_note", ""),
     )
 
 
-def _done(user: IamUser) -> list[Done]:
-    rows = (
-        Activity.objects.filter(user=user, outcome="ok")
-        .order_by()
-        .values_list("service", "action")
-        .annotate(Max("last_at"))
-    )
-    return [Done(*row) for row in rows]
+def done(user: IamUser) -> QuerySet[Any]:
+    """Which actions succeeded, and when each did last."""
+    rows = Activity.objects.filter(user=user, outcome="ok").order_by()
+    return rows.values("service", "action").annotate(latest=Max("last_at"))
 
 
 def _narrowed_by(user: IamUser, facts: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
+from inventory import at_once
 from inventory.models import Person, Role
 from migrations_app import log, notices
 from migrations_app.models import Delivery, Departure, Notice, Opening
@@ -125,10 +126,25 @@ def _line(notice: Notice, whole: bool) -> Told:
     )
 
 
-def about(departure: Departure, person: Person) -> tuple[list[Told], bool]:
-    """The latest messages about one IAM user, and whether there are more."""
+def about(departure: Departure, person: Person) -> dict[str, QuerySet[Any]]:
+    """What to ask (`inventory.at_once`) of the latest messages about one IAM user."""
     rows = visible(person).filter(departures=departure)[: ON_USER_PAGE + 1]
-    found = lines(rows, person)
+    beside = {"notice__in": rows.values("pk")}
+    return {
+        "notices": rows.select_related("team", "person", "batch"),
+        "openings": _openings().filter(**beside),
+        "deliveries": _deliveries().defer("rendered").filter(**beside),
+    }
+
+
+def lines_about(told: Mapping[str, Any], person: Person) -> tuple[list[Told], bool]:
+    """The messages, as `about` was answered, and whether there are more."""
+    whole, ways = log.sees_everything(person), ("openings", "deliveries")
+    for notice in told["notices"]:
+        for name in ways:
+            rows = [row for row in told[name] if row.notice_id == notice.pk]
+            at_once.put_beside(notice, name, rows)
+    found = [_line(notice, whole) for notice in told["notices"]]
     return found[:ON_USER_PAGE], len(found) > ON_USER_PAGE
 
 
@@ -210,12 +226,18 @@ def _by_channel(way: Way, whole: bool) -> dict[str, Any]:
 
 
 def _whole(rows: QuerySet[Notice], *, texts: bool = False) -> QuerySet[Notice]:
-    openings = Opening.objects.select_related("person").order_by("at")
-    deliveries = Delivery.objects.select_related("person").order_by("pk")
-    deliveries = deliveries if texts else deliveries.defer("rendered")
+    deliveries = _deliveries() if texts else _deliveries().defer("rendered")
     return rows.select_related("team", "person", "batch").prefetch_related(
-        Prefetch("openings", openings), Prefetch("deliveries", deliveries)
+        Prefetch("openings", _openings()), Prefetch("deliveries", deliveries)
     )
+
+
+def _openings() -> QuerySet[Opening]:
+    return Opening.objects.select_related("person").order_by("at")
+
+
+def _deliveries() -> QuerySet[Delivery]:
+    return Delivery.objects.select_related("person").order_by("pk")
 
 
 def _way(delivery: Delivery, whole: bool) -> Way:

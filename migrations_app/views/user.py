@@ -6,12 +6,11 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
 from inventory import clock, coverage, refresh
-from inventory.models import Account, ArchiveCoverage, Organization, Person, Team
+from inventory.models import Account, ArchiveCoverage, Person
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.reads import reads_of
@@ -25,15 +24,15 @@ from migrations_app import (
     listing,
     profile,
     profile_activity,
+    profile_asked,
     profile_permissions,
     user_rows,
 )
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
-from migrations_app.models import Change, Departure, Hit, Plan
+from migrations_app.models import Departure, Plan
 from migrations_app.plan_page import page_of
-from migrations_app.told import about as told_about
 from migrations_app.views.answers import person_of, rendered
 
 # Whom nobody expects to call from somebody's own computer.
@@ -59,44 +58,46 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     require(person, Action.SEE)
     row, now = departure_of(account, user_id), clock.now()
     one = row.user
-    policy = policy_for(Organization.get(), one.account, one.shown_category)
+    whole = request.GET.get("history") == "all"
+    limit = profile.WHOLE_HISTORY if whole else profile.HISTORY
+    asked = profile_asked.ask(row, person, limit, now)
+    policy = policy_for(asked.organization, one.account, one.shown_category)
     plan = getattr(row, "plan", None)
-    plan_page = page_of(plan, None, now) if plan else None
+    plan_page = page_of(plan, None, now, asked.organization) if plan else None
     confirmed = plan is not None and plan.status == Plan.Status.CONFIRMED
     quiet_at = plan_page.quiet.over_at if plan_page and confirmed else None
     ahead = dates.ahead_of(row, policy, one.account.time_zone, now, not_before=quiet_at)
-    credentials = [key for key in one.credentials.all() if key.gone_at is None]
-    whole = request.GET.get("history") == "all"
-    told, entries = profile.history(one, profile.WHOLE_HISTORY if whole else profile.HISTORY)
-    messages, more_messages = told_about(row, person)
+    told, entries = profile.history(one, limit, asked.entries, asked.observations)
+    messages, more_messages = asked.messages
     sensitive = may(person, Action.SEE_SENSITIVE, row.owner or one.suggested_team)
-    reads = reads_of(one.account_id)
+    reads = asked.reads
+    week = asked.calls_since(now.date() - timedelta(days=7)) if one.verdict == "active" else 0
     context = {
         "row": row,
         "user": one,
         "now": now,
         "steps": profile.steps(row, ahead),
-        "judged": profile.judged(one, row, reads, now),
+        "judged": profile.judged(one, row, reads, now, week),
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
-        "held": held(one, credentials, reads, sensitive, now),
+        "held": held(one, asked.credentials, reads, sensitive, now),
         "untraced": UNTRACED,
-        "seen": profile_activity.seen(one, credentials, now),
-        "permissions": profile_permissions.permissions(one, reads),
+        "seen": profile_activity.seen(one, asked.credentials, now, asked.done),
+        "permissions": profile_permissions.permissions(one, reads, asked.used),
         "sensitive": sensitive,
-        "callers": profile_activity.called_from(one) if sensitive else [],
+        "callers": profile_activity.called_from(one, asked.calls) if sensitive else [],
         "machines": MACHINES,
-        "looks": coverage.sources(one, reads.told(one), _archive(one.account)),
+        "looks": coverage.sources(one, reads.told(one), asked.archive),
         "coming": profile.coming(row, ahead, str(row.owner or "")),
         "history": told,
         "entries": entries,
         "whole_history": whole,
         "messages_about": messages,
         "more_messages": more_messages,
-        "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
+        "hits": asked.hits,
         "unheard": hearing.unheard([row], now)[row.pk] if row.state in SWITCHED_OFF else [],
         "lengthened": hearing.length(row.lengthened_by) if row.lengthened_by else "",
         "plan_page": plan_page,
-        "open_change": _open_change(row),
+        "open_change": asked.open_change,
         "as_table": request.GET.get("as") == "table",
         "quarantined": any("AWSCompromisedKeyQuarantine" in arn for arn in one.attached_policies),
         "inline_policies": [
@@ -118,7 +119,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         ),
         "version_field": {"version": row.version},
         "dispute_title": f"Dispute {one.user_name}",
-        **_allowed(person, row, now),
+        **_allowed(person, row, asked, now),
     }
     return rendered(request, "migrations_app/user.html", context)
 
@@ -153,12 +154,11 @@ def evidence(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
 
 def departure_of(account: str, user_id: str) -> Departure:
     """The departure of one IAM user; 404 with the sentence of the screens where there is none."""
-    rows = listing.departures().prefetch_related("user__credentials")
-    rows = rows.select_related(
+    rows = listing.departures().select_related(
         "user__account",
         "user__suggested_team",
         "owner",
-        "plan",
+        "plan__confirmed_by",
         "handed_to",
         "answered_by",
         "claim_pending_team",
@@ -183,21 +183,9 @@ def _archive(account: Account) -> list[ArchiveCoverage]:
     return list(ArchiveCoverage.objects.filter(account=account).defer("draft"))
 
 
-def _other_teams(row: Departure) -> QuerySet[Team]:
-    teams = Team.objects.filter(active=True)
-    return teams.exclude(pk=row.owner_id) if row.owner_id is not None else teams
-
-
-def _open_change(row: Departure) -> Change | None:
-    return (
-        row.changes.filter(status__in=[*Change.OPEN, Change.Status.DRAFT])
-        .select_related("batch")
-        .order_by("-pk")
-        .first()
-    )
-
-
-def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
+def _allowed(
+    person: Person, row: Departure, asked: profile_asked.Asked, now: datetime
+) -> dict[str, Any]:
     """Which buttons this person gets here; what they may not do is not shown dead."""
     team = row.owner or row.user.suggested_team
     alive = row.state != State.DELETED
@@ -210,7 +198,9 @@ def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
         and free
         and not row.partly_deleted
         and row.state in (State.OWNER_ASSIGNED, State.SOAKING),
-        "may_restore": changes.may_be_restored(row) and may(person, Action.RESTORE, row.owner),
+        "may_restore": (row.state not in HAS_ACCESS or asked.ours)
+        and changes.may_be_restored(row)
+        and may(person, Action.RESTORE, row.owner),
         "may_finish": operates and row.partly_deleted,
         "may_rebuild": row.state == State.DELETED
         and may(person, Action.SEE_SENSITIVE, row.owner)
@@ -229,5 +219,5 @@ def _allowed(person: Person, row: Departure, now: datetime) -> dict[str, Any]:
         and row.owner is not None
         and may(person, Action.CLAIM, row.owner),
         "dispute_until": now.date() + timedelta(days=DISPUTE_DAYS),
-        "teams": _other_teams(row) if claims else [],
+        "teams": [one for one in asked.teams if one.pk != row.owner_id] if claims else [],
     }
