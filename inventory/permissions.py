@@ -103,7 +103,7 @@ def may(person: object, action: Action, team: Team | Anywhere | None = ANYWHERE)
         return True
     if Reach.OWN not in reaches:
         return False
-    return person.led_teams().exists() if isinstance(team, Anywhere) else person.leads_team(team)
+    return person.leads_any() if isinstance(team, Anywhere) else person.leads_team(team)
 
 
 def require(person: object, action: Action, team: Team | Anywhere | None = ANYWHERE) -> None:

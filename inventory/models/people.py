@@ -88,6 +88,9 @@ class Person(AbstractBaseUser):
     mail = models.CharField(max_length=6, choices=Mail.choices, default=Mail.ALL)
     last_inbox_at = models.DateTimeField(null=True, blank=True)
 
+    # What `remembering` knows: by team, or by None for any team, whether this person leads it.
+    _led: dict[int | None, bool] | None = None
+
     objects = PersonManager()
 
     USERNAME_FIELD = "username"
@@ -113,9 +116,28 @@ class Person(AbstractBaseUser):
     def initials(self) -> str:
         return "".join(part[0] for part in str(self).split()[:2]).upper()
 
+    def remembering(self) -> Person:
+        """This person, whose teams are asked for once: right for one request, and no longer."""
+        if self._led is None:
+            self._led = {}
+        return self
+
     def leads_team(self, team: Team | None) -> bool:
         """Whether this person may answer for `team`."""
-        return team is not None and team.leads().filter(pk=self.pk).exists()
+        if team is None:
+            return False
+        return self._remembered(team.pk, team.leads().filter(pk=self.pk))
+
+    def leads_any(self) -> bool:
+        """Whether this person may answer for any team at all."""
+        return self._remembered(None, self.led_teams())
+
+    def _remembered(self, team: int | None, rows: models.QuerySet[Any]) -> bool:
+        if self._led is None:
+            return rows.exists()
+        if team not in self._led:
+            self._led[team] = rows.exists()
+        return self._led[team]
 
     def led_teams(self) -> models.QuerySet[Team]:
         """The teams this person may answer for."""

@@ -24,7 +24,7 @@ def person_of(request: HttpRequest) -> Person:
     """Whoever is signed in. Every page asks for sign-in before its view is called."""
     person = request.user
     assert isinstance(person, Person)  # noqa: S101 (the middleware's promise, for the type)
-    return person
+    return person.remembering()
 
 
 def is_fragment(request: HttpRequest) -> bool:
