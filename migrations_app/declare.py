@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from inventory import clock, ledger
@@ -26,9 +26,6 @@ from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Stale
 from migrations_app import changes, declared_rows, leaving
 from migrations_app.models import PendingDeclaration
-
-# Any constant does, as long as everybody who applies takes the same one.
-_APPLY_LOCK = 0x0A6A_1ED6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def apply(
     changed then. The first apply on an empty database is direct; afterwards what loosens waits.
     """
     with transaction.atomic():
-        _lock()
+        declared_rows.lock()
         declared = _read(document)
         found = difference(declared_rows.present(), declared, clock.now().date())
         first = Organization.get().applied_at is None
@@ -90,7 +87,7 @@ def confirm(pending: PendingDeclaration, person: Person) -> Outcome:
     Stale if it was decided or replaced meanwhile, or would now loosen more than was shown.
     """
     with transaction.atomic():
-        _lock()
+        declared_rows.lock()
         waiting = _undecided(pending)
         require(person, Action.CONFIRM_LOOSENING)
         if waiting.asked_by_person == person or waiting.asked_by == person.username:
@@ -109,7 +106,7 @@ def confirm(pending: PendingDeclaration, person: Person) -> Outcome:
 def reject(pending: PendingDeclaration, person: Person) -> None:
     """Drop what waits; whoever may confirm it may, and so may the one who asked."""
     with transaction.atomic():
-        _lock()
+        declared_rows.lock()
         waiting = _undecided(pending)
         if waiting.asked_by_person != person:
             require(person, Action.CONFIRM_LOOSENING)
@@ -121,11 +118,6 @@ def reject(pending: PendingDeclaration, person: Person) -> None:
 def waiting() -> PendingDeclaration | None:
     """The declaration that waits for a second person; there is one at most."""
     return PendingDeclaration.objects.filter(decided_at=None).first()
-
-
-def _lock() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPLY_LOCK])
 
 
 def _read(document: str) -> Declaration:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Lower
 
@@ -45,6 +46,16 @@ _ACCOUNT_COLUMNS = (
     "trail_archive",
 )
 _TEAM_COLUMNS = ("name", "escalate_to", "slack", "email", "jira_project", "match")
+
+
+# Any constant does, as long as everybody who says who may do what takes the same one.
+_LOCK = 0x0A6A_1ED6
+
+
+def lock() -> None:
+    """Until the transaction ends nobody else applies a declaration or comes in by groups."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def present() -> Declaration:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from inventory import clock, group_roles, ledger
 from inventory.models import Identity, Organization, Person
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Stale
-from migrations_app import tokens
+from migrations_app import declared_rows, tokens
 
 _NOT_FOR_A_USERNAME = re.compile(r"[^a-z0-9._@+-]+")
 
@@ -42,11 +42,7 @@ def admit(told: Vouched) -> Person:
     somebody else, or may do nothing here. Roles that are lost are lost even then.
     """
     _require_verified(told)
-    try:
-        person = _settled(told)
-    except IntegrityError:
-        # The same person came in by two windows at once; now they are known.
-        person = _settled(told)
+    person = _settled(told)
     if not person.roles and not person.led_teams().exists():
         raise _in_no_group(told)
     return person
@@ -54,6 +50,8 @@ def admit(told: Vouched) -> Person:
 
 def _settled(told: Vouched) -> Person:
     with transaction.atomic():
+        # Else a file that is applied at this moment could give back what a group just lost.
+        declared_rows.lock()
         person = _known(told) or _joined(told) or _new(told)
         if not person.is_active:
             raise NotAllowed("This account is switched off. Ask Security.")
@@ -89,17 +87,17 @@ def _require_verified(told: Vouched) -> None:
 
 def _known(told: Vouched) -> Person | None:
     """Whoever this subject was before; their e-mail address may have changed since."""
-    row = Identity.objects.select_for_update().filter(issuer=told.issuer, subject=told.subject)
+    row = Identity.objects.filter(issuer=told.issuer, subject=told.subject)
     identity = row.select_related("person").first()
     if identity is None:
         return None
     Identity.objects.filter(pk=identity.pk).update(last_at=clock.now())
-    return Person.objects.select_for_update().get(pk=identity.person_id)
+    return identity.person
 
 
 def _joined(told: Vouched) -> Person | None:
     """The person with this e-mail address, whom the provider was never seen to know."""
-    person = Person.objects.select_for_update().filter(email__iexact=told.email).first()
+    person = Person.objects.filter(email__iexact=told.email).first()
     # PostgreSQL folds more letters into one than a mail server does.
     if person is None or person.email.lower() != told.email.lower():
         return None
