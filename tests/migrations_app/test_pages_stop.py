@@ -46,9 +46,12 @@ def test_pulling_halts_what_runs_and_says_so_on_every_page(everybody: cast.Cast)
     assert "alarm in production" in text
 
 
-def test_pulling_without_a_reason_comes_back(everybody: cast.Cast) -> None:
-    assert browser(everybody.jonas).post("/stop/").status_code == 422
+def test_pulling_needs_no_typing_but_takes_no_novel(everybody: cast.Cast) -> None:
+    client = browser(everybody.jonas)
+    assert client.post("/stop/", {"reason": "x" * 501}).status_code == 422
     assert not EmergencyStop.objects.exists()
+    assert client.post("/stop/").status_code == 302
+    assert EmergencyStop.objects.get().reason == ""
 
 
 def test_pulling_twice_is_one_stop(everybody: cast.Cast) -> None:
