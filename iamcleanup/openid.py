@@ -103,11 +103,8 @@ def configured() -> Issuer | None:
     )
 
 
-def authorize_url(issuer: Issuer, attempt: Attempt, back_to: str, *, again: bool = False) -> str:
-    """Where the browser goes to sign in; `again` asks for the password even of who has a session.
-
-    IssuerDown where its configuration cannot be read.
-    """
+def authorize_url(issuer: Issuer, attempt: Attempt, back_to: str) -> str:
+    """Where the browser goes to sign in. IssuerDown where its configuration cannot be read."""
     endpoint = discover(issuer).authorize
     digest = hashlib.sha256(attempt.verifier.encode()).digest()
     asked = {
@@ -119,7 +116,6 @@ def authorize_url(issuer: Issuer, attempt: Attempt, back_to: str, *, again: bool
         "nonce": attempt.nonce,
         "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
         "code_challenge_method": "S256",
-        **({"prompt": "login"} if again else {}),
     }
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 

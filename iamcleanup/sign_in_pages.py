@@ -80,9 +80,7 @@ def to_issuer(request: HttpRequest) -> HttpResponse:
     onward = wanted_page(request, request.POST.get("next"))
     attempt = openid.Attempt.new()
     try:
-        url = openid.authorize_url(
-            issuer, attempt, _back_to(request), again=bool(request.POST.get("again"))
-        )
+        url = openid.authorize_url(issuer, attempt, _back_to(request))
     except Refused as refused:
         return _refused(request, refused, onward)
     attempts = request.session.get(ATTEMPTS, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
+from pytest_django import Settings
 
 from inventory.models import Person
 
@@ -54,6 +55,16 @@ def test_the_right_password_is_refused_after_too_many_wrong_ones(
     answer = client.post("/sign-in/", {"login": "sara", "password": PASSWORD})
     assert "Too many tries. Wait 5 minutes." in answer.content.decode()
     assert "_auth_user_id" not in client.session
+
+
+def test_too_many_tries_from_one_address_end_at_a_page_of_ours(
+    client: Client, sara: Person, settings: Settings
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login": "1/m/ip"}
+    client.post("/sign-in/", {"login": "sara", "password": "wrong"})
+    answer = client.post("/sign-in/", {"login": "sara", "password": PASSWORD})
+    assert answer.status_code == 429
+    assert "Wait 5 minutes" in answer.content.decode()
 
 
 def test_nobody_signs_up() -> None:
