@@ -1,4 +1,4 @@
-"""Celery shells around the syncs. Each setting of delivery has its reason beside it.
+"""Celery shells around syncs and tests of access. Settings of delivery have their reason beside.
 
 Read workers take slices of syncs from one queue, in order. A sync has one message in it at a time,
 so the queue is a round: the next slice of a large account waits behind one slice of every other.
@@ -12,7 +12,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from inventory import refresh
+from inventory import access, refresh
 from inventory.aws import identity
 from inventory.aws.session import AwsFailure
 
@@ -41,7 +41,24 @@ def sync_due() -> None:
         refresh.enqueue(sync_id)
     for look_id in refresh.unheld_looks():
         refresh.enqueue_look(look_id)
+    for test in access.lying_about():
+        access.enqueue(test)
     refresh.watch_accounts()
+
+
+@shared_task(queue="read")
+def try_access(test_id: int) -> None:
+    """A slice of a test of what an account's roles may do; it goes on until it is over."""
+    if test := access.run_test(test_id, "read"):
+        access.enqueue(test)
+
+
+# By the workers that will use those roles: who else could tell whether they may assume them?
+@shared_task(queue="write")
+def try_change_access(test_id: int) -> None:
+    """The lines of such a test that are about assuming the change roles."""
+    if test := access.run_test(test_id, "write"):
+        access.enqueue(test)
 
 
 @worker_ready.connect

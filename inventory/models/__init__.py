@@ -1,6 +1,7 @@
-"""Rows of facts, by noun: people, accounts, IAM users, the record."""
+"""Rows of facts, by noun: people, accounts and how they are connected, IAM users, the record."""
 
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
+from inventory.models.connections import AccessTest, Connection
 from inventory.models.identity_center import CenterLook
 from inventory.models.observations import LastKnown, Observation
 from inventory.models.people import Identity, Mail, Person, Role, Team
@@ -19,11 +20,13 @@ from inventory.models.users import (
 )
 
 __all__ = [
+    "AccessTest",
     "Account",
     "Activity",
     "Alert",
     "ArchiveCoverage",
     "CenterLook",
+    "Connection",
     "Credential",
     "IamUser",
     "Identity",
