@@ -60,12 +60,12 @@ def stanza(
         if names[name.lower()] > 1:
             name = f"{name} {one.account_id}"
         lines += [
-            f"  - id: {_quoted(one.account_id)}",
-            f"    name: {_quoted(name)}",
-            f"    reader_role: {_quoted(reader_role.replace('{id}', one.account_id))}",
+            f"  - id: {quoted(one.account_id)}",
+            f"    name: {quoted(name)}",
+            f"    reader_role: {quoted(reader_role.replace('{id}', one.account_id))}",
         ]
         if external_id:
-            lines.append(f"    external_id: {_quoted(external_id.replace('{id}', one.account_id))}")
+            lines.append(f"    external_id: {quoted(external_id.replace('{id}', one.account_id))}")
     return lines
 
 
@@ -85,6 +85,6 @@ def _plain(name: str) -> str:
     return "".join(character for character in name if character.isprintable()).strip()[:80]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A double-quoted YAML scalar: JSON's escapes are YAML's."""
     return json.dumps(text, ensure_ascii=False)

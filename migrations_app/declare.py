@@ -71,7 +71,7 @@ def apply(
         found = difference(declared_rows.present(), declared, clock.now().date())
         first = Organization.get().applied_at is None
         leaving.check(declared)
-        warned = tuple(warnings(declared))
+        warned = _warned(declared)
         if dry_run:
             return Outcome(found, False, None, warned)
         if found.loosens and not first:
@@ -100,7 +100,7 @@ def confirm(pending: PendingDeclaration, person: Person) -> Outcome:
         waiting.decided_by, waiting.decided_at, waiting.confirmed = person, clock.now(), True
         waiting.save()
         _write(waiting.document, declared, found, person, asked_by=waiting.asked_by)
-        return Outcome(found, True, waiting, tuple(warnings(declared)))
+        return Outcome(found, True, waiting, _warned(declared))
 
 
 def reject(pending: PendingDeclaration, person: Person) -> None:
@@ -131,6 +131,20 @@ def _read(document: str) -> Declaration:
         )
 
     return read(document, refuse_sandbox=refuse_sandbox)
+
+
+def _warned(declared: Declaration) -> tuple[str, ...]:
+    """What will hurt, and which accounts are read although the file does not name them."""
+    named = {account.account_id for account in declared.accounts}
+    kept = Account.objects.filter(active=True, account_id__in=declared_rows.undeclared())
+    return (
+        *warnings(declared),
+        *(
+            f"{row} was connected in the browser and is not in this file: it is read on and can"
+            " take no change. Its page under Settings has the lines to add."
+            for row in kept.exclude(account_id__in=named)
+        ),
+    )
 
 
 def _undecided(pending: PendingDeclaration) -> PendingDeclaration:

@@ -7,12 +7,13 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from inventory import clock, group_roles
 from inventory.models import (
     Account,
+    Connection,
     IamUser,
     Identity,
     Organization,
@@ -61,8 +62,9 @@ def lock() -> None:
 def present() -> Declaration:
     """What the rows say now, as if it were declared; an empty declaration on an empty database."""
     organization = Organization.get()
+    accounts = Account.objects.filter(active=True).exclude(account_id__in=undeclared())
     return Declaration(
-        accounts=tuple(map(_account, Account.objects.filter(active=True).order_by("account_id"))),
+        accounts=tuple(map(_account, accounts.order_by("account_id"))),
         break_glass=BreakGlass(
             organization.break_glass_account,
             organization.break_glass_user,
@@ -78,6 +80,12 @@ def present() -> Declaration:
         people=tuple(map(_person, Person.objects.filter(is_active=True, declared=True))),
         group_roles=organization.sign_in.get("group_roles", {}),
     )
+
+
+def undeclared() -> QuerySet[Connection, str]:
+    """The ids of accounts that are read because somebody connected them in the browser."""
+    rows = Connection.objects.filter(connected_at__isnull=False)
+    return rows.values_list("account_id", flat=True)
 
 
 def _account(row: Account) -> DeclaredAccount:
@@ -130,7 +138,9 @@ def write(declared: Declaration, document: str) -> None:
     for declared_account in declared.accounts:
         _write_account(declared_account, teams)
     staying = [account.account_id for account in declared.accounts]
-    Account.objects.exclude(account_id__in=staying).update(active=False)
+    # What was connected in the browser is the file's from here on; what was not stays as it is.
+    Connection.objects.filter(account_id__in=staying).delete()
+    Account.objects.exclude(account_id__in=[*staying, *undeclared()]).update(active=False)
 
 
 def _write_teams(declared: Declaration) -> dict[str, Team]:

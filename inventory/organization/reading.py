@@ -66,8 +66,12 @@ def read(text: str, *, refuse_sandbox: Callable[[str], str] = _always_allowed) -
     accounts = tuple(
         _account(section, refuse_sandbox) for section in document.sections("accounts", "an account")
     )
-    if not accounts:
-        document.wrong(document.line_of("accounts"), "At least one account is needed.")
+    if not accounts and not document.has("accounts"):
+        document.wrong(
+            document.line_of("accounts"),
+            "At least one account is needed; “accounts: []” where the first is connected in the"
+            " browser.",
+        )
     play = bool(accounts) and all(account.sandbox for account in accounts)
     teams = tuple(_team(section) for section in document.sections("teams", "a team"))
     people = tuple(_person(section) for section in document.sections("people", "a person"))

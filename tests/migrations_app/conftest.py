@@ -19,6 +19,9 @@ from demo.aws.estate import EXTERNAL_ID
 from demo.aws.inprocess import simulated
 
 if TYPE_CHECKING:
+    from demo.aws.state import Account as AwsAccount
+    from inventory.models import Person
+    from tests.cast import Cast
     from tests.migrations_app.stage import Stage
 
 _create_loader = functools.cache(botocore.loaders.create_loader)
@@ -68,6 +71,33 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     made = Simulator(7, 12, clock.now, regions=len(REGIONS), lookup_rate=0)
     with simulated(made) as running:
         yield running
+
+
+@pytest.fixture
+def everybody(db: None) -> Cast:
+    """The cast with its account `production`."""
+    from tests.cast import cast
+
+    return cast()
+
+
+@pytest.fixture
+def ada(everybody: Cast) -> Person:
+    """The admin."""
+    return everybody.ada
+
+
+@pytest.fixture
+def staging(simulator: Simulator) -> AwsAccount:
+    """An account without a role of ours, while the workers have told who they are."""
+    from inventory.aws import identity
+    from tests.migrations_app.prospect import STAGING
+
+    identity.report("read@test")
+    found = simulator.add_account(STAGING, "acme-staging", 11, 2)
+    for name in ("iamcleanupreader", "iamcleanupactor", "iamcleanupdeleter"):
+        del found.roles[name]
+    return found
 
 
 @pytest.fixture
