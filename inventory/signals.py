@@ -30,6 +30,9 @@ account_synced = Signal()
 # class. look: the row, with all that it holds.
 center_read = Signal()
 
+# Sent when a sync is over, however it ended. sender: the Sync class. sync: the Sync row.
+sync_ended = Signal()
+
 # Sent while users are judged. sender: the IamUser class. accounts: pks. A receiver answers a
 # mapping of IamUser pks to their Standing, for users of these accounts about which there is one.
 standing_asked = Signal()

@@ -12,7 +12,9 @@ from inventory.signals import (
     center_read,
     changes_observed,
     standing_asked,
+    sync_ended,
 )
+from migrations_app import account_news
 
 
 def connect() -> None:
@@ -20,6 +22,7 @@ def connect() -> None:
     account_synced.connect(after_sync, dispatch_uid="migrations_app.after_sync")
     center_read.connect(after_center, dispatch_uid="migrations_app.after_center")
     changes_observed.connect(after_look, dispatch_uid="migrations_app.after_look")
+    sync_ended.connect(account_news.after_end, dispatch_uid="migrations_app.account_news")
     standing_asked.connect(standing, dispatch_uid="migrations_app.standing")
 
 

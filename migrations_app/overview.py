@@ -10,11 +10,12 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
+from inventory import clock
 from inventory.models import Account, Sync
 from inventory.refresh import root
-from inventory.templatetags.times import duration
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Change
+from migrations_app.sync_progress import Progress, progress_of
 
 STAGES = (*(state.value for state in State), "protected")
 LABELS = {
@@ -238,6 +239,11 @@ class SyncLine:
         return self.account.last_whole_at is None
 
     @property
+    def progress(self) -> Progress | None:
+        """How far the running one is."""
+        return progress_of(self.running, clock.now()) if self.running else None
+
+    @property
     def took(self) -> timedelta | None:
         """How long the last sync worked."""
         if self.last is None or self.last.started_at is None or self.last.finished_at is None:
@@ -268,56 +274,6 @@ def syncs(accounts: Iterable[Account], found: Iterable[Sync]) -> list[SyncLine]:
     for sync in found:
         (opens if sync.status in Sync.OPEN else ends)[sync.account_id] = sync
     return [SyncLine(row, ends.get(row.pk), opens.get(row.pk)) for row in accounts if row.active]
-
-
-@dataclass(frozen=True, slots=True)
-class SyncStep:
-    """One step of a sync as the progress list shows it."""
-
-    label: str
-    status: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a sync is: its steps, and the one that counts users."""
-
-    title: str
-    left: str
-    steps: tuple[SyncStep, ...]
-    value: int
-    total: int
-
-
-def progress_of(sync: Sync, now: datetime) -> Progress:
-    """The progress of one sync at `now`; a sync that ended says how long it took."""
-    rows = [row for row in sync.steps if isinstance(row, dict)]
-    done = sum(row.get("status") == "done" for row in rows)
-    share = 0.0
-    for row in rows:
-        if row.get("status") == "running" and row.get("total"):
-            share = min(1.0, int(row.get("done") or 0) / int(row["total"]))
-    started, ended = sync.started_at or sync.asked_at, sync.finished_at or now
-    took = max(timedelta(), ended - started)
-    minutes, seconds = divmod(int(took.total_seconds()), 60)
-    clocked = f"{minutes}:{seconds:02d}" if minutes < 60 else duration(took)
-    whole = "First sync" if sync.account.last_whole_at is None else "Sync"
-    return Progress(
-        title=f"{whole} of {sync.account.name}",
-        left=f"{sync.get_status_display()}, {clocked}",
-        steps=tuple(_step(row) for row in rows),
-        value=round(100 * (done + share)),
-        total=100 * len(rows),
-    )
-
-
-def _step(row: dict[str, Any]) -> SyncStep:
-    counted = f"{row.get('done') or 0} of {row['total']}" if row.get("total") else ""
-    said = str(row.get("detail") or "")
-    told = (said or counted,) if row.get("status") == "done" else (counted, said)
-    detail = ", ".join(filter(None, told))
-    return SyncStep(str(row.get("label", "")), str(row.get("status", "waiting")), detail)
 
 
 def _facts(counts: Counter[str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from django.db.models import Q
 from inventory import clock
 from inventory.aws.session import AwsSession
 from inventory.models import Account, Sync
+from inventory.signals import sync_ended
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Run:
         step = self.step(key)
         step["status"] = "running"
         step["total"] = total or step["total"]
-        step.setdefault("since", clock.real_now().isoformat())
+        step.setdefault("since", _stamp())
         self.keep()
 
     def advance(self, key: str, done: int, total: int, detail: str = "") -> None:
@@ -95,12 +96,12 @@ class Run:
 
     def finish(self, key: str, detail: str = "") -> None:
         step = self.step(key)
-        step.update(status="done", detail=detail or step["detail"])
+        step.update(status="done", detail=detail or step["detail"], until=_stamp())
         self.keep()
 
     def fail(self, key: str, detail: str) -> None:
         """The step did not succeed; others go on."""
-        self.step(key).update(status="failed", detail=detail)
+        self.step(key).update(status="failed", detail=detail, until=_stamp())
         self.keep()
 
     def ended(self, key: str) -> bool:
@@ -131,6 +132,7 @@ class Run:
     def end(self, status: Sync.Status, error: str = "") -> None:
         """The sync is over. Raises LostLease."""
         self._write(lease_until=None, status=status, error=error, finished_at=clock.now())
+        sync_ended.send(sender=Sync, sync=self.sync)
 
     def _write(self, **columns: Any) -> None:
         if self.session is not None:
@@ -155,6 +157,11 @@ class Run:
         for operation, count in self.aws.take_counts().items():
             counted[operation] = counted.get(operation, 0) + count
         return counted
+
+
+def _stamp() -> str:
+    """Real time: how long a step took does not depend on a clock that somebody moves."""
+    return clock.real_now().isoformat()
 
 
 def claim(sync_id: int) -> Run | None:

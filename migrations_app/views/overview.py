@@ -15,12 +15,13 @@ from inventory import at_once, clock, refresh
 from inventory.models import Account, Person, Sync, Team
 from inventory.permissions import Action, may, require
 from inventory.timelines import burn_down
-from migrations_app import headcount, needs, observed, posture
+from migrations_app import account_news, headcount, needs, observed, posture
 from migrations_app import overview as questions
 from migrations_app.forecast import forecast, too_early
 from migrations_app.needs import Need
 from migrations_app.observed import Group
 from migrations_app.shell import chosen_account_id
+from migrations_app.sync_progress import progress_of
 from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/overview.html"
@@ -53,6 +54,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "as_table": request.GET.get("as") == "table",
         "situation": situation,
         "lifecycle_mark": _mark(situation.stages),
+        "may_connect": may(person, Action.ADMINISTER),
     }
     if part in ("", "needs"):
         counted, dispute = questions.totals(everywhere), headcount.first_dispute(everywhere)
@@ -115,7 +117,8 @@ def sync_start(request: HttpRequest) -> HttpResponse:
 @require_GET
 def sync_status(request: HttpRequest, account: str) -> HttpResponse:
     """How far the last sync of one account is, or that of `?sync=`; polled each 2 s to its end."""
-    require(request.user, Action.SEE)
+    person = person_of(request)
+    require(person, Action.SEE)
     row = get_object_or_404(Account, account_id=account)
     syncs = Sync.objects.filter(account=row)
     if (wanted := request.GET.get("sync", "")).isdecimal():
@@ -126,7 +129,8 @@ def sync_status(request: HttpRequest, account: str) -> HttpResponse:
         "account": row,
         "sync": sync,
         "running": running,
-        "progress": questions.progress_of(sync, clock.now()) if sync else None,
+        "progress": progress_of(sync, clock.now()) if sync else None,
+        "told": sync is not None and account_news.tells(sync, person),
         "seen": observed.of_sync(sync) if sync and not running else [],
     }
     status = 200 if running or not request.headers.get("HX-Request") else 286
