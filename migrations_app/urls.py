@@ -15,6 +15,7 @@ from migrations_app.views import (
     category,
     claim_links,
     claims,
+    connecting,
     declaration,
     hits,
     identity_center,
@@ -43,6 +44,7 @@ from migrations_app.views import (
 
 _USER = "users/<str:account>/<str:user_id>/"
 _BATCH = "batches/<int:number>/"
+_CONNECT = "settings/connect/<str:account>/"
 
 urlpatterns: list[URLPattern] = [
     path("", overview.overview, name="overview"),
@@ -149,6 +151,17 @@ urlpatterns: list[URLPattern] = [
     path(f"{_BATCH}restore/", batch_controls.restore_all, name="batch-restore"),
     path(f"{_BATCH}undo.sh", batch_controls.undo_script, name="batch-undo"),
     path(f"{_BATCH}calls.json", batch_controls.calls, name="batch-calls"),
+    path("settings/connect/", connecting.new, name="connect-new"),
+    path(_CONNECT, connecting.account, name="connect-account"),
+    path(f"{_CONNECT}start/", connecting.start, name="connect-start"),
+    path(f"{_CONNECT}discard/", connecting.discard, name="connect-discard"),
+    path(f"{_CONNECT}files/<str:name>", connecting.file, name="connect-file"),
+    path("settings/accounts/<str:account>/test/", connecting.test, name="settings-test"),
+    path(
+        "settings/accounts/<str:account>/disconnect/",
+        connecting.disconnect,
+        name="settings-disconnect",
+    ),
     path("live/", live.live, name="live"),
     path("soak/", soak.soak, name="soak"),
     path("hits/<int:pk>/", hits.hit, name="hit"),

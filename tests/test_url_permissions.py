@@ -7,6 +7,7 @@ everybody else gets 403, and a stranger is sent to sign in.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from inventory import clock
-from inventory.models import Alert, Person, ProtectedEntry, Role
+from inventory.aws import identity
+from inventory.models import Alert, Connection, Person, ProtectedEntry, Role
 from migrations_app import claim_links, owner_import, tokens
 from migrations_app.lifecycle import State
 from migrations_app.models import (
@@ -122,6 +124,13 @@ ROWS: dict[str, Row] = {
     "batch-undo": page("LEAD"),
     "settings-accounts": page("EAD"),
     "settings-account": page("EAD"),
+    "settings-test": Row(get="EAD", post="ED"),
+    "settings-disconnect": act("D"),
+    "connect-new": Row(get="D", post="D"),
+    "connect-account": page("D"),
+    "connect-file": page("D"),
+    "connect-start": act("D"),
+    "connect-discard": act("D"),
     "settings-policy": page("EAD"),
     "settings-break-glass": page("EAD"),
     "settings-break-glass-file": page("EAD"),
@@ -365,6 +374,9 @@ def scene() -> Scene:
             "api-user": one,
             "api-batch": {"number": batch.number},
             "api-hit": {"id": 1},
+            "connect-new": {},
+            "connect-file": {"account": _prepared(), "name": "iam-cleanup.tf"},
+            "connect": {"account": _prepared()},
             "settings-bind": {"account": account.account_id, "pk": entry.pk},
             "settings-person-forget": {"username": people["V"].username},
             "settings-confirm": {"pk": pending.pk},
@@ -372,6 +384,27 @@ def scene() -> Scene:
             "settings": {"account": account.account_id},
         },
     )
+
+
+def _prepared() -> str:
+    """An account that an admin began to connect, and workers that told who they are."""
+    worker = {
+        "arn": f"arn:aws:iam::{cast.ACCOUNT_ID}:role/iam-cleanup",
+        "user_id": "AROA",
+        "account_id": cast.ACCOUNT_ID,
+        "at": clock.real_now().isoformat(),
+    }
+    identity._store().hset(identity._KEY, "read@test", json.dumps(worker))
+    row, _ = Connection.objects.get_or_create(
+        account_id="210987654321",
+        defaults={
+            "name": "staging",
+            "reader_role": "arn:aws:iam::210987654321:role/IamCleanupReader",
+            "external_id": "ic-0123456789",
+            "asked_at": clock.now(),
+        },
+    )
+    return row.account_id
 
 
 def _an_import(person: Person) -> int:

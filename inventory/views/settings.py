@@ -5,9 +5,8 @@ What is declared is read-only here and shows its line in the file.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, F, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
@@ -16,77 +15,24 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
-from inventory import clock, refresh, undeclared
+from inventory import access, clock, refresh, undeclared
+from inventory.account_rows import LISTING, account_rows
 from inventory.answers import done, person_of, rendered
 from inventory.declared_lines import lines
 from inventory.models import (
     Account,
+    Connection,
     Organization,
     Person,
     ProtectedEntry,
-    Sync,
     Team,
 )
 from inventory.permissions import Action, may, require
-from inventory.refresh import root, unseen
+from inventory.refresh import root
 from inventory.refusals import Stale
 
 # What a sync saw that was not our own doing.
 _CHANGED = Count("observations", filter=Q(observations__explained=""))
-_LISTING = re.compile(r"\(listing ([0-9a-f]{64})\)")
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """One account as the settings show it."""
-
-    account: Account
-    users: int
-    last: Sync | None
-    running: bool
-    line: int | None
-
-    @property
-    def hold_text(self) -> str:
-        """Why it is held, without the fingerprint of a listing, which only the form needs."""
-        return _LISTING.sub("", self.account.hold_reason).strip()
-
-    @property
-    def read_works(self) -> bool | None:
-        """Whether the last finished sync could read; None while there was none."""
-        if self.last is None:
-            return None
-        return self.last.status == Sync.Status.WHOLE
-
-    @property
-    def advice(self) -> str:
-        """What to do about the last sync where it was not whole."""
-        if self.last is None or not self.last.error:
-            return ""
-        return unseen.advice(self.last.error, self.account)
-
-    @property
-    def seen_lately(self) -> bool:
-        """Whether it was read whole within a day."""
-        seen = self.account.last_whole_at
-        return seen is not None and seen >= clock.now() - unseen.UNSEEN_AFTER
-
-    @property
-    def took(self) -> timedelta | None:
-        if self.last is None or not (self.last.started_at and self.last.finished_at):
-            return None
-        return self.last.finished_at - self.last.started_at
-
-
-def _row(account: Account, line: int | None) -> AccountRow:
-    ended = account.syncs.exclude(status__in=Sync.OPEN)
-    return AccountRow(
-        account=account,
-        users=account.users.present().count(),
-        last=ended.first(),
-        running=account.syncs.filter(status__in=Sync.OPEN).exists(),
-        line=line,
-    )
 
 
 @require_safe
@@ -94,12 +40,12 @@ def accounts(request: HttpRequest) -> HttpResponse:
     """Every connected account: users, roles, last sync, and what holds it."""
     person = person_of(request)
     require(person, Action.SEE_SETTINGS)
-    declared = lines(Organization.get()).accounts
-    rows = [_row(one, declared.get(one.account_id)) for one in Account.objects.filter(active=True)]
+    rows = account_rows(Account.objects.filter(active=True))
     context = {
         "page": "accounts",
         "rows": rows,
-        "may_sync": may(person, Action.SYNC),
+        "may_connect": may(person, Action.ADMINISTER),
+        "prepared": Connection.objects.filter(connected_at=None),
         "undeclared": undeclared.count(row.account.account_id for row in rows),
     }
     return rendered(request, "inventory/settings/accounts.html", context)
@@ -111,11 +57,13 @@ def account(request: HttpRequest, account: str) -> HttpResponse:
     person = person_of(request)
     require(person, Action.SEE_SETTINGS)
     row = get_object_or_404(Account, account_id=account)
-    line = lines(Organization.get()).accounts.get(row.account_id)
+    shown = account_rows(Account.objects.filter(pk=row.pk))[0]
     context = {
         "page": "accounts",
-        "row": _row(row, line),
+        "row": shown,
         "account": row,
+        **access.shown(row, may_test=may(person, Action.SYNC) and row.active),
+        "may_connect": may(person, Action.ADMINISTER),
         "protected": _protected(row),
         "syncs": row.syncs.select_related("asked_by").annotate(changed=_CHANGED)[:10],
         "may_sync": may(person, Action.SYNC),
@@ -183,7 +131,7 @@ def _protected(account: Account) -> list[ProtectedRow]:
 
 def _held_listing(account: Account) -> dict[str, str]:
     """The digest of the listing that holds this account, as a form field; empty for other holds."""
-    match = _LISTING.search(account.hold_reason)
+    match = LISTING.search(account.hold_reason)
     return {"listing": match[1]} if match else {}
 
 

@@ -60,7 +60,7 @@ def test_settings_show_since_when_and_what_to_do(everybody: cast.Cast, staging: 
 
     assert "staging was not read whole." in text
     assert "asks for the external id that iamcleanup.yaml declares" in text
-    assert "Last read whole" in text
+    assert "last whole" in text
 
 
 def test_the_account_shows_the_words_of_aws_and_runs_none_of_them(
