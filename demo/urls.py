@@ -10,6 +10,7 @@ app_name = "demo"
 
 urlpatterns: list[URLPattern] = [
     path("sign-in/", views.sign_in, name="sign-in"),
+    path("stack/", views.stack, name="stack"),
     path("skip/", views.skip, name="skip"),
     path("group/", views.group, name="group"),
 ]

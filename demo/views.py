@@ -1,4 +1,4 @@
-"""What only the demo offers: sign-in with one click, a day skipped, a group deleted and re-created.
+"""What only the demo offers: sign-in with one click, a skipped day, and deeds done in AWS by others.
 
 Their addresses exist only in demo mode, which starts only where it cannot hurt (rule 20); the views
 ask again, so that a wrong wiring shows as a missing page.
@@ -13,7 +13,7 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -23,8 +23,10 @@ from demo.aws.identity_center import STORY_GROUP
 from demo.people import CAST
 from inventory import refresh
 from inventory.clock import clock_file
-from inventory.models import Person
+from inventory.models import Connection, Person
+from inventory.permissions import Action, require
 from inventory.refusals import Refused
+from migrations_app import connecting
 
 ONE_DAY = timedelta(days=1)
 _DEEDS = {
@@ -77,6 +79,21 @@ def group(request: HttpRequest) -> HttpResponse:
     told = control.act(deed, group=STORY_GROUP)
     refresh.ask_look(None)
     messages.success(request, _DEEDS[deed].format(**told))
+    return redirect(_next(request))
+
+
+@require_POST
+def stack(request: HttpRequest) -> HttpResponse:
+    """Make the roles of an account that is being connected, as its administrator would in AWS."""
+    _only_in_the_demo()
+    require(request.user, Action.ADMINISTER)
+    row = get_object_or_404(Connection, account_id=request.POST.get("account", ""))
+    template = connecting.written("cloudformation.json", row, connecting.principals())
+    try:
+        made = Control(settings.AWS_ENDPOINT_URL).create_stack(row.account_id, template)
+    except (OSError, ValueError) as error:
+        raise Refused(f"The simulated account did not take the template: {error}") from error
+    messages.success(request, f"Made in the simulated account: {', '.join(made)}")
     return redirect(_next(request))
 
 

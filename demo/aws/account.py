@@ -28,6 +28,7 @@ from . import (  # noqa: F401
     report,
     resource_policies,
     sso,
+    stacks,
     storage,
     sts,
     trail,
@@ -180,6 +181,26 @@ class Simulator:
             self.advance()
             return account
 
+    def create_stack(self, account_id: str, template: str) -> list[str]:
+        """Make the roles of a CloudFormation template in an account; kept. Their ARNs; ValueError.
+
+        An account that nobody has heard of yet is there then, small and without a role of ours.
+        """
+        with self.lock:
+            self.advance()
+            arns = self._stack(account_id, template)
+            line = {"account": account_id, "template": template}
+            self._log.append({"at": self.now(), "stack": line})
+            return arns
+
+    def _stack(self, account_id: str, template: str) -> list[str]:
+        roles = stacks.read(account_id, template)
+        if account_id not in self.accounts:
+            seed = int(account_id[-6:])
+            drawn = self.add_account(account_id, f"acme-{account_id[-4:]}", seed, 24)
+            stacks.without_product(drawn)
+        return stacks.make(self.accounts[account_id], roles, self.now())
+
     def advance(self) -> None:
         """Let everything happen that is due by now."""
         with self.lock:
@@ -313,6 +334,9 @@ class Simulator:
         for line in lines:
             self._fixed = datetime.fromisoformat(line["at"])
             self.advance()
+            if "stack" in line:
+                self._stack(line["stack"]["account"], line["stack"]["template"])
+                continue
             if "happen" in line:
                 habit = dict(line["happen"])
                 for name in ("first", "until"):

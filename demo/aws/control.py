@@ -39,6 +39,10 @@ class Control:
         """Let somebody do something now; see `acts.act`."""
         return dict(self._ask("act", {"act": act, **how}))
 
+    def create_stack(self, account_id: str, template: str) -> list[str]:
+        """Make the roles of a CloudFormation template, as that account's administrator would."""
+        return list(self._ask("stack", {"account": account_id, "template": template}))
+
     def start_over(self) -> None:
         """The account as its seed draws it, without faults, calls or anything that was done."""
         self._ask("start-over", {})

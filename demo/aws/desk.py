@@ -48,6 +48,10 @@ def _health(simulator: Simulator, body: dict[str, Any]) -> Any:
     }
 
 
+def _stack(simulator: Simulator, body: dict[str, Any]) -> Any:
+    return simulator.create_stack(str(body["account"]), str(body["template"]))
+
+
 def _start_over(simulator: Simulator, body: dict[str, Any]) -> Any:
     simulator.start_over()
     return _health(simulator, body)
@@ -60,6 +64,7 @@ _PAGES: dict[str, Callable[[Simulator, dict[str, Any]], Any]] = {
     "calls": _calls,
     "counts": lambda simulator, body: dict(simulator.counts),
     "act": act,
+    "stack": _stack,
     "start-over": _start_over,
     "truth": lambda simulator, body: simulator.truth,
     "health": _health,

@@ -7,6 +7,7 @@ tried for what it is worth. A role that is there already is replaced by the temp
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -25,19 +26,37 @@ _KNOWN = {
 
 def apply_template(account: Account, template: str, at: datetime) -> list[str]:
     """Make every role of a JSON template; their ARNs. ValueError for anything else in it."""
-    read = json.loads(template)
-    made = [
-        _role(account, logical, resource, at) for logical, resource in read["Resources"].items()
-    ]
+    return make(account, read(account.id, template), at)
+
+
+def read(account_id: str, template: str) -> list[dict[str, Any]]:
+    """The properties of each role; ValueError for what is no account id or is not simulated."""
+    if not re.fullmatch(r"\d{12}", account_id, re.ASCII):
+        raise ValueError(f"{account_id} is no account id.")
+    found = []
+    for logical, resource in json.loads(template)["Resources"].items():
+        told: dict[str, Any] = resource["Properties"]
+        if resource["Type"] != "AWS::IAM::Role" or set(told) - _KNOWN:
+            raise ValueError(f"{logical} is no role, or has what is not simulated.")
+        found.append(told)
+    return found
+
+
+def make(account: Account, roles: list[dict[str, Any]], at: datetime) -> list[str]:
+    """These roles stand in the account from now on; their ARNs."""
+    made = [_role(account, told, at) for told in roles]
     for role in made:
         account.roles[role.name.lower()] = role
     return [role.arn for role in made]
 
 
-def _role(account: Account, logical: str, resource: dict[str, Any], at: datetime) -> Role:
-    told = resource["Properties"]
-    if resource["Type"] != "AWS::IAM::Role" or set(told) - _KNOWN:
-        raise ValueError(f"{logical} is no role, or has what is not simulated.")
+def without_product(account: Account) -> None:
+    """The account of somebody who has not connected it yet."""
+    for name in [name for name in account.roles if name.startswith("iamcleanup")]:
+        del account.roles[name]
+
+
+def _role(account: Account, told: dict[str, Any], at: datetime) -> Role:
     name, path = str(told["RoleName"]), str(told.get("Path", "/"))
     return Role(
         name=name,
