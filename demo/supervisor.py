@@ -10,7 +10,6 @@ import fcntl
 import gc
 import http.client
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
-from demo import progress, story
+from demo import keys, progress, story
 from demo.aws.authentication import PRODUCT_CREDENTIALS
 from demo.aws.estate import EXTERNAL_ID
 from demo.processes import LINUX, Child, DidNotStart
@@ -98,14 +97,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
         return number
-
-
-def _kept_secret(home: Path) -> str:
-    file = home / "secret_key"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(50))
-    return file.read_text()
 
 
 def _answers(port: int, path: str) -> Callable[[], bool]:
@@ -243,7 +234,8 @@ class Supervisor:
             "IAMCLEANUP_DEMO": "1",
             "IAMCLEANUP_BIND": f"127.0.0.1:{self.port}",
             "IAMCLEANUP_CLOCK_FILE": str(self.home / "clock"),
-            "SECRET_KEY": _kept_secret(self.home),
+            "SECRET_KEY": keys.secret_key(self.home),
+            "IAMCLEANUP_PACK_KEY_FILE": str(keys.pack_key(self.home)),
             "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
             "WEB_CONCURRENCY": "1",
             "AWS_DEFAULT_REGION": "us-east-1",

@@ -76,6 +76,8 @@ IAMCLEANUP_METRICS_TOKEN = env.str("IAMCLEANUP_METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 # Makes the pseudonyms of people in the ledger; keep it for ever, they change with it.
 IAMCLEANUP_LEDGER_KEY = env.str("IAMCLEANUP_LEDGER_KEY", default="") or SECRET_KEY
+# Signs evidence packs: an Ed25519 private key, for the worker of the queue `read` alone.
+IAMCLEANUP_PACK_KEY = secret("IAMCLEANUP_PACK_KEY")
 # Hosts (or host:port) of your own network that messages may be sent to, with http too.
 IAMCLEANUP_PRIVATE_HOSTS = env.list("IAMCLEANUP_PRIVATE_HOSTS", default=[])
 IAMCLEANUP_SLACK_TOKEN = secret("IAMCLEANUP_SLACK_TOKEN")
