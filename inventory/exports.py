@@ -111,6 +111,12 @@ def as_json(fields: Iterable[str], rows: Iterable[Row]) -> Iterator[str]:
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
+def as_json_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """One JSON object a line."""
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False, default=_text) + "\n"
+
+
 def written(form: Format, fields: Iterable[str], rows: Iterable[Row]) -> Iterator[str]:
     """The rows in that form, piece by piece, so that a long export needs no memory."""
     return as_csv(fields, rows) if form == "csv" else as_json(fields, rows)

@@ -13,11 +13,11 @@ from django.db.models import Prefetch, Q, QuerySet
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role
 from migrations_app import exports
 from migrations_app.lifecycle import MOVES, MoveName
-from migrations_app.models import Batch, Call, Change, Departure, Notice
+from migrations_app.models import Batch, Call, Change, Departure, EvidencePack, Notice
 
 PAGE = 50
 # Whatever else an entry holds may name policies or addresses, which not everybody may see.
-_FOR_EVERYBODY = frozenset(
+FOR_EVERYBODY = frozenset(
     {
         "source",
         "target",
@@ -34,6 +34,25 @@ _FOR_EVERYBODY = frozenset(
         "answer",
         "move",
         "users",
+        "name",
+        "proof",
+        "by",
+        "asked_by",
+        "request_ids",
+        "overrides",
+        "urgent",
+        "done",
+        "failed",
+        "verdict",
+        "pack",
+        "period",
+        "contents",
+        "names_of_people",
+        "bytes",
+        "sums",
+        "signed_by",
+        "head",
+        "fingerprint",
     }
 )
 
@@ -111,7 +130,7 @@ def details_of(data: Mapping[str, Any], everything: bool) -> Iterable[tuple[str,
         if (
             value in ("", None, [], {})
             or key == "people"
-            or (not everything and key not in _FOR_EVERYBODY)
+            or (not everything and key not in FOR_EVERYBODY)
         ):
             continue
         yield key.replace("_", " "), one_line(value)
@@ -146,6 +165,7 @@ def counts() -> dict[str, int]:
         "restores": restores().count(),
         "approvals": approvals().count(),
         "messages": Notice.objects.count(),
+        "packs": EvidencePack.objects.count(),
     }
 
 

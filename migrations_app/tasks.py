@@ -11,7 +11,16 @@ from celery.signals import worker_ready
 from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
-from migrations_app import break_glass_watch, outbox, owner_import, plan_drafts, proving, tripwire
+from inventory.pack.signing import BadKey
+from migrations_app import (
+    break_glass_watch,
+    outbox,
+    owner_import,
+    packs,
+    plan_drafts,
+    proving,
+    tripwire,
+)
 from migrations_app.changes import batches, database_home, drift, nudge, restores, running
 from migrations_app.changes.sweep import PARTS
 
@@ -24,6 +33,17 @@ def look_where_the_rows_live(**_: object) -> None:
     database_home.look()
 
 
+@worker_ready.connect
+def tell_the_key_of_packs(**_: object) -> None:
+    """The page shows which public key to pin as soon as a worker holds the private one."""
+    try:
+        if packs.signs():
+            packs.keep_public_key()
+    except BadKey as bad:
+        # Packs fail with the same words until it is mended; nothing else here needs the key.
+        log.error("packs cannot be signed", error=str(bad))
+
+
 @shared_task(queue="read")
 def sweep() -> None:
     """What is due is started, what was lost is picked up; each part on its own."""
@@ -31,6 +51,9 @@ def sweep() -> None:
         sweep_part.apply_async(args=(name,), expires=60)
     for pk in owner_import.running():
         import_owners.apply_async(args=(pk,), expires=60)
+    for pk in packs.waiting():
+        build_pack.apply_async(args=(pk,), expires=60)
+    forget_packs.apply_async(expires=60)
 
 
 @shared_task(queue="read")
@@ -112,6 +135,18 @@ def import_owners(import_pk: int) -> None:
     """Some lines of a spreadsheet of owners; enqueues itself while any are left."""
     if owner_import.go_on(import_pk):
         nudge.import_owners(import_pk)
+
+
+@shared_task(queue="read")
+def build_pack(pack_pk: int) -> None:
+    """A slice of an evidence pack; enqueues itself while any is left."""
+    if packs.build(pack_pk):
+        nudge.build_pack(pack_pk)
+
+
+@shared_task(queue="read")
+def forget_packs() -> None:
+    packs.delete_old()
 
 
 @shared_task(queue="write")

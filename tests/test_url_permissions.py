@@ -27,6 +27,7 @@ from migrations_app.models import (
     Batch,
     Campaign,
     Drift,
+    EvidencePack,
     Holdings,
     PendingDeclaration,
     SavedView,
@@ -113,6 +114,9 @@ ROWS: dict[str, Row] = {
     "settings-notifications": Row(get=EVERYBODY, post=EVERYBODY),
     "settings-notifications-test": act("ED"),
     "log-approvals": page(),
+    "log-packs": Row(get=EVERYBODY, post=EVERYBODY),
+    # It was made for somebody who sees everything.
+    "log-pack-download": page("EAD"),
     "claim-mine": page("LFE"),
     "claim": page("LE"),
     # A lead is sent on to the claims of the own teams.
@@ -361,6 +365,7 @@ def scene() -> Scene:
             "campaign": {"number": campaign.number},
             "notice": {"pk": notice.pk},
             "log-message": {"pk": notice.pk},
+            "log-pack": {"pk": _a_pack(people["E"])},
             "message": {"pk": cast.delivery(notice, status="parked").pk},
             "alert": {"pk": alert.pk},
             "plan": {"pk": cast.plan(departure).pk},
@@ -409,6 +414,20 @@ def _prepared() -> str:
 
 def _an_import(person: Person) -> int:
     return owner_import.show(b"user,team\ndeploy-prod,security\n", "owners.csv", person).pk
+
+
+def _a_pack(person: Person) -> int:
+    today = clock.now().date()
+    return EvidencePack.objects.create(
+        asked_by=person,
+        asked_at=clock.now(),
+        from_day=today,
+        until_day=today,
+        whole=True,
+        status=EvidencePack.Status.DONE,
+        built_at=clock.now(),
+        bytes=0,
+    ).pk
 
 
 def answer(client: Client, method: str, path: str) -> Any:

@@ -32,6 +32,10 @@ def import_owners(import_pk: int) -> None:
     _on_commit("import_owners", "read", import_pk)
 
 
+def build_pack(pack_pk: int) -> None:
+    _on_commit("build_pack", "read", pack_pk)
+
+
 def restore(change_pk: int) -> None:
     _on_commit("run_restore", "restore", change_pk)
 

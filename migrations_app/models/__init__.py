@@ -22,6 +22,7 @@ from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.listed import Listed
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
 from migrations_app.models.owner_import import OwnerImport
+from migrations_app.models.pack import EvidencePack, PackKey, PackPart
 from migrations_app.models.plan import Plan, PlanAccess
 from migrations_app.models.remaining import (
     BreakGlassCheck,
@@ -51,6 +52,7 @@ __all__ = [
     "Departure",
     "Drift",
     "EmergencyStop",
+    "EvidencePack",
     "GivenAnswer",
     "HeadCount",
     "Hit",
@@ -61,6 +63,8 @@ __all__ = [
     "Notice",
     "Opening",
     "OwnerImport",
+    "PackKey",
+    "PackPart",
     "PendingDeclaration",
     "Plan",
     "PlanAccess",

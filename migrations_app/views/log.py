@@ -13,7 +13,8 @@ from inventory.answers import download, person_of, rendered
 from inventory.exports import LEDGER_FIELDS, Format, ledger_rows, written
 from inventory.forms import LogFilters
 from inventory.permissions import Action, require
-from migrations_app import exports, log
+from migrations_app import exports, log, packs
+from migrations_app.views.packs import form_context
 
 
 def _context(tab: str, **more: Any) -> dict[str, Any]:
@@ -68,7 +69,8 @@ def everything_export(request: HttpRequest, form: Format) -> StreamingHttpRespon
 @require_safe
 def deletions(request: HttpRequest) -> HttpResponse:
     """Everybody who is gone, with who asked, who approved, every call and the proof."""
-    require(person_of(request), Action.SEE)
+    person = person_of(request)
+    require(person, Action.SEE)
     counts = log.counts()
     page = _page(request, range(counts["deletions"]))
     context = _context(
@@ -76,6 +78,8 @@ def deletions(request: HttpRequest) -> HttpResponse:
         page=page,
         deletions=log.deletions(page.start_index() - 1 if counts["deletions"] else 0),
         opened=request.GET.get("open", ""),
+        kept=packs.kept(person),
+        **form_context(),
     )
     return rendered(request, "migrations_app/log/deletions.html", context)
 
