@@ -1,4 +1,4 @@
-"""What only the demo offers: sign-in with one click, a skipped day, and deeds done in AWS by others.
+"""What only the demo offers: sign-in with one click, a skipped day, and deeds of others in AWS.
 
 Their addresses exist only in demo mode, which starts only where it cannot hurt (rule 20); the views
 ask again, so that a wrong wiring shows as a missing page.

@@ -143,7 +143,8 @@ def one_line(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(one_line, value))
     text = str(value)
-    return f"{text[:8]}…" if re.fullmatch(r"[0-9a-f]{64}", text) else text
+    print_of = re.fullmatch(r"((?:\d+:)?[0-9a-f]{8})[0-9a-f]{56}", text)
+    return f"{print_of[1]}…" if print_of else text
 
 
 def kinds() -> list[str]:

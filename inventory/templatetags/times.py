@@ -157,3 +157,9 @@ def duration(value: timedelta | None) -> str:
 def server_now() -> SafeString:
     """The product's time for the browser: the demo's clock runs ahead of the reader's."""
     return mark_safe(_stamp(clock.now()))  # noqa: S308 (digits, dashes and colons only)
+
+
+@register.simple_tag
+def printed_at() -> str:
+    """The product's time with its year, for what is read on paper long after."""
+    return f"{clock.now():%-d %B %Y, %H:%M} UTC"

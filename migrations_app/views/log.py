@@ -96,7 +96,8 @@ def deletions_export(request: HttpRequest, form: Format) -> StreamingHttpRespons
 def restores(request: HttpRequest) -> HttpResponse:
     """Every restore: who asked, why, and how it ended."""
     require(person_of(request), Action.SEE)
-    context = _context("restores", page=_page(request, log.restores()))
+    page = _page(request, log.restores())
+    context = _context("restores", page=page, opened=request.GET.get("open", ""))
     return rendered(request, "migrations_app/log/restores.html", context)
 
 

@@ -192,6 +192,29 @@ def test_a_restore_shows_who_asked_and_why(engineer: Client, jonas: Person) -> N
     assert "Jonas Weber" in page
 
 
+def test_a_restore_opens_to_all_its_calls(engineer: Client) -> None:
+    change = cast.change(cast.departure("deploy-prod"), "restore", status="done")
+    Call.objects.create(
+        change=change,
+        seq=0,
+        kind="write",
+        operation="DetachUserPolicy",
+        sent_at=clock.now(),
+        outcome="ok",
+        request_id="7f3e-request",
+    )
+    assert "7f3e-request" not in text(engineer, "/log/restores/")
+    assert "7f3e-request" in text(engineer, f"/log/restores/?open={change.pk}")
+
+
+def test_on_paper_a_page_says_where_it_comes_from_when_and_for_whom(engineer: Client) -> None:
+    page = text(engineer, "/log/?kind=test.entry")
+    line = page[page.index('class="only-print"') :].partition("</p>")[0]
+    assert "http://testserver/log/?kind=test.entry" in line
+    assert f"{clock.now():%Y}" in line
+    assert "Jonas Weber" in line
+
+
 def test_an_approval_shows_both_people_and_the_fingerprint(engineer: Client, jonas: Person) -> None:
     deleted("deploy-prod", jonas)
     page = text(engineer, "/log/approvals/")
