@@ -13,6 +13,8 @@ from django.db import models
 
 from inventory.models.accounts import Account
 
+CONTENT = ("people", "groups", "permission_sets", "assignments", "policies", "state")
+
 
 class CenterLookQuerySet(models.QuerySet["CenterLook"]):
     def whole(self) -> CenterLookQuerySet:
@@ -21,7 +23,7 @@ class CenterLookQuerySet(models.QuerySet["CenterLook"]):
 
     def without_content(self) -> CenterLookQuerySet:
         """For lists: the content of an organization may be megabytes."""
-        return self.defer("people", "groups", "permission_sets", "assignments", "policies", "state")
+        return self.defer(*CONTENT)
 
 
 class CenterLook(models.Model):
@@ -34,6 +36,7 @@ class CenterLook(models.Model):
         FAILED = "failed", "Failed"
 
     OPEN = (Status.ASKED, Status.READING)
+    CONTENT = CONTENT
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="center_looks")
     region = models.CharField(max_length=30)

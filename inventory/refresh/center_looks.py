@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from celery import current_app
 from django.db import IntegrityError, transaction
@@ -186,7 +185,8 @@ def _go_on(
 def _finish(look: CenterLook, before: CenterLook | None) -> None:
     """Whole; whoever listens sees it in the same transaction, or it is not."""
     look.changed = changes(content_of(before), content_of(look)) if before else []
-    look.state, look.taken_at, look.status = {}, clock.now(), CenterLook.Status.WHOLE
+    look.state.clear()
+    look.taken_at, look.status = clock.now(), CenterLook.Status.WHOLE
     _write(look)
     Alert.objects.filter(key=_key(look.account), closed_at=None).update(closed_at=clock.now())
     center_read.send(sender=CenterLook, look=look)
@@ -217,19 +217,13 @@ def _fail(look: CenterLook, failed: AwsFailure) -> None:
     now = clock.now()
     with transaction.atomic():
         mine = CenterLook.objects.filter(pk=look.pk, lease_until=look.lease_until)
-        empty: dict[str, list[Any]] = {
-            "people": [],
-            "groups": [],
-            "permission_sets": [],
-            "assignments": [],
-        }
+        blank = CenterLook()
+        empty = {name: getattr(blank, name) for name in CenterLook.CONTENT}
         if not mine.update(
             status=CenterLook.Status.FAILED,
             error=failed.words,
             taken_at=now,
             lease_until=None,
-            state={},
-            policies={},
             **empty,
         ):
             return

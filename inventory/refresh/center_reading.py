@@ -60,7 +60,7 @@ class Reading:
         look.people = [_row(one) for one in reader.people()]
         look.groups = [_row(one) | {"members": []} for one in reader.groups()]
         look.permission_sets, look.assignments, look.policies = [], [], {}
-        look.state = {"part": 0, "at": 0, "sets": reader.set_arns(), "pairs": [], "late": []}
+        look.state.update(part=0, at=0, sets=reader.set_arns(), pairs=[], late=[])
 
     def _parts(self) -> Iterator[tuple[int, Callable[[int], None]]]:
         """How many items each part has, known when the one before is read, and who reads one."""
