@@ -205,7 +205,7 @@ def _sets(made: IdentityCenter, seed: int, made_at: datetime) -> None:
         ),
         "ReadOnlyAccess": (["ReadOnlyAccess"], None, "Looks everywhere"),
         "BillingReadOnly": (["AWSBillingReadOnlyAccess"], None, "Costs and budgets"),
-        "SecurityAudit": (["SecurityAudit"], None, "For audits"),
+        "SecurityAudit": (["ReadOnlyAccess", "SecurityAudit"], None, "For audits"),
     }
     for name, (managed, inline, description) in given.items():
         sixteen = drawn_id("", 16, seed, "set", name).lower()
