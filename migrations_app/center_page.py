@@ -66,7 +66,6 @@ class CenterPage:
     sets: tuple[SetRow, ...]
     nobody: tuple[Nobody, ...]
     people: int
-    matched: int
     closed: tuple[Drift, ...]
 
     @property
@@ -111,9 +110,8 @@ def page() -> CenterPage:
         failed=_failed(look, looks.filter(status=CenterLook.Status.FAILED).first()),
         broken=tuple(_broken(look)),
         sets=tuple(_sets(look, plans)) if look else (),
-        nobody=tuple(Nobody(plan, plan.figures["unmatched"]) for plan in plans if _is_nobody(plan)),
+        nobody=tuple(_nobody(plans)) if look else (),
         people=len(plans),
-        matched=sum(bool(plan.figures.get("person")) for plan in plans),
         closed=tuple(Drift.objects.exclude(closed_at=None).order_by("-closed_at")[:20]),
     )
 
@@ -134,8 +132,10 @@ def _plans() -> list[Plan]:
     )
 
 
-def _is_nobody(plan: Plan) -> bool:
-    return bool(plan.figures.get("unmatched"))
+def _nobody(plans: Iterable[Plan]) -> Iterable[Nobody]:
+    for plan in plans:
+        if why := plan.figures.get("unmatched"):
+            yield Nobody(plan, why)
 
 
 def findings() -> dict[str, tuple[Finding, Fix]]:

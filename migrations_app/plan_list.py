@@ -86,6 +86,7 @@ def chosen(rows: QuerySet[Plan], filters: Filters) -> QuerySet[Plan]:
             named
             | Q(departure__owner__name__icontains=filters.q)
             | Q(figures__name__icontains=filters.q)
+            | Q(figures__group__icontains=filters.q)
             | Q(choices__role_name__icontains=filters.q)
             | Q(choices__permission_set__icontains=filters.q)
         )

@@ -185,7 +185,7 @@ def hold_plans() -> int:
     wait = [pk for pks in waiting.values() for pk in pks]
     Plan.objects.exclude(held_by=None).exclude(pk__in=wait).update(held_by=None, held_reason="")
     for row in broken:
-        reason = f"{row.headline}. Nobody gets in through it until that is mended."
+        reason = f"{row.headline}."
         Plan.objects.filter(pk__in=waiting.get(row.pk, ())).update(held_by=row, held_reason=reason)
     return len(wait)
 

@@ -25,7 +25,7 @@ from migrations_app.plans import (
     written,
 )
 from migrations_app.plans.directory import Directory
-from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts, Repository
+from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts, Receiver, Repository
 from migrations_app.plans.identity_center import Proposal, id_of
 from migrations_app.plans.permission_sets import PermissionSet
 from migrations_app.plans.policy import Policy
@@ -95,7 +95,9 @@ def _person(facts: PlanFacts, proposal: Proposal) -> Draft:
             return identity_center_files.draft(one, person)
     title = f"{facts.user_name} used nothing that needs a right"
     told = "Ask whether the person needs access to this account at all."
-    return Draft(identity_center_files.TARGET, title, (), (), (told,))
+    who = person.match
+    to = Receiver("", "", who.user.id if who.user else "", who.why)
+    return Draft(identity_center_files.TARGET, title, (), (), (told,), to=to)
 
 
 def digest(made: Iterable[GeneratedFile]) -> str:

@@ -49,7 +49,8 @@ def _terraform(finding: Finding, now: Snapshot) -> str:
     )
     principal = hcl.Expression(f"data.aws_identitystore_group.{label}.group_id")
     blocks = [_assignment(one, name, principal, now) for one in finding.assignments]
-    header = (finding.sentence, "Gives the group of this name its assignments. Read it first.")
+    told = filter(None, (f"{finding.happened}.", finding.meaning, finding.felt))
+    header = (*told, "Gives the group of this name its assignments. Read it first.")
     return hcl.document([group, *blocks], header)
 
 

@@ -217,8 +217,10 @@ class Widened:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who gets a permission set, and how: `person` is an id of the directory, "" where nobody there
-    was found, and then `why` says why. `has`: the group has the set and the person already.
+    """Who gets a permission set ("" for none), and how.
+
+    `person` is an id of the directory, "" where nobody there was found; `why` says by what, or why
+    not. `has`: the group has the set and the person already.
     """
 
     permission_set: str

@@ -70,7 +70,8 @@ def test_people_who_do_alike_share_a_permission_set() -> None:
 
 def test_who_used_nothing_gets_a_question_and_no_permission_set() -> None:
     idle = one("identity-center", facts=replace(IN_USE, used=()))
-    assert idle.to is None
+    assert idle.to
+    assert (idle.to.permission_set, idle.to.group) == ("", "")
     assert any("needs access" in warning for warning in idle.warnings)
 
 
