@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from inventory.aws.failure import AwsFailure
+from inventory.rights.named import resources_of
 
 USE, DENIED, FAILED_SIGN_IN = "use", "denied", "failed-sign-in"
 # Nothing in a record is worth more than this; the columns it goes to are shorter still.
@@ -21,7 +22,10 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class TrailEvent:
-    """One event of an IAM user. `kind`: use | denied | failed-sign-in. `at` is aware UTC."""
+    """One event of an IAM user. `kind`: use | denied | failed-sign-in. `at` is aware UTC.
+
+    `resources`: the ARNs that it names.
+    """
 
     event_id: str
     at: datetime
@@ -35,6 +39,7 @@ class TrailEvent:
     kind: str
     principal_id: str
     request: dict[str, Any] = field(default_factory=dict)
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def as_event(record: Any, user_id: str) -> TrailEvent | None:
         kind=_kind(record),
         principal_id=text(identity.get("principalId")),
         request=dict(request) if isinstance(request, Mapping) else {},
+        resources=resources_of(record),
     )
 
 

@@ -164,6 +164,8 @@ class Activity(models.Model):
     source_address = models.CharField(max_length=255, blank=True)
     user_agent = models.CharField(max_length=255, blank=True)
     outcome = models.CharField(max_length=14)  # ok | denied | failed-sign-in
+    # The ARNs that its events named; None where one named none, or they were too many.
+    resources = models.JSONField(null=True, blank=True)
     count = models.PositiveIntegerField(default=0)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()

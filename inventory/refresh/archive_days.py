@@ -87,7 +87,8 @@ def keep_days(
             batch_size=_BATCH,
             update_conflicts=True,
             unique_fields=_UNIQUE,
-            update_fields=["count", "first_at", "last_at"],
+            # What a day's events named is not kept of the archive: it then tells of no places.
+            update_fields=["count", "first_at", "last_at", "resources"],
         )
         row.save()
     return len(written) + len(superfluous)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from inventory.rights import known_actions
@@ -15,7 +15,10 @@ from migrations_app.plans.granted import Grants
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One action (lower case) of all calls that needed it."""
+    """One action (lower case) of all calls that needed it.
+
+    `resources`: what they acted on; nothing where one of them does not say.
+    """
 
     action: str
     resources: tuple[str, ...]
@@ -36,8 +39,11 @@ def observe(facts: PlanFacts, allowed: Grants) -> Seen:
     """What these facts show, and sentences about what of it is not carried over."""
     calls: dict[str, list[Used]] = {}
     for one in facts.used:
-        for action in actions_of(one.service, one.action):
-            calls.setdefault(action, []).append(one)
+        needed = actions_of(one.service, one.action)
+        for action in needed:
+            # Of a copy nobody can tell which of the two is read and which is written.
+            alone = one if len(needed) == 1 else replace(one, resources=())
+            calls.setdefault(action, []).append(alone)
     own, unknown, beyond, kept = [], [], [], []
     for action, of in sorted(calls.items()):
         named = known_actions.spelled(action)
@@ -53,7 +59,8 @@ def observe(facts: PlanFacts, allowed: Grants) -> Seen:
 
 
 def _observed(action: str, of: list[Used]) -> Observed:
-    resources = tuple(sorted({arn for one in of for arn in one.resources}))
+    whole = all(one.resources for one in of)
+    resources = tuple(sorted({arn for one in of for arn in one.resources})) if whole else ()
     return Observed(action, resources, max(one.days for one in of), max(one.last_at for one in of))
 
 

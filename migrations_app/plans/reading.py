@@ -1,8 +1,8 @@
 """The one door by which rows become facts of a plan; the rest of the package knows no database.
 
 Whole accounts are read in a handful of statements, so that a download of all plans asks as often as
-one does. Resources of calls are not kept by day, so a use names none: the policy then says that it
-was widened, and why.
+one does. A use names resources only where every event of it did: else the policy says that it was
+widened, and why.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _REPOSITORY = re.compile(
 # Access Advisor is late by hours; a use a day after the last event has no event.
 _LATE = timedelta(days=1)
 _MOST_PAIRS = 500
+# So many kinds of one action stand as a pattern or two; more tell of no few places.
+_MOST_RESOURCES = 100
 
 
 _Shared = Iterable[tuple[Origin, object]]
@@ -182,11 +184,23 @@ def _used(users: Iterable[int]) -> Mapping[int, list[Used]]:
             last=Max("last_at"),
             regions=ArrayAgg("region", distinct=True),
             days=Count("day", distinct=True),
+            named=ArrayAgg("resources", distinct=True),
         )
     )
-    for user, service, action, calls, first, last, regions, days in rows:
-        found[user].append(Used(service, action, calls, first, last, tuple(regions), (), days))
+    for user, service, action, calls, first, last, regions, days, named in rows:
+        on = _resources(named)
+        found[user].append(Used(service, action, calls, first, last, tuple(regions), on, days))
     return found
+
+
+def _resources(named: Iterable[list[str] | None]) -> tuple[str, ...]:
+    """What all rows name together; nothing where one of them named nothing, or they are many."""
+    found: set[str] = set()
+    for one in named:
+        if not one:
+            return ()
+        found.update(one)
+    return tuple(sorted(found)) if len(found) <= _MOST_RESOURCES else ()
 
 
 def _calls(users: Iterable[int]) -> Mapping[int, list[Call]]:

@@ -814,3 +814,37 @@ class TestListening:
         monkeypatch.setattr(Event, "shown", lambda event: shown(event) | {"CloudTrailEvent": "7"})
         refresh.listen_user(heard, open_session(heard.account, "reader"), clock.now())
         assert refresh.listened_to(heard) is None
+
+
+def test_a_days_row_names_resources_as_long_as_every_event_did() -> None:
+    user = cast.iam_user("deploy-bot")
+    now = clock.now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
+
+    def kept(*named: tuple[str, ...]) -> list[str] | None:
+        events = tuple(
+            TrailEvent(
+                event_id=f"{len(named)}-{number}",
+                at=now + timedelta(minutes=number),
+                region=HOME,
+                service="s3",
+                action=f"GetBucketAcl{len(named)}",
+                access_key_id="",
+                source_address="",
+                user_agent="",
+                error_code="",
+                kind="use",
+                principal_id=user.user_id,
+                resources=resources,
+            )
+            for number, resources in enumerate(named)
+        )
+        look = TrailLook(events, now - timedelta(days=1), now + timedelta(hours=1), True, 1)
+        activity.keep([Answer(user.pk, HOME, (look,))])
+        row = Activity.objects.get(user=user, action=f"GetBucketAcl{len(named)}")
+        found: list[str] | None = row.resources
+        return found
+
+    assert kept(("arn:aws:s3:::b",)) == ["arn:aws:s3:::b"]
+    assert kept(("arn:aws:s3:::b",), ("arn:aws:s3:::a",)) == ["arn:aws:s3:::a", "arn:aws:s3:::b"]
+    assert kept(("arn:aws:s3:::b",), (), ("arn:aws:s3:::a",)) is None
+    assert kept(*((f"arn:aws:s3:::b{number}",) for number in range(21))) is None

@@ -40,6 +40,19 @@ def test_calls_of_all_days_and_regions_are_one_use_and_denied_ones_none() -> Non
     assert used.regions == ("eu-west-1", "us-east-1")
 
 
+def test_resources_count_only_where_every_event_of_a_call_named_some() -> None:
+    user = cast.iam_user("deploy-bot")
+    days = [NOW.date(), NOW.date() - timedelta(days=1)]
+    for action, named in (
+        ("GetBucketAcl", [["arn:aws:s3:::a"], ["arn:aws:s3:::b", "arn:aws:s3:::a"]]),
+        ("GetBucketCors", [["arn:aws:s3:::a"], None]),
+    ):
+        for day, resources in zip(days, named, strict=True):
+            cast.activity(user, day, service="s3", action=action, resources=resources)
+    found = {one.action: one.resources for one in facts(user).used}
+    assert found == {"GetBucketAcl": ("arn:aws:s3:::a", "arn:aws:s3:::b"), "GetBucketCors": ()}
+
+
 def test_a_service_used_after_its_last_event_is_used_without_one() -> None:
     user = cast.iam_user(
         "deploy",
