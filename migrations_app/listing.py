@@ -81,11 +81,10 @@ def select(filters: Filters, now: datetime, may_see_addresses: bool = False) -> 
     )
 
 
-def page(filters: Filters, now: datetime, may_see_addresses: bool = False) -> paging.Page:
-    """The page that `filters` ask for, with what its rows show."""
-    found = matching(filters, now, may_see_addresses)
+def page(found: QuerySet[Listed], filters: Filters, *, few: bool = False) -> paging.Page:
+    """The page that `filters` ask for of whom they leave, with what its rows show."""
     rows = departures().select_related("listed").only(*_READ).annotate(held=_held())
-    return paging.page_of(rows, found, filters.sort, filters.place)
+    return paging.page_of(rows, found, filters.sort, filters.place, few=few)
 
 
 def _held() -> ArraySubquery:

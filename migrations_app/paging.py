@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Expression, F, Func, QuerySet, Value
+from django.db.models import BooleanField, Expression, F, Func, OrderBy, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
@@ -89,12 +90,21 @@ def order(sort: str, prefix: str = "") -> list[str]:
 
 
 def page_of(
-    departures: DepartureQuerySet, found: QuerySet[Listed], sort: str, place: Place
+    departures: DepartureQuerySet,
+    found: QuerySet[Listed],
+    sort: str,
+    place: Place,
+    *,
+    few: bool = False,
 ) -> Page:
-    """The page of `found` at `place`, as `departures`; one query, which reads only that page."""
+    """The page of `found` at `place`, as `departures`; one query.
+
+    Of many it walks the index of the order and reads little more than that page. `few` are found
+    by what was asked of them and then sorted: in the order they may all stand at its far end.
+    """
     if place.values:
         found = found.filter(_beyond(sort, place))
-    found = found.order_by(*order(sort))
+    found = found.order_by(*(_sorted(sort) if few else order(sort)))
     rows = departures.order_by(*order(sort, "listed__"))
     if place.backwards:
         found, rows = found.reverse(), rows.reverse()
@@ -113,6 +123,13 @@ def page_of(
         previous=_before(some, sort, number) if goes_back and some else None,
         next=_after(some, sort, number) if goes_on and some else None,
     )
+
+
+def _sorted(sort: str) -> list[OrderBy | str]:
+    """The order as an expression that no index holds, so that the rows are sorted."""
+    first, *others = order(sort)
+    column = F(first.removeprefix("-"))
+    return [OrderBy(Coalesce(column, column), descending=first.startswith("-")), *others]
 
 
 def _is_one_of(found: QuerySet[Any, Any]) -> Func:

@@ -114,5 +114,5 @@ class Listed(models.Model):
     @staticmethod
     def of(departure: Departure) -> Listed:
         """The row of a departure that was read with `select_related("listed")`."""
-        row: Listed = departure.listed  # type: ignore[attr-defined]  # the other side of the key
+        row: Listed = departure.listed
         return row

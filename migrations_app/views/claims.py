@@ -11,11 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import trigger_client_event
 
 from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
-from inventory.refusals import NotAllowed, Refused
+from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import campaigning, changes, claiming, listing, paging
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
@@ -171,4 +172,8 @@ def _answered(
     card = next((card for card in context["page"].cards if card.departure.pk == pk), None)
     context |= {"card": card, "pk": pk, "refusal": refusal, "answered_now": True}
     status = refusal.status if refusal else 200
-    return rendered(request, TEMPLATE, context, part="answered", status=status)
+    answer = rendered(request, TEMPLATE, context, part="answered", status=status)
+    if isinstance(refusal, Stale):
+        toast = {"kind": "error", "text": f"Not saved. {refusal}"}
+        trigger_client_event(answer, "toast", toast)
+    return answer

@@ -131,7 +131,7 @@ def users_page(
     found = listing.matching(filters, now, sees)
     saved = saved_views.seen_by(person)
     tabs, total = _tabs(filters, saved, now, found)
-    page = listing.page(filters, now, sees)
+    page = listing.page(found, filters, few=total <= listing.COUNTED)
     current = next((one for one in saved if one.pk == filters.saved), None)
     operates = may(person, Action.OPERATE)
     context = {
