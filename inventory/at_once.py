@@ -11,9 +11,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BinaryField, Expression, Field, Func, JSONField, Model, QuerySet
+from django.db.models import (
+    BinaryField,
+    Count,
+    Expression,
+    Field,
+    Func,
+    JSONField,
+    Model,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.expressions import BaseExpression
-from django.db.models.functions import JSONObject
+from django.db.models.functions import Coalesce, JSONObject
 
 _AT_ONCE = 50
 Questions = Mapping[str, "QuerySet[Any] | BaseExpression"]
@@ -40,6 +51,12 @@ def ask(beside: QuerySet[Any], questions: Questions) -> dict[str, Any]:
         else found[f"asked_{name}"]
         for name, one in questions.items()
     }
+
+
+def number(rows: QuerySet[Any]) -> Coalesce:
+    """How many `rows` there are, as one of the questions or beside a row of another table."""
+    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk"))
+    return Coalesce(Subquery(counted.values("number")), Value(0))
 
 
 def put_beside(row: Model, name: str, rows: list[Any]) -> None:

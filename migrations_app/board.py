@@ -1,39 +1,50 @@
 """The soak board as values: who is off, for how long, what called, and who may do what about it.
 
-A handful of queries however many users are off; each question is a plain function.
+The questions are in `migrations_app.board_rows`; how many are asked does not depend on how many
+users are off.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+
+from inventory import at_once
 from inventory.models import Person, Team
-from migrations_app import hearing
-from migrations_app.hit_panels import HitPanel, Reach, open_hits
-from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Departure, Hit
+from migrations_app import board_rows, hearing
+from migrations_app.board_rows import Scope
+from migrations_app.hit_panels import HitPanel, Reach, panel_of
+from migrations_app.lifecycle import State
+from migrations_app.models import Batch, Departure, Hit
 
 DAY = timedelta(days=1)
 SHOWN = 5
+ON_ONE_PAGE = 50
+# A column that ends that soon offers its delete batch.
+SOON = timedelta(days=7)
 LONGEST_EXTENSION = timedelta(days=90)
+_ORDER = {"watch": 0, "day": 1, "ready": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One user that is off."""
+    """One user that is off; `batch` is the number of the delete batch it is in."""
 
     departure: Departure
     days_left: int
     days_total: int
     ready: bool
+    called: bool
+    # Among the latest ones, which have a panel.
     hit: Hit | None = None
     flag: str = ""
-    batch: Batch | None = None
+    batch: int | None = None
     may_restore: bool = False
     # What could not be heard of it, in a few words; all of them on its page.
     unheard: str = ""
@@ -43,43 +54,45 @@ class Card:
         return "disabled" if self.departure.state == State.DISABLED else "soaking"
 
     @property
-    def phase(self) -> str:
-        return "Watch" if self.departure.state == State.DISABLED else "Soak"
+    def due_at(self) -> datetime | None:
+        return self.departure.due_at
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of the board, in the order of the lifecycle."""
+    """One column of the board, in the order of the lifecycle, with the first of its users."""
 
     key: str
     title: str
     day: date | None
     sub: str
+    users: int
     cards: tuple[Card, ...]
     action: str = ""
     action_url: str = ""
-
-    @property
-    def shown(self) -> tuple[Card, ...]:
-        return self.cards[:SHOWN]
+    # When the first of them is shut, for the watch.
+    first_at: datetime | None = None
 
     @property
     def more(self) -> int:
-        return max(len(self.cards) - SHOWN, 0)
+        return max(self.users - len(self.cards), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything the soak page shows."""
+    """Everything the soak page shows. `cards` are those of the list, one page of them."""
 
     watched: int
     soaking: int
+    called: int
     panels: tuple[HitPanel, ...]
     columns: tuple[Column, ...]
     extended: Column | None
     cards: tuple[Card, ...]
+    listed: int
     partly: tuple[Card, ...]
     knocks: int
+    teams: tuple[Team, ...]
     next_batch: Batch | None = None
 
     @property
@@ -94,85 +107,136 @@ class Board:
     def last_hit_at(self) -> datetime | None:
         return max((panel.hit.last_at for panel in self.panels), default=None)
 
-
-def teams_off() -> list[Team]:
-    """The teams that have users fenced or shut, for the filter."""
-    return list(Team.objects.filter(departures__in=Departure.objects.switched_off()).distinct())
-
-
-def board_for(person: Person, teams: Sequence[Team], now: datetime, account_id: str = "") -> Board:
-    """The board of `teams` (or everybody) in one account (or all), as `person` may see it."""
-    rows = Departure.objects.switched_off().select_related("user__account", "owner")
-    if account_id:
-        rows = rows.filter(user__account__account_id=account_id)
-    if teams:
-        rows = rows.filter(owner__in=teams)
-    departures = list(rows.order_by("clock_started_at", "pk"))
-    reach = Reach.of(person)
-    panels = open_hits(departures, reach)
-    hits = {panel.hit.departure_id: panel.hit for panel in panels}
-    restoring, batches = _open_changes(departures)
-    unheard = hearing.unheard(departures, now)
-    cards = [
-        replace(
-            _card(departure, now, hits.get(departure.pk), restoring, batches, reach),
-            unheard=hearing.in_short(unheard[departure.pk], departure.lengthened_by),
+    @property
+    def mark(self) -> str:
+        """Changes when a column, a card, a day left or a hit does."""
+        seen = (
+            [(one.key, one.users, one.sub, one.action) for one in self.all_columns],
+            [(card.departure.pk, card.flag, card.days_left, card.unheard) for card in self.cards],
+            [(panel.hit.pk, panel.hit.count) for panel in self.panels],
+            (self.called, self.knocks, len(self.partly)),
         )
-        for departure in departures
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the board is looked at: its columns, or a page of one column's (or all) users."""
+
+    columns: bool = True
+    column: str = ""
+    page: int = 1
+
+
+def board_for(
+    person: Person, scope: Scope, now: datetime, wanted: Wanted, reach: Reach | None = None
+) -> Board:
+    """The board of `scope` as `person` may see it; five queries at most."""
+    reach = reach or Reach.of(person)
+    hits = board_rows.panels(scope)
+    told = at_once.ask(
+        Person.objects.filter(pk=person.pk),
+        {
+            "groups": board_rows.groups(scope, now),
+            "hits": hits,
+            "callers": board_rows.callers(hits),
+            "told": board_rows.told(hits),
+            "restoring": board_rows.restoring_now().values("departure"),
+            "batches": board_rows.in_batches().values("departure", "batch__number"),
+            "knocks": at_once.number(board_rows.knocks(scope)),
+            "teams": _teams_off(),
+            "next_batch": board_rows.next_batch(),
+        },
+    )
+    shown = _shown(scope, now, wanted)
+    cards = _cards(shown, told, reach, now)
+    found = told["groups"]
+    columns = [
+        _column(group, cards, reach, scope.account_id) for group in sorted(found, key=_place)
     ]
-    partly = tuple(card for card in cards if card.flag == "partly-deleted")
-    on_board = [card for card in cards if card.flag != "partly-deleted"]
+    users = {group["column"]: 0 for group in found}
+    for group in found:
+        users[group["column"]] += group["users"]
+    on_board = tuple(one for one in columns if one.key not in ("extended", "partly"))
+    watched = sum(group["watched"] for group in found)
     return Board(
-        watched=sum(1 for row in departures if row.state == State.DISABLED),
-        soaking=sum(1 for row in departures if row.state == State.SOAKING),
-        panels=tuple(panels),
-        columns=tuple(columns_of(on_board, reach.operates)),
-        extended=extended_column(on_board),
-        cards=tuple(sorted(cards, key=_by_due)),
-        partly=partly,
-        knocks=_knocks(departures),
-        next_batch=_next_batch() if not departures else None,
+        watched=watched,
+        soaking=sum(users.values()) - watched,
+        called=sum(group["were_called"] for group in found),
+        panels=_panels(told, reach),
+        columns=on_board,
+        extended=next((one for one in columns if one.key == "extended"), None),
+        cards=tuple(cards),
+        listed=_listed(found, wanted.column),
+        partly=tuple(card for card in cards if card.flag == "partly-deleted"),
+        knocks=told["knocks"],
+        teams=tuple(told["teams"]),
+        next_batch=next(iter(told["next_batch"]), None),
     )
 
 
-def _open_changes(departures: Iterable[Departure]) -> tuple[set[int], dict[int, Batch]]:
-    """Who is being restored, and who stands in a batch that has not ended."""
-    changes = Change.objects.filter(departure__in=[row.pk for row in departures]).select_related(
-        "batch"
-    )
-    restoring = changes.filter(
-        move=MoveName.RESTORE, status__in=[Change.Status.QUEUED, Change.Status.RUNNING]
-    )
-    batched = changes.filter(move=MoveName.DELETE, batch__status__in=Batch.OPEN).exclude(
-        status__in=Change.ENDED
-    )
-    batches = {row.departure_id: row.batch for row in batched if row.batch is not None}
-    return set(restoring.values_list("departure_id", flat=True)), batches
+def _teams_off() -> QuerySet[Team]:
+    """The teams that have users fenced or shut, for the filter."""
+    off = Departure.objects.switched_off().filter(owner=OuterRef("pk"))
+    return Team.objects.filter(Exists(off))
 
 
-def _card(  # noqa: PLR0917
-    departure: Departure,
-    now: datetime,
-    hit: Hit | None,
-    restoring: set[int],
-    batches: dict[int, Batch],
-    reach: Reach,
-) -> Card:
-    due, started = departure.due_at, departure.clock_started_at
-    left = max((due - now) / DAY, 0.0) if due else 0.0
-    total = (due - started) / DAY if due and started else 0.0
-    flag = _flag(departure, now, restoring)
-    soaking = departure.state == State.SOAKING
-    return Card(
-        departure=departure,
-        days_left=math.ceil(left),
-        days_total=max(math.ceil(total), 1),
-        ready=bool(soaking and due and due <= now and hit is None and not flag),
-        hit=hit,
-        flag=flag,
-        batch=batches.get(departure.pk),
-        may_restore=reach.may_restore(departure) and flag not in ("partly-deleted", "restoring"),
-    )
+def _shown(scope: Scope, now: datetime, wanted: Wanted) -> list[Departure]:
+    if wanted.columns:
+        return list(board_rows.first_of_each(scope, now, SHOWN))
+    start = (wanted.page - 1) * ON_ONE_PAGE
+    return list(board_rows.by_due(scope, now, wanted.column)[start : start + ON_ONE_PAGE])
+
+
+def _listed(groups: Iterable[Mapping[str, Any]], column: str) -> int:
+    return sum(group["users"] for group in groups if not column or _key(group) == column)
+
+
+def _key(group: Mapping[str, Any]) -> str:
+    return group["ends_on"].isoformat() if group["ends_on"] else str(group["column"])
+
+
+def _place(group: Mapping[str, Any]) -> tuple[int, int]:
+    """Watch, each soak end from the farthest to the nearest, ready to delete."""
+    on = group["ends_on"]
+    return _ORDER.get(group["column"], 3), -on.toordinal() if on else 0
+
+
+def _panels(told: Mapping[str, Any], reach: Reach) -> tuple[HitPanel, ...]:
+    """The open hits, newest first, with when their owners were told."""
+    told_at = {row["departures"]: row["told"] for row in told["told"]}
+    for hit in told["hits"]:
+        rows = [row for row in told["callers"] if row.hit_id == hit.pk]
+        at_once.put_beside(hit, "callers", rows)
+    return tuple(panel_of(hit, reach, told_at.get(hit.departure_id)) for hit in told["hits"])
+
+
+def _cards(
+    shown: Sequence[Departure], told: Mapping[str, Any], reach: Reach, now: datetime
+) -> list[Card]:
+    hits = {hit.departure_id: hit for hit in told["hits"]}
+    restoring = {row["departure"] for row in told["restoring"]}
+    batches = {row["departure"]: row["batch__number"] for row in told["batches"]}
+    unheard = hearing.unheard(shown, now)
+    found = []
+    for row in shown:
+        due, started = row.due_at, row.clock_started_at
+        left = max((due - now) / DAY, 0.0) if due else 0.0
+        flag = _flag(row, now, restoring)
+        card = Card(
+            departure=row,
+            days_left=math.ceil(left),
+            days_total=max(math.ceil((due - started) / DAY), 1) if due and started else 1,
+            ready=vars(row)["column"] == "ready",
+            called=vars(row)["called"],
+            hit=hits.get(row.pk),
+            flag=flag,
+            batch=batches.get(row.pk),
+            may_restore=reach.may_restore(row) and flag not in ("partly-deleted", "restoring"),
+            unheard=hearing.in_short(unheard[row.pk], row.lengthened_by),
+        )
+        found.append(card)
+    return found
 
 
 def _flag(departure: Departure, now: datetime, restoring: set[int]) -> str:
@@ -187,91 +251,45 @@ def _flag(departure: Departure, now: datetime, restoring: set[int]) -> str:
     return ""
 
 
-def _by_due(card: Card) -> tuple[bool, datetime | None, int]:
-    due = card.departure.due_at
-    return due is None, due or card.departure.state_since, card.departure.pk
+_TITLES = {
+    "watch": ("Watch", "Fenced, keys live, every call denied"),
+    "ready": ("Ready to delete", "The soak is over, no hit"),
+    "extended": ("Extended", "Held until the day that was set"),
+    "partly": ("Partly deleted", "Past the point of no return"),
+}
 
 
-def columns_of(cards: Sequence[Card], operates: bool) -> list[Column]:
-    """Watch, each soak end from the farthest to the nearest, ready to delete."""
-    watch, ready = [], []
-    by_day: dict[date, list[Card]] = defaultdict(list)
-    for card in cards:
-        if card.flag == "extended":
-            continue
-        if card.departure.state == State.DISABLED:
-            watch.append(card)
-        elif card.ready:
-            ready.append(card)
-        else:
-            by_day[soak_end(card.departure)].append(card)
-    found = [_watch_column(watch)] if watch else []
-    found += [_soak_column(day, by_day[day]) for day in sorted(by_day, reverse=True)]
-    if ready:
-        found.append(_ready_column(ready, operates))
-    return found
-
-
-def extended_column(cards: Sequence[Card]) -> Column | None:
-    """Those that somebody asked to keep longer."""
-    held = [card for card in cards if card.flag == "extended"]
-    if not held:
-        return None
+def _column(
+    group: Mapping[str, Any], cards: Iterable[Card], reach: Reach, account_id: str
+) -> Column:
+    name, day, now_key = group["column"], group["ends_on"], _key(group)
+    own = tuple(card for card in cards if _key(vars(card.departure)) == now_key)
+    title, sub = _TITLES.get(name, ("", ""))
+    if name == "day":
+        left = max((card.days_left for card in own), default=0)
+        words = "1 day" if left == 1 else f"{left} days"
+        sub = f"Shut, {words} of soak left" if left else "Shut, the soak is over, held"
+    action, url = "", ""
+    soon = name == "day" and own and min(card.days_left for card in own) <= SOON.days
+    if reach.operates and (name == "ready" or soon):
+        action, url = _compose(group, own, account_id)
     return Column(
-        "extended", "Extended", None, "Held until the day that was set", _first_hits(held)
+        key=now_key,
+        title=title,
+        day=day,
+        sub=sub,
+        users=group["users"],
+        cards=own,
+        action=action,
+        action_url=url,
+        first_at=group["earliest"] if name == "watch" else None,
     )
 
 
-def soak_end(departure: Departure) -> date:
-    """The day on which watch or soak ends, in the account's time zone."""
-    due = departure.due_at or departure.state_since
-    return due.astimezone(ZoneInfo(departure.user.account.time_zone)).date()
-
-
-def _first_hits(cards: Iterable[Card]) -> tuple[Card, ...]:
-    return tuple(sorted(cards, key=lambda card: (card.hit is None, *_by_due(card))))
-
-
-def _watch_column(cards: Sequence[Card]) -> Column:
-    return Column(
-        key="watch",
-        title="Watch",
-        day=None,
-        sub="Fenced, keys live, every call denied",
-        cards=_first_hits(cards),
-    )
-
-
-def _soak_column(day: date, cards: Sequence[Card]) -> Column:
-    left = max(card.days_left for card in cards)
-    words = "1 day" if left == 1 else f"{left} days"
-    sub = f"Shut, {words} of soak left" if left else "Shut, the soak is over, held"
-    return Column(day.isoformat(), "", day, sub, _first_hits(cards))
-
-
-def _ready_column(cards: Sequence[Card], operates: bool) -> Column:
-    action, url = _compose(cards) if operates else ("", "")
-    return Column(
-        "ready", "Ready to delete", None, "The soak is over, no hit", tuple(cards), action, url
-    )
-
-
-def _compose(cards: Sequence[Card]) -> tuple[str, str]:
+def _compose(group: Mapping[str, Any], cards: Sequence[Card], account_id: str) -> tuple[str, str]:
     """What to do with a column: the batch its users are in, or one to compose."""
-    free = [card for card in cards if card.batch is None]
-    if not free:
-        batch = cards[0].batch
-        return (f"In batch #{batch.number}", f"/batches/{batch.number}/") if batch else ("", "")
-    account = free[0].departure.user.account.account_id
+    if not group["free"]:
+        number = next((card.batch for card in cards if card.batch), None)
+        return (f"In batch #{number}", f"/batches/{number}/") if number else ("", "")
+    account = account_id or group["of_account"]
     return "Compose delete batch", f"/batches/new/?account={account}&move=delete"
-
-
-def _knocks(departures: Iterable[Departure]) -> int:
-    """Failed sign-ins at the names of users that are off: shown, and holding nothing."""
-    return Hit.objects.filter(
-        kind=Hit.Kind.KNOCK, departure__in=[row.pk for row in departures]
-    ).count()
-
-
-def _next_batch() -> Batch | None:
-    return Batch.objects.filter(status=Batch.Status.APPROVED).order_by("window_from").first()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from inventory.models import Person
+from inventory.models import Person, Team
 from inventory.permissions import Action, may
 from migrations_app.batch_plan import cut_keys
 from migrations_app.models import Departure, Hit, HitCaller, Notice
@@ -97,8 +97,9 @@ class Reach:
     led: frozenset[int]
 
     @classmethod
-    def of(cls, person: Person) -> Reach:
-        led = frozenset(person.led_teams().values_list("pk", flat=True))
+    def of(cls, person: Person, teams: Iterable[Team] | None = None) -> Reach:
+        """What `person` may do, who leads these teams; asked for if they are not given."""
+        led = frozenset(team.pk for team in (person.led_teams() if teams is None else teams))
         anywhere = may(person, Action.OPERATE) or person.has_role("approver")
         sees = anywhere or person.has_role("admin")
         return cls(may(person, Action.OPERATE), anywhere, sees, led)
@@ -108,17 +109,6 @@ class Reach:
 
     def may_see_sensitive(self, departure: Departure) -> bool:
         return self.sees_any or departure.owner_id in self.led
-
-
-def open_hits(departures: Iterable[Departure], reach: Reach) -> list[HitPanel]:
-    """The open hits of these users, newest first, with when their owners were told."""
-    known = {departure.pk: departure for departure in departures}
-    hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="", departure_id__in=known)
-    found = list(hits.order_by("-last_at").prefetch_related("callers"))
-    for hit in found:
-        hit.departure = known[hit.departure_id]
-    told = told_at(found)
-    return [panel_of(hit, reach, told.get(hit.departure_id)) for hit in found]
 
 
 def panel_of(hit: Hit, reach: Reach, told: datetime | None) -> HitPanel:

@@ -18,14 +18,12 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
-    Value,
     Window,
 )
 from django.db.models.expressions import BaseExpression
-from django.db.models.functions import Coalesce
 from django.urls import reverse
 
+from inventory import at_once
 from inventory.models import Alert, Person, Team
 from inventory.permissions import Action, may
 from migrations_app import claiming
@@ -118,7 +116,7 @@ def _hit(row: Hit) -> Need:
 
 def _approvals(person: Person) -> QuerySet[Any]:
     rows = Batch.objects.filter(status=Batch.Status.ASKED).exclude(asked_by=person)
-    users = _number(Change.objects.filter(batch=OuterRef("pk")))
+    users = at_once.number(Change.objects.filter(batch=OuterRef("pk")))
     return (
         rows.defer("undo_script")
         .select_related("asked_by")
@@ -139,7 +137,7 @@ def _approval(row: Batch) -> Need:
 
 def _drifts() -> QuerySet[Any]:
     """Groups of Identity Center that people lost their access by."""
-    plans = _number(Plan.objects.filter(held_by=OuterRef("pk")))
+    plans = at_once.number(Plan.objects.filter(held_by=OuterRef("pk")))
     return Drift.objects.filter(closed_at=None, breaks=True).annotate(waiting=plans)
 
 
@@ -252,7 +250,8 @@ def _of_team(team: Team, now: datetime) -> dict[str, BaseExpression]:
         plans.exclude(status=Plan.Status.CONFIRMED),
     )
     return {
-        f"{name}_{team.pk}": _number(rows) for name, rows in zip(_OF_TEAM, questions, strict=True)
+        f"{name}_{team.pk}": at_once.number(rows)
+        for name, rows in zip(_OF_TEAM, questions, strict=True)
     }
 
 
@@ -286,12 +285,6 @@ def _team_needs(team: Team, cards: int, off: int, plans: int) -> list[Need]:
             )
         )
     return found
-
-
-def _number(rows: QuerySet[Any]) -> Coalesce:
-    """How many `rows` there are, beside a row of another table."""
-    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk"))
-    return Coalesce(Subquery(counted.values("number")), Value(0))
 
 
 def _of(number: int, noun: str) -> str:

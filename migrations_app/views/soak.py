@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from datetime import date
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +11,9 @@ from django.views.decorators.http import require_GET
 from inventory import clock
 from inventory.models import Team
 from inventory.permissions import Action, may, require
-from migrations_app.board import Board, board_for, teams_off
+from migrations_app.board import ON_ONE_PAGE, Board, Wanted, board_for
+from migrations_app.board_rows import NAMED, Scope
+from migrations_app.hit_panels import Reach
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
@@ -31,24 +33,38 @@ def soak(request: HttpRequest) -> HttpResponse:
     layout = request.GET.get("layout", "")
     if layout not in LAYOUTS:
         layout = "cards" if leads_only and not everybody and team in (None, *own) else "board"
+    column = _column(request.GET.get("column", "")) if layout == "list" else ""
+    page = _page(request.GET.get("page", ""))
     now = clock.now()
-    found = board_for(person, teams, now, chosen_account_id(request))
-    mark = _mark(found)
-    if is_fragment(request) and request.GET.get("mark") == mark:
+    found = board_for(
+        person,
+        Scope(teams, chosen_account_id(request)),
+        now,
+        Wanted(layout == "board", column, page),
+        Reach.of(person, own),
+    )
+    if is_fragment(request) and request.GET.get("mark") == found.mark:
         return HttpResponse(status=204)
+    kept = {
+        "team": request.GET.get("team", ""),
+        "layout": layout,
+        "column": column,
+        "page": str(page) if page > 1 else "",
+    }
     context = {
         "board": found,
         "now": now,
         "layout": layout,
+        "column": column,
         "team": team,
-        "teams": teams_off(),
         "whose": ", ".join(str(one) for one in teams),
         "leads_only": leads_only,
         "own": own,
         "all_teams": request.GET.get("team") == "all",
         "may_operate": may(person, Action.OPERATE),
         "next_line": _next_line(found),
-        "poll": urlencode({"team": request.GET.get("team", ""), "layout": layout, "mark": mark}),
+        "pages": _pages(found, page, kept),
+        "poll": _query(kept | {"mark": found.mark}),
         "oob": is_fragment(request),
     }
     return rendered(request, "migrations_app/soak.html", context, part="live")
@@ -63,29 +79,41 @@ def _team(key: str) -> Team | None:
     return team
 
 
+def _column(key: str) -> str:
+    """A key of a column; what is none shows everybody."""
+    if key in NAMED:
+        return key
+    try:
+        return date.fromisoformat(key).isoformat()
+    except ValueError:
+        return ""
+
+
+def _page(told: str) -> int:
+    return max(1, int(told)) if told.isascii() and told.isdigit() and len(told) < 6 else 1
+
+
+def _pages(board: Board, page: int, kept: dict[str, str]) -> dict[str, str]:
+    """What the pager says and where it leads; nothing while everybody is on one page."""
+    if board.listed <= ON_ONE_PAGE:
+        return {}
+    first = (page - 1) * ON_ONE_PAGE
+    last = min(first + ON_ONE_PAGE, board.listed)
+    before, after = (_query(kept | {"page": str(other)}) for other in (page - 1, page + 1))
+    return {
+        "shown": f"{min(first + 1, board.listed)} to {last}",
+        "previous": f"?{before}" if page > 1 else "",
+        "next": f"?{after}" if last < board.listed else "",
+    }
+
+
+def _query(pairs: dict[str, str]) -> str:
+    return urlencode({name: value for name, value in pairs.items() if value})
+
+
 def _next_line(board: Board) -> str:
     batch = board.next_batch
     if batch is None or batch.window_from is None:
         return "No batch is approved yet. Fenced and shut users appear here."
     day = f"{batch.window_from:%a} {batch.window_from.day} {batch.window_from:%b}"
     return f"The next batch, #{batch.number}, is planned for {day}."
-
-
-def _mark(board: Board) -> str:
-    """Changes when a card, a day left or a hit does."""
-    seen = [
-        [
-            (
-                card.departure.pk,
-                card.departure.state,
-                card.days_left,
-                card.flag,
-                card.ready,
-                card.unheard,
-                card.hit and card.hit.count,
-            )
-            for card in column.cards
-        ]
-        for column in board.all_columns
-    ]
-    return hashlib.sha256(repr((seen, len(board.partly))).encode()).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock
 from inventory.models import Person
 from migrations_app import board
+from migrations_app.board import Wanted
+from migrations_app.board_rows import Scope
 from migrations_app.models import Departure
 from tests import cast
 from tests.migrations_app import batch_rows as rows
@@ -41,8 +43,18 @@ def get(person: Person, query: str = "", **headers: str) -> str:
     return str(answer.content.decode())
 
 
+def looked_at(person: Person) -> board.Board:
+    return board.board_for(person, Scope(), clock.now(), Wanted())
+
+
+def soak_end(row: Departure) -> date:
+    """In UTC, which is the account's time zone here."""
+    assert row.due_at is not None
+    return row.due_at.date()
+
+
 def columns(person: Person) -> list[tuple[str, list[str]]]:
-    found = board.board_for(person, [], clock.now())
+    found = looked_at(person)
     return [
         (column.key, [card.departure.user.user_name for card in column.cards])
         for column in found.all_columns
@@ -57,8 +69,8 @@ def test_columns_stand_in_the_order_of_the_lifecycle(everybody: cast.Cast) -> No
 
     assert columns(everybody.jonas) == [
         ("watch", ["watched"]),
-        (board.soak_end(early).isoformat(), ["early"]),
-        (board.soak_end(late).isoformat(), ["late"]),
+        (soak_end(early).isoformat(), ["early"]),
+        (soak_end(late).isoformat(), ["late"]),
         ("ready", ["ready"]),
         ("extended", ["kept"]),
     ]
@@ -68,13 +80,13 @@ def test_an_open_hit_keeps_a_user_from_being_ready(everybody: cast.Cast) -> None
     called = shut("called", 15)
     cast.hit(called)
 
-    assert columns(everybody.jonas) == [(board.soak_end(called).isoformat(), ["called"])]
+    assert columns(everybody.jonas) == [(soak_end(called).isoformat(), ["called"])]
 
 
 def test_a_dispute_keeps_a_user_from_being_ready(everybody: cast.Cast) -> None:
     disputed = shut("disputed", 15, disputed_until=clock.now().date())
 
-    assert columns(everybody.jonas) == [(board.soak_end(disputed).isoformat(), ["disputed"])]
+    assert columns(everybody.jonas) == [(soak_end(disputed).isoformat(), ["disputed"])]
 
 
 def test_the_title_says_the_situation(everybody: cast.Cast) -> None:
@@ -197,14 +209,75 @@ def test_the_board_is_polled_and_answers_nothing_while_nothing_changed(
     assert b"<html" not in moved.content
 
 
-def test_the_board_asks_the_database_no_more_for_more_users(everybody: cast.Cast) -> None:
+@pytest.mark.parametrize("who", ["jonas", "sara", "vera"])
+@pytest.mark.parametrize("layout", ["board", "list", "cards"])
+def test_the_page_asks_twelve_questions_at_most_however_many_are_off(
+    everybody: cast.Cast, layout: str, who: str
+) -> None:
+    client = Client()
+    client.force_login(getattr(everybody, who))
+
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
-            board.board_for(everybody.jonas, [], clock.now())
+            assert client.get(f"/soak/?team=payments&layout={layout}").status_code == 200
         return len(asked)
 
-    cast.hit(shut("first", 1))
-    few = queries()
-    for number in range(10):
-        cast.hit(shut(f"more-{number}", number))
-    assert queries() == few
+    assert queries() <= 12
+    for number in range(12):
+        row = shut(f"more-{number}", number, owner=everybody.payments)
+        cast.caller(cast.hit(row))
+        cast.notice(everybody.payments, kind="hit").departures.add(row)
+    rows.asked(everybody, shut("ready", 15, owner=everybody.payments), move="delete", number=11)
+    assert queries() <= 12
+
+
+def test_a_column_shows_the_first_few_and_how_many_there_are(everybody: cast.Cast) -> None:
+    for number in range(board.SHOWN + 3):
+        shut(f"early-{number}", 1)
+
+    (column,) = looked_at(everybody.jonas).columns
+
+    assert (column.users, len(column.cards), column.more) == (board.SHOWN + 3, board.SHOWN, 3)
+    assert f"?layout=list&amp;column={column.key}" in get(everybody.jonas)
+
+
+def test_the_list_of_one_column_has_pages(everybody: cast.Cast) -> None:
+    for number in range(board.ON_ONE_PAGE + 1):
+        shut(f"early-{number:02d}", 1)
+    cast.departure("watched", "disabled")
+    (key,) = [one.key for one in looked_at(everybody.jonas).columns if one.day]
+
+    first = get(everybody.jonas, f"?layout=list&column={key}")
+    second = get(everybody.jonas, f"?layout=list&column={key}&page=2")
+
+    assert f"1 to 50</span> of {board.ON_ONE_PAGE + 1}" in first or "1 to 50 of 51" in first
+    assert "early-50" not in first
+    assert "early-50" in second
+    assert "watched</a>" not in first + second
+
+
+@pytest.mark.parametrize("query", ["?layout=list&column=<b>", "?layout=list&page=-1", "?page=x"])
+def test_a_column_or_page_that_is_none_shows_everybody(everybody: cast.Cast, query: str) -> None:
+    shut("early", 1)
+
+    assert "early" in get(everybody.jonas, query)
+
+
+def test_the_day_of_a_column_is_that_of_the_accounts_time_zone(everybody: cast.Cast) -> None:
+    far = cast.account("210987654321", "staging", time_zone="Pacific/Kiritimati")
+    noon = clock.now().replace(hour=12, minute=0, second=0, microsecond=0)
+    row = cast.departure(cast.iam_user("a", far), "soaking", clock_started_at=noon - 3 * DAY)
+
+    (column,) = looked_at(everybody.jonas).columns
+
+    assert column.day == soak_end(row) + DAY
+
+
+def test_a_column_that_ends_within_a_week_offers_its_delete_batch(everybody: cast.Cast) -> None:
+    shut("soon", 8)
+    shut("late", 2)
+
+    late, soon = looked_at(everybody.jonas).columns
+
+    assert (late.action, soon.action) == ("", "Compose delete batch")
+    assert soon.action_url == f"/batches/new/?account={cast.ACCOUNT_ID}&move=delete"
