@@ -13,11 +13,12 @@ from typing import Any
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.http import HttpRequest
 
 from inventory.models import Person
+from inventory.refusals import Refused
 
 MISSING = "second_factor_missing"
 # When it was set up in this session, and for how many seconds nothing is asked again after that.
@@ -37,8 +38,14 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no typ
         return _box().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The secret again; InvalidToken after a change of SECRET_KEY."""
-        return _box().decrypt(encrypted_text.encode()).decode()
+        """The secret again; Refused where SECRET_KEY is another one since."""
+        try:
+            return _box().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken as error:
+            raise Refused(
+                "Your second factor cannot be read since SECRET_KEY was changed. Ask an admin to "
+                "reset it: manage.py second_factor USERNAME --reset."
+            ) from error
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         """Never the app: an admin resets it by `manage.py second_factor`, who then sets it anew."""

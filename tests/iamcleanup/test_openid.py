@@ -433,6 +433,16 @@ def test_an_answer_of_another_issuer_is_not_taken_to_this_one(
     assert not [path for path, _ in okta.asked if path == "/token"]
 
 
+def test_the_code_that_signs_somebody_in_is_no_line_of_a_log(
+    client: Client, okta: Issuer, everybody: cast.Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    okta.knows("00u1", "sara@acme.example")
+    caplog.set_level("INFO")
+    sign_in(client)
+    assert "GET /sign-in/openid/back/" in caplog.text
+    assert "code-0" not in caplog.text
+
+
 def test_who_cancels_or_is_not_assigned_there_reads_what_to_do(
     client: Client, okta: Issuer, everybody: cast.Cast
 ) -> None:

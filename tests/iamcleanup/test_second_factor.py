@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import Settings
 
 from inventory.models import LedgerEntry, Person
 from tests import cast
@@ -86,6 +87,19 @@ def test_the_next_sign_in_asks_for_the_code_and_goes_where_the_link_pointed(
     right = other.post(asked["Location"], {"code": code(secret)})
     assert right["Location"] == "/soak/"
     assert other.get("/soak/").status_code == 200
+
+
+def test_after_a_change_of_the_key_the_page_says_what_to_do(
+    client: Client, jonas: Person, settings: Settings
+) -> None:
+    sign_in(client)
+    set_up(client)
+    settings.SECRET_KEY = "another" * 10
+    other = Client()
+    asked = sign_in(other)
+    answer = other.post(asked["Location"], {"code": "000000"})
+    assert answer.status_code == 422
+    assert "manage.py second_factor USERNAME --reset" in answer.content.decode()
 
 
 def test_the_last_factor_cannot_be_taken_off_in_the_browser(client: Client, jonas: Person) -> None:
