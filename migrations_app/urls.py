@@ -155,6 +155,7 @@ urlpatterns: list[URLPattern] = [
     path("settings/connect/", connecting.new, name="connect-new"),
     path(_CONNECT, connecting.account, name="connect-account"),
     path(f"{_CONNECT}start/", connecting.start, name="connect-start"),
+    path(f"{_CONNECT}changes/", connecting.changes, name="connect-changes"),
     path(f"{_CONNECT}discard/", connecting.discard, name="connect-discard"),
     path(f"{_CONNECT}files/<str:name>", connecting.file, name="connect-file"),
     path("settings/accounts/<str:account>/test/", connecting.test, name="settings-test"),

@@ -134,6 +134,7 @@ ROWS: dict[str, Row] = {
     "connect-account": page("D"),
     "connect-file": page("D"),
     "connect-start": act("D"),
+    "connect-changes": act("D"),
     "connect-discard": act("D"),
     "settings-policy": page("EAD"),
     "settings-break-glass": page("EAD"),

@@ -17,6 +17,8 @@ Kind = Literal["assume", "without-id", "wrong-id", "call", "region", "policy", "
 Part = Literal["read", "write"]
 
 CHANGE_ROLES = ("actor", "deleter")
+# What the lines say that rest on a session which could not be opened.
+NOT_ASSUMED = "Not tried: the reader role could not be assumed."
 _SESSION: frozenset[Kind] = frozenset({"assume", "without-id", "wrong-id"})
 _TEXTS: Mapping[Kind, str] = {
     "assume": "The role can be assumed",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from inventory.access.advice import call_advice, cannot_tell, session_advice
-from inventory.access.checks import Check, Kind, regional
+from inventory.access.checks import NOT_ASSUMED, Check, Kind, regional
 from inventory.aws import regions, role_documents
 from inventory.aws.limiter import Limiter
 from inventory.aws.probes import Ground, Untried, lookup, probe
@@ -68,7 +68,7 @@ class Eyes:
     def _reader(self) -> AwsSession:
         """The reader's session. Untried where there is none: the first line says why."""
         if isinstance(self._opened, AwsFailure):
-            raise Untried("Not tried: the reader role could not be assumed.")
+            raise Untried(NOT_ASSUMED)
         return self._opened
 
     @cached_property

@@ -19,7 +19,7 @@ from django.db.models import Q
 from inventory import clock
 from inventory.access import looking
 from inventory.access.checks import Check, Part, planned, waiting
-from inventory.models import AccessTest, Account, Person
+from inventory.models import AccessTest, Account, Connection, Person
 from inventory.permissions import Action, require
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,12 @@ def last_test(account: Account) -> AccessTest | None:
     return AccessTest.objects.filter(
         account_id=account.account_id, external_id=account.external_id, roles=_roles(account)
     ).first()
+
+
+def as_tested(account: Account) -> Account:
+    """The account with the roles to test: those prepared too, where the browser connected it."""
+    row = Connection.objects.filter(account_id=account.account_id).first()
+    return row.account() if row else account
 
 
 def enqueue(test: AccessTest) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from inventory.access.checks import CHANGE_ROLES, Check, first_wrong, passed
-from inventory.access.testing import last_test
+from inventory.access.checks import CHANGE_ROLES, NOT_ASSUMED, Check, first_wrong, passed
+from inventory.access.testing import as_tested, last_test
 from inventory.models import AccessTest, Account
 
 ROLES = ("reader", *CHANGE_ROLES)
@@ -34,8 +34,13 @@ class RoleResult:
         return tuple(sorted(found, key=lambda one: one["status"] != "failed"))
 
     @property
-    def fine(self) -> int:
-        return sum(one["status"] == "done" for one in self.checks)
+    def shown(self) -> tuple[Check, ...]:
+        """Every line but those that a session would have been needed for."""
+        return tuple(one for one in self.checks if one["said"] != NOT_ASSUMED)
+
+    @property
+    def not_tried(self) -> int:
+        return len(self.checks) - len(self.shown)
 
 
 def results(test: AccessTest | None) -> list[RoleResult]:
@@ -58,8 +63,8 @@ def results(test: AccessTest | None) -> list[RoleResult]:
 
 
 def shown(account: Account, *, may_test: bool) -> dict[str, Any]:
-    """What `access.html` shows of the last test of the roles that `account` names now."""
-    test = last_test(account)
+    """What `access.html` shows of the last test of the roles that are to be tested now."""
+    test = last_test(as_tested(account))
     checks = test.checks if test else []
     return {
         "test": test,

@@ -19,6 +19,7 @@ from inventory.aws.session import AwsSession
 NOBODY = "iam-cleanup-access-test"
 _NOWHERE = "00000000-0000-0000-0000-000000000000"
 _NOT_THERE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
+_NO_ORGANIZATION = frozenset({"AWSOrganizationsNotInUseException"})
 _MOST_USERS = 20
 
 
@@ -102,6 +103,24 @@ class Ground:
     def secret(self) -> str:
         found = self._first(self.client("secretsmanager").list_secrets, "ListSecrets", MaxResults=1)
         return self._one(found.get("SecretList"), "ARN", "secret")
+
+    @cached_property
+    def rule(self) -> str:
+        found = self._first(self.client("events").list_rules, "ListRules", Limit=1)
+        return self._one(found.get("Rules"), "Name", "EventBridge rule")
+
+    @cached_property
+    def organization_policy(self) -> str:
+        found = self._first(
+            self.organizations.list_policies_for_target,
+            "ListPoliciesForTarget",
+            **self.own_policies,
+        )
+        return self._one(found.get("Policies"), "Id", "policy of the organization")
+
+    @property
+    def own_policies(self) -> dict[str, str]:
+        return {"TargetId": self.session.account_id, "Filter": "SERVICE_CONTROL_POLICY"}
 
     @cached_property
     def topic(self) -> str:
@@ -202,11 +221,26 @@ _ACCOUNT: Mapping[str, _Probe] = {
     ),
     "organizations:DescribeOrganization": _Probe(
         lambda g: ask(g.organizations.describe_organization, "DescribeOrganization"),
-        frozenset({"AWSOrganizationsNotInUseException"}),
+        _NO_ORGANIZATION,
+    ),
+    "organizations:DescribePolicy": _Probe(
+        lambda g: ask(
+            g.organizations.describe_policy, "DescribePolicy", PolicyId=g.organization_policy
+        )
+    ),
+    "organizations:ListParents": _Probe(
+        lambda g: ask(g.organizations.list_parents, "ListParents", ChildId=g.session.account_id),
+        _NO_ORGANIZATION,
+    ),
+    "organizations:ListPoliciesForTarget": _Probe(
+        lambda g: ask(
+            g.organizations.list_policies_for_target, "ListPoliciesForTarget", **g.own_policies
+        ),
+        _NO_ORGANIZATION,
     ),
     "organizations:ListAccounts": _Probe(
         lambda g: ask(g.organizations.list_accounts, "ListAccounts", MaxResults=1),
-        frozenset({"AWSOrganizationsNotInUseException"}),
+        _NO_ORGANIZATION,
     ),
 }
 _USERS: Mapping[str, _Probe] = {
@@ -281,6 +315,12 @@ _RESOURCES: Mapping[str, _Probe] = {
             "ListAssociatedAccessPolicies",
             clusterName=g.cluster,
             principalArn=g.cluster_entry,
+        )
+    ),
+    "events:ListRules": _listing(lambda g: g.client("events").list_rules, "ListRules", Limit=1),
+    "events:ListTargetsByRule": _Probe(
+        lambda g: ask(
+            g.client("events").list_targets_by_rule, "ListTargetsByRule", Rule=g.rule, Limit=1
         )
     ),
     "kms:ListKeys": _listing(lambda g: g.client("kms").list_keys, "ListKeys", Limit=1),

@@ -8,6 +8,7 @@ from migrations_app.connecting.steps import (
     discard,
     disconnect,
     prepare,
+    prepare_changes,
     proven,
 )
 from migrations_app.connecting.trust import allowance, principals
@@ -23,6 +24,7 @@ __all__ = [
     "discard",
     "disconnect",
     "prepare",
+    "prepare_changes",
     "principals",
     "proven",
     "written",

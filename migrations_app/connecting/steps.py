@@ -58,8 +58,25 @@ def prepare(wanted: Wanted, person: Person) -> Connection:
     return row
 
 
+def prepare_changes(connection: Connection, person: Person) -> None:
+    """Name the change roles of an account that was connected with its reader alone.
+
+    They are used only once the file names them. Raises NotAllowed, Stale.
+    """
+    require(person, Action.ADMINISTER)
+    with transaction.atomic():
+        row = _locked(connection)
+        stem = row.reader_role.removesuffix(_SUFFIX["reader"])
+        row.actor_role, row.deleter_role = (
+            f"{stem}{_SUFFIX['actor']}",
+            f"{stem}{_SUFFIX['deleter']}",
+        )
+        row.save(update_fields=["actor_role", "deleter_role"])
+        ledger.append("connection.prepared", actor=person, account_id=row.account_id)
+
+
 def ask_test(account: Account, person: Person) -> AccessTest:
-    """Ask for a test of the roles `account` names (a row, or `Connection.account()`)."""
+    """Ask for a test of the roles `account` names; see `access.as_tested`."""
     named: Mapping[RoleName, str] = {"actor": account.actor_role, "deleter": account.deleter_role}
     writes: dict[str, list[str]] = {
         role: _allowed(role, account.account_id) for role, arn in named.items() if arn

@@ -103,6 +103,15 @@ def start(request: HttpRequest, account: str) -> HttpResponse:
 
 
 @require_POST
+def changes(request: HttpRequest, account: str) -> HttpResponse:
+    """Show the change roles of an account too, to be made and tested."""
+    row = get_object_or_404(Connection, account_id=account)
+    connecting.prepare_changes(row, person_of(request))
+    to = reverse("connect-account", args=[account])
+    return done(request, to, "The template and the lines hold the change roles too.")
+
+
+@require_POST
 def discard(request: HttpRequest, account: str) -> HttpResponse:
     """Forget an account that was never connected."""
     row = get_object_or_404(Connection, account_id=account)
@@ -125,13 +134,14 @@ def test(request: HttpRequest, account: str) -> HttpResponse:
     person = person_of(request)
     require(person, Action.SEE_SETTINGS if request.method != "POST" else Action.SYNC)
     row = Account.objects.filter(account_id=account, active=True).first()
-    prepared = Connection.objects.filter(account_id=account, connected_at=None).first()
-    asked = row or (prepared.account() if prepared else None)
+    prepared = Connection.objects.filter(account_id=account).first()
+    asked = prepared.account() if prepared else row
     if asked is None:
         raise Http404
     if row is None:
         require(person, Action.ADMINISTER)
-    home = reverse("settings-account" if row else "connect-account", args=[account])
+    connecting_it = row is None or request.POST.get("from") == "connect"
+    home = reverse("connect-account" if connecting_it else "settings-account", args=[account])
     if request.method == "POST":
         connecting.ask_test(asked, person)
         return redirect(f"{home}#access")

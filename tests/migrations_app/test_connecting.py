@@ -115,6 +115,17 @@ def test_a_disconnected_account_comes_back_with_its_external_id(
     assert Account.objects.get(account_id=STAGING).active
 
 
+def test_the_change_roles_of_a_connected_account_are_prepared_and_not_used(
+    staging: AwsAccount, ada: Person
+) -> None:
+    row = connected(staging, ada)
+    connecting.prepare_changes(row, ada)
+    row.refresh_from_db()
+    assert row.actor_role == f"arn:aws:iam::{STAGING}:role/IamCleanupActor"
+    assert "deleter_role" in "".join(connecting.yaml_lines(row))
+    assert Account.objects.get(account_id=STAGING).actor_role == ""
+
+
 def test_a_declared_account_is_taken_out_of_the_file_and_not_disconnected(
     everybody: cast.Cast,
 ) -> None:
