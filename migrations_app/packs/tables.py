@@ -62,7 +62,7 @@ VERDICTS = ("Verdicts with evidence", "users", exports.USER_FIELDS)
 DELETIONS = ("Deletion log", "deletions", record.DELETION_FIELDS)
 APPROVALS = ("Approvals, four eyes", "approvals", record.APPROVAL_FIELDS)
 CALLS = ("AWS calls with request IDs", "calls", journal.CALL_FIELDS)
-MESSAGES = ("Messages and who opened them", "messages", told.FIELDS)
+MESSAGES = ("Messages, who opened them", "messages", told.FIELDS)
 POLICY = ("Policy in force", "policy", standing.POLICY_FIELDS)
 
 
