@@ -8,12 +8,15 @@ the chain is checked by the entries around it, its content is not.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from inventory.hashing import GENESIS, entry_digest
 from inventory.pack.layout import LEDGER
+
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Broken(Exception):
@@ -78,11 +81,11 @@ def _entry(text: bytes, number: int) -> dict[str, Any]:
         whole = isinstance(entry, dict) and all(
             (
                 type(entry["seq"]) is int and entry["seq"] > 0,
-                isinstance(entry["hash"], str),
-                isinstance(entry["previous_hash"], str),
+                _HASH.fullmatch(entry["hash"]),
+                _HASH.fullmatch(entry["previous_hash"]),
             )
         )
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         whole, entry = False, {}
     if not whole:
         raise Broken(f"{LEDGER}: line {number} is no entry of a ledger.")
@@ -106,6 +109,9 @@ def _unchanged(entry: Mapping[str, Any]) -> None:
         right = entry_digest(entry) == entry["hash"]
     except KeyError as missing:
         raise Broken(f"{LEDGER}: entry {entry['seq']} lacks {missing}.") from None
+    except (ValueError, RecursionError):
+        # Half of a character: it cannot have been hashed so.
+        right = False
     if not right:
         raise Broken(f"{LEDGER}: entry {entry['seq']} was changed after it was written.")
 

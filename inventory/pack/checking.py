@@ -181,8 +181,8 @@ def _claims(pack: PackZip) -> tuple[dict[int, Claim], tuple[int, int]]:
             rows += 1
             try:
                 seq, claim = make(where, row)
-            except (KeyError, TypeError) as error:
-                raise BadPack(f"{where} lacks {error}.") from error
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadPack(f"{where} is no such row ({error!r}).") from error
             if seq in claims:
                 raise BadPack(f"{where} names entry {seq}, as {claims[seq].where} does.")
             claims[seq] = claim

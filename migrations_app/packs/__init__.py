@@ -5,7 +5,7 @@ from migrations_app.packs.building import build, waiting
 from migrations_app.packs.ending import delete_old
 from migrations_app.packs.pieces import zip_of
 from migrations_app.packs.sealing import keep_public_key, signs
-from migrations_app.packs.showing import Shown, kept, newest_key, progress, shown
+from migrations_app.packs.showing import Shown, kept, keys, progress, shown
 from migrations_app.packs.tables import CHOICES
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "delete_old",
     "keep_public_key",
     "kept",
+    "keys",
     "may_have",
-    "newest_key",
     "progress",
     "require_having",
     "shown",

@@ -76,6 +76,6 @@ def progress(pack: EvidencePack) -> tuple[list[Step], int, int]:
     return steps, done, total
 
 
-def newest_key() -> PackKey | None:
-    """The public key that packs are signed with, as a worker told last; None before any did."""
-    return PackKey.objects.first()
+def keys() -> list[PackKey]:
+    """The public keys that packs are or were signed with, the one a worker told last first."""
+    return list(PackKey.objects.all())

@@ -48,7 +48,7 @@ def all_packs(request: HttpRequest) -> HttpResponse:
         "chain": chain.checked(),
         "rows": rows,
         "mark": mark,
-        "key": packs.newest_key(),
+        "keys": packs.keys(),
         "reasons": reasons,
         **_building(rows),
         **form_context(form),

@@ -184,3 +184,47 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes, said
     path = tmp_path / "pack.zip"
     path.write_bytes(pack.zipped(summed | {layout.SUMS: sums}))
     assert said in refused(path, None)
+
+
+@pytest.mark.parametrize("name", [layout.LEDGER, layout.DELETIONS, layout.APPROVALS])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"seq": true, "hash": 1, "previous_hash": null}',
+        b'{"seq": 1, "hash": "\\u001b[2J", "previous_hash": "x"}',
+        b'{"requester": "", "approver": 1, "entry": "x", "user_id": 1, "batch": 1}',
+        b'{"requester": [], "approver": 1, "entry": null, "user_id": {}, "batch": []}',
+    ],
+    ids=range(10),
+)
+def test_whatever_a_line_is_it_is_refused_in_words(tmp_path: Path, name: str, line: bytes) -> None:
+    files = pack.sealed(pack.files())
+    files[name] = line + b"\n"
+    path = tmp_path / "pack.zip"
+    path.write_bytes(pack.zipped(resigned(files)))
+    said = refused(path)
+    assert said
+    assert "\x1b" not in said
+
+
+def resigned(files: Files) -> Files:
+    """The files with hashes and signature that fit whatever they hold."""
+    kept = {name: data for name, data in files.items() if name not in layout.UNSUMMED}
+    manifest = json.loads(kept.pop(layout.MANIFEST))
+    manifest["files"] = [{"name": name, "sha256": pack.sha256(data)} for name, data in kept.items()]
+    kept[layout.MANIFEST] = json.dumps(manifest).encode()
+    sums = layout.sums({name: pack.sha256(data) for name, data in kept.items()}).encode()
+    key = signing.public_pem(pack.KEY).encode()
+    signed = {layout.SIGNATURE: pack.KEY.sign(sums), layout.PUBLIC_KEY: key}
+    return {**kept, layout.SUMS: sums, **signed}
+
+
+def test_an_entry_with_half_a_character_is_no_entry(tmp_path: Path) -> None:
+    path = pack.made(tmp_path, before=edited(lambda rows: rows[1].update(kind="\ud800")))
+    assert "entry 2 was changed" in refused(path)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from inventory import clock, ledger
+from inventory.pack import signing
 from migrations_app import packs
 from migrations_app.models import EvidencePack
 from tests import cast
@@ -171,6 +173,17 @@ def test_the_key_to_pin_is_shown_and_that_there_is_none(vera: Client) -> None:
     page = text_of(vera.get("/log/packs/"))
     assert packing.FINGERPRINT in page
     assert "BEGIN PUBLIC KEY" in page
+
+
+def test_a_key_of_before_is_still_named_beside_the_new_one(
+    vera: Client, settings: Settings
+) -> None:
+    packs.keep_public_key()
+    settings.IAMCLEANUP_PACK_KEY = signing.new_private_key()
+    packs.keep_public_key()
+    page = text_of(vera.get("/log/packs/"))
+    assert packing.FINGERPRINT in page.partition("Before that")[2]
+    assert page.count("BEGIN PUBLIC KEY") == 2  # once to read, once to copy
 
 
 def test_the_form_and_what_was_built_stand_beside_the_deletions(vera: Client, people: Cast) -> None:
