@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet, Value
 
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role
+from inventory.remembered import remembered
 from migrations_app import exports
 from migrations_app.lifecycle import MOVES, MoveName
 from migrations_app.models import Batch, Call, Change, Departure, EvidencePack, Notice
 
 PAGE = 50
+_KINDS_SECONDS, _COUNTS_SECONDS = 300, 30
 # Whatever else an entry holds may name policies or addresses, which not everybody may see.
 FOR_EVERYBODY = frozenset(
     {
@@ -148,8 +150,9 @@ def one_line(value: Any) -> str:
 
 
 def kinds() -> list[str]:
-    """Every kind of entry there is, for the filter."""
-    return list(LedgerEntry.objects.order_by("kind").values_list("kind", flat=True).distinct())
+    """Every kind of entry there is, for the filter; a new one may take some minutes to show."""
+    rows = LedgerEntry.objects.order_by("kind").values_list("kind", flat=True).distinct()
+    return remembered("log-kinds", _KINDS_SECONDS, lambda: list(rows))
 
 
 def actors() -> list[LedgerName]:
@@ -158,16 +161,31 @@ def actors() -> list[LedgerName]:
 
 
 def counts() -> dict[str, int]:
-    """The quiet numbers of the tabs."""
+    """The quiet numbers of the tabs; two statements, or one while nothing happened."""
+    newest = LedgerEntry.objects.order_by("-seq").values_list("seq", "hash").first() or (0, "")
+    # Entries are numbered without a gap.
     return {
-        "everything": LedgerEntry.objects.count(),
-        "deletions": exports.deletions().count()
-        + Departure.objects.filter(deleted_outside=True).count(),
-        "restores": restores().count(),
-        "approvals": approvals().count(),
-        "messages": Notice.objects.count(),
-        "packs": EvidencePack.objects.count(),
+        "everything": newest[0],
+        **remembered(f"log-counts:{newest[1]}", _COUNTS_SECONDS, _counts),
     }
+
+
+def _counts() -> dict[str, int]:
+    outside = Departure.objects.filter(deleted_outside=True)
+    questions: dict[str, QuerySet[Any]] = {
+        "deletions": exports.deletions(),
+        "outside": outside,
+        "restores": Change.objects.filter(move=MoveName.RESTORE),
+        "approvals": approvals(),
+        "messages": Notice.objects.all(),
+        "packs": EvidencePack.objects.all(),
+    }
+    first, *rest = (
+        rows.order_by().annotate(question=Value(name)).values_list("question").annotate(Count("pk"))
+        for name, rows in questions.items()
+    )
+    told = dict.fromkeys(questions, 0) | dict(first.union(*rest, all=True))
+    return {**told, "deletions": told["deletions"] + told["outside"]}
 
 
 @dataclass(frozen=True, slots=True)

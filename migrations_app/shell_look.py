@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import redis
 from django.contrib.postgres.expressions import ArraySubquery
-from django.core.cache import cache
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject, NullIf
 
 from inventory import clock
 from inventory.models import Account, Alert, LedgerEntry, Person, Sync
+from inventory.remembered import remembered
 from migrations_app import notices
 from migrations_app.changes.break_glass import USED
 from migrations_app.lifecycle import State
@@ -130,15 +129,7 @@ def look(person: Person, chosen: str) -> Look:
 def _slow(person: Person, account_id: str, head: str) -> dict[str, int]:
     """The counts that may be as old as the ledger's last entry."""
     key = f"shell-counts:{account_id}:{head}"
-    try:
-        if found := cache.get(key):
-            return dict(found)
-    except redis.RedisError:
-        # No page waits for Redis to come back.
-        return _row(person, **_counted(_waiting(account_id)))
-    found = _row(person, **_counted(_waiting(account_id)))
-    cache.set(key, found, _KEPT_SECONDS)
-    return found
+    return remembered(key, _KEPT_SECONDS, lambda: _row(person, **_counted(_waiting(account_id))))
 
 
 def _row(person: Person, **questions: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 
-from inventory import clock, ledger
+from inventory import chain, clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
 from migrations_app import announcing, guards, headcount, notices
@@ -311,4 +311,5 @@ PARTS: dict[str, Callable[[], object]] = {
     "wake": running.nudge_running,
     "kept answers": forget_answers,
     "head counts": headcount.keep_up,
+    "the chain": chain.keep_up,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from unittest.mock import Mock
 
 import pytest
 from django.core.cache import cache
@@ -12,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from inventory import clock, ledger
+from inventory import chain, clock, ledger
 from inventory.models import Person, Role
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change
@@ -236,3 +237,29 @@ def test_ten_deletions_cost_as_many_queries_as_one(engineer: Client, jonas: Pers
     for number in range(9):
         deleted(f"next-{number}", jonas)
     assert queries() == one
+
+
+def test_a_long_chain_is_walked_by_the_sweep_and_not_by_the_page(
+    engineer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "SHORT", 0)
+    ledger.append("probe")
+    assert "checked within the hour" in engineer.get("/log/").content.decode()
+
+    chain.keep_up()
+
+    assert "Chain intact" in engineer.get("/log/").content.decode()
+
+
+def test_the_sweep_walks_a_long_chain_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks = Mock(side_effect=ledger.verify)
+    monkeypatch.setattr(ledger, "verify", walks)
+    ledger.append("probe")
+    chain.keep_up()
+    assert walks.call_count == 0, "a short one is left to the page"
+
+    monkeypatch.setattr(chain, "SHORT", 0)
+    chain.keep_up()
+    chain.keep_up()
+
+    assert walks.call_count == 1
