@@ -81,12 +81,21 @@ def entries(filters: Mapping[str, Any]) -> QuerySet[LedgerEntry]:
         rows = rows.filter(batch=filters["batch"])
     if filters.get("user"):
         wanted = filters["user"]
-        named = IamUser.objects.filter(Q(user_name__iexact=wanted) | Q(user_id=wanted))
-        rows = rows.filter(user_id__in=named.values("user_id"))
+        rows = rows.filter(_about(wanted))
     if filters.get("day"):
         start = datetime.combine(filters["day"], time(), UTC)
         rows = rows.filter(at__gte=start, at__lt=start + timedelta(days=1))
     return rows
+
+
+def _about(wanted: str) -> Q:
+    """Entries about whoever has this name or id, in any account."""
+    named = IamUser.objects.filter(Q(user_name__iexact=wanted) | Q(user_id=wanted))
+    about = Q(pk__in=())
+    # Account and user together stand in an index, and accounts are few.
+    for account_id, user_id in named.values_list("account__account_id", "user_id"):
+        about |= Q(account_id=account_id, user_id=user_id)
+    return about
 
 
 def lines(rows: Iterable[LedgerEntry], *, everything: bool) -> list[Line]:
@@ -263,6 +272,7 @@ def _hashes(departures: list[Departure]) -> dict[str, str]:
     """The hash of the ledger entry that recorded each end, by user id."""
     ends = LedgerEntry.objects.filter(
         kind__in=[f"move.{MoveName.DELETE}", f"move.{MoveName.VANISH}"],
+        account_id__in={departure.user.account.account_id for departure in departures},
         user_id__in=[departure.user.user_id for departure in departures],
     )
     return dict(ends.order_by("seq").values_list("user_id", "hash"))

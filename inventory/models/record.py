@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from inventory.models.accounts import Account
@@ -35,6 +36,9 @@ class LedgerEntry(models.Model):
             models.Index(fields=["account_id", "seq"], name="ledger_by_account"),
             models.Index(fields=["kind", "-seq"], name="ledger_by_kind"),
             models.Index(fields=["batch"], name="ledger_by_batch"),
+            models.Index(fields=["actor", "-seq"], name="ledger_by_actor"),
+            # Entries stand in the order of their times, so the smallest of indexes will do.
+            BrinIndex(fields=["at"], name="ledger_by_time"),
         ]
 
     def __str__(self) -> str:
@@ -78,6 +82,7 @@ class Alert(models.Model):
                 name="one_open_alert_per_key",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["-closed_at"], name="alert_closed")]
 
     def __str__(self) -> str:
         return self.title

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from inventory.models.accounts import Account
 from inventory.rights.privilege import ADMIN_LEVELS, NOT_LOOKED_AT
@@ -99,6 +100,8 @@ class IamUser(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["account", "user_name"], name="iam_user_by_name"),
             models.Index(fields=["verdict"], name="iam_user_by_verdict"),
+            models.Index(fields=["user_id"], name="iam_user_by_user_id"),
+            models.Index(Upper("user_name"), name="iam_user_by_any_name"),
         ]
 
     def __str__(self) -> str:

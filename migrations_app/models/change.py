@@ -93,6 +93,14 @@ class Batch(models.Model):
                 name="batch_runs_only_approved",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account", "status"],
+                name="batch_open",
+                condition=Q(status__in=["draft", "asked", "approved", "running", "paused"]),
+            ),
+            models.Index(fields=["-approved_at"], name="batch_approved"),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.number}"
@@ -185,6 +193,15 @@ class Change(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["status", "move"], name="change_queue"),
             models.Index(fields=["status", "finished_at"], name="change_ended"),
+            # What the log shows page by page.
+            models.Index(
+                fields=["-finished_at", "-id"],
+                name="change_deletions",
+                condition=Q(move="delete", status="done"),
+            ),
+            models.Index(
+                fields=["-requested_at"], name="change_restores", condition=Q(move="restore")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -138,7 +138,14 @@ class Departure(models.Model):
                 name="departure_has_an_owner",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["state"], name="departure_by_state")]
+        indexes: ClassVar = [
+            models.Index(fields=["state"], name="departure_by_state"),
+            models.Index(
+                fields=["-deleted_at"],
+                name="departure_gone_outside",
+                condition=Q(deleted_outside=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} ({self.state})"

@@ -64,7 +64,10 @@ class Notice(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-at"]
-        indexes: ClassVar = [models.Index(fields=["team", "-at"], name="notice_by_team")]
+        indexes: ClassVar = [
+            models.Index(fields=["team", "-at"], name="notice_by_team"),
+            models.Index(fields=["-at"], name="notice_by_time"),
+        ]
 
     def __str__(self) -> str:
         return self.title
