@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +31,13 @@ def product(users: int = USERS, accounts: int = ACCOUNTS) -> Iterator[None]:
 
 
 @contextmanager
-def standing() -> Iterator[str]:
-    """Django set up with the clock at MONDAY; gives the URL that databases are named after."""
+def standing(more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Django set up with the clock at MONDAY; gives the URL that databases are named after.
+
+    `more` are further variables of the environment, such as other settings.
+    """
     with tempfile.TemporaryDirectory() as home:
-        os.environ.update(ground.environment(Path(home), ground.MONDAY))
+        os.environ.update(ground.environment(Path(home), ground.MONDAY) | dict(more or {}))
         from tests import services  # noqa: PLC0415
 
         services.choose()
@@ -67,7 +70,9 @@ def template(url: str, users: int, accounts: int) -> TestDatabase:
     """The crowd's database beside `url`, filled where it is not there; older ones are dropped."""
     from tests.services import TestDatabase  # noqa: PLC0415
 
-    database = TestDatabase(f"{url}_crowd{users}_{accounts}", "")
+    server, _, name = url.rpartition("/")
+    # No beginning that the templates of the tests share: they drop what is older than they are.
+    database = TestDatabase(f"{server}/crowd_{users}_{accounts}_{name}", "")
     database.template += f"_{_code_digest()}"
     database.make_template(lambda made: _fill(made, users, accounts))
     return database
@@ -76,7 +81,8 @@ def template(url: str, users: int, accounts: int) -> TestDatabase:
 def _code_digest() -> str:
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
+        if file != Path(__file__):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:8]
 
 

@@ -9,7 +9,8 @@ from django.db import connection
 from bench.crowd import everybody, people, record, told, work
 from bench.crowd.bulk import bulk
 from inventory.models import Activity, LedgerEntry, Observation, TrailCoverage
-from migrations_app.models import Call
+from migrations_app import headcount
+from migrations_app.models import Call, Listed
 
 
 def fill(users: int, accounts: int, now: datetime) -> None:
@@ -21,10 +22,12 @@ def fill(users: int, accounts: int, now: datetime) -> None:
     everybody.draw_all(users, accounts, now)
     with bulk(Activity), bulk(TrailCoverage), bulk(Observation):
         everybody.write(now)
-    with bulk(Call):
+    with bulk(Call), bulk(Listed):
         work.write(now)
     told.write(now)
     with bulk(LedgerEntry):
         record.write()
+    # What the sweep has done before anybody opens a page.
+    headcount.keep_up()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

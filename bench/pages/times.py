@@ -1,0 +1,118 @@
+"""One request after the other in this process: statements, milliseconds, bytes, plans."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import re
+import time
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from bench.pages.cases import Case
+from inventory.models import Person
+
+WHO = "jonas"
+_FRAGMENT = {"HX-Request": "true"}
+_LARGE = 10_000
+_SCANNED = re.compile(r"Seq Scan on (\w+)")
+
+
+@dataclass
+class Measured:
+    """One case. Milliseconds of server time; `scans` are large tables that a plan reads whole."""
+
+    status: int = 0
+    queries: int = 0
+    p50: float = 0.0
+    p95: float = 0.0
+    bytes: int = 0
+    compressed: int = 0
+    scans: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The slowest statement of a case, and what PostgreSQL did for it."""
+
+    title: str
+    statement: str
+    lines: list[str]
+
+
+def browser() -> Client:
+    """A browser in which the engineer is signed in."""
+    client = Client(SERVER_NAME="localhost", headers={"Accept-Encoding": "gzip"})
+    client.force_login(Person.objects.get(username=WHO))
+    return client
+
+
+def counted(client: Client, case: Case) -> tuple[Measured, list[dict[str, Any]]]:
+    """How many statements a warm request of `case` makes, and which."""
+    _get(client, case)
+    with CaptureQueriesContext(connection) as asked:
+        answer = _get(client, case)
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    packed = answer.headers.get("Content-Encoding") == "gzip"
+    statements = [
+        one
+        for one in asked.captured_queries
+        # The whole bench stands in one transaction, so those of a page are savepoints.
+        if not one["sql"].startswith(("SAVEPOINT", "RELEASE"))
+    ]
+    told = Measured(
+        status=answer.status_code,
+        queries=len(statements),
+        bytes=len(gzip.decompress(body) if packed else body),
+        compressed=len(body if packed else gzip.compress(body)),
+    )
+    return told, statements
+
+
+def timed(client: Client, case: Case, told: Measured, times: int) -> None:
+    """Median and 95th percentile of that many warm requests."""
+    gc.collect()
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        _get(client, case)
+        took.append((time.perf_counter() - began) * 1000)
+    steps = quantiles(took, n=20, method="inclusive")
+    told.p50, told.p95 = round(steps[9], 1), round(steps[18], 1)
+
+
+def explained(case: Case, told: Measured, statements: list[dict[str, Any]]) -> Plan | None:
+    """The plan of the slowest statement, measured; large tables read whole by any are noted."""
+    asked = [one for one in statements if one["sql"].startswith(("SELECT", "WITH", "("))]
+    large = _large_tables()
+    found: set[str] = set()
+    for one in asked:
+        found.update(set(_SCANNED.findall("\n".join(_plan("EXPLAIN", one["sql"])))) & large)
+    told.scans = sorted(found)
+    if not asked:
+        return None
+    slowest = max(asked, key=lambda one: float(one["time"]))["sql"]
+    return Plan(case.title, slowest, _plan("EXPLAIN (ANALYZE, BUFFERS)", slowest))
+
+
+def _get(client: Client, case: Case) -> Any:
+    return client.get(case.path, headers=_FRAGMENT if case.fragment else {})
+
+
+def _plan(how: str, statement: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{how} {statement}")
+        return [str(line) for (line,) in cursor.fetchall()]
+
+
+def _large_tables() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > %s", [_LARGE]
+        )
+        return {str(name) for (name,) in cursor.fetchall()}
