@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("inventory", "0015_policy_texts"),
+        ("inventory", "0016_identity_center_looks"),
     ]
 
     operations: ClassVar = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("inventory", "0016_identity_center_looks")]
+    dependencies: ClassVar = [("inventory", "0017_resources_of_calls")]
 
     operations: ClassVar = [
         migrations.AddIndex(
