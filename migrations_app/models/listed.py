@@ -8,7 +8,7 @@ is the truth; what is shown and what is judged is read where it stands.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -114,4 +114,5 @@ class Listed(models.Model):
     @staticmethod
     def of(departure: Departure) -> Listed:
         """The row of a departure that was read with `select_related("listed")`."""
+        row: Listed = departure.listed
         return row
