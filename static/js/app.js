@@ -9,7 +9,7 @@
       if (element) handle(element, event);
     });
 
-  /* ── Toasts and announcements ──────────────────────────────────────────────────────── */
+  /* Toasts and announcements */
 
   const announce = (text, now = false) => {
     const region = $(now ? "#announce-now" : "#announce");
@@ -44,7 +44,7 @@
   document.addEventListener("announce-now", (event) => announce(said(event), true));
   on("click", "[data-toast-close]", (button) => button.parentElement.remove());
 
-  /* ── Dialogs and menus ─────────────────────────────────────────────────────────────── */
+  /* Dialogs and menus */
 
   on("click", "[data-dialog]", (opener, event) => {
     const dialog = document.getElementById(opener.dataset.dialog);
@@ -84,7 +84,7 @@
     });
   });
 
-  /* ── Forms: busy buttons, typed words, selection ───────────────────────────────────── */
+  /* Forms: busy buttons, typed words, selection */
 
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
@@ -160,7 +160,7 @@
     }
   });
 
-  /* ── Times ─────────────────────────────────────────────────────────────────────────── */
+  /* Times */
 
   // The product's clock, which in the demo runs ahead of the reader's.
   const ahead = Date.parse(document.body.dataset.now) - Date.now() || 0;
@@ -190,7 +190,7 @@
   };
   setInterval(freshen, 30000);
 
-  /* ── htmx ──────────────────────────────────────────────────────────────────────────── */
+  /* htmx */
 
   const polls = (element) => element.getAttribute("hx-trigger")?.includes("every ");
   let failures = 0;

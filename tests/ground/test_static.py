@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -118,8 +119,14 @@ def test_no_template_needs_more_than_the_policy_allows(pattern: re.Pattern[str])
     # No pages of ours: a mail and the report of a pack stand alone, so their style is inside.
     alone = ("templates/announce/", "templates/packs/")
     exempt = alone if pattern is INLINE_STYLE else ()
+    if pattern is FOREIGN:
+        # A link that a person follows to AWS's own console; nothing is loaded from there.
+        exempt = ("templates/migrations_app/connect_account.html: href=",)
     assert [line for line in found(pattern) if not line.startswith(exempt)] == []
 
 
-def test_our_script_stays_small() -> None:
-    assert len((ROOT / "static" / "js" / "app.js").read_bytes()) < 10_000
+def test_our_scripts_stay_small() -> None:
+    scripts = sorted((ROOT / "static" / "js").glob("*.js"))
+    assert all(len(script.read_bytes()) < 10_000 for script in scripts)
+    # As a browser gets them.
+    assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) < 10_000
