@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=150)
 # Claimed this often without getting anywhere: something about it kills its workers.
 _MOST_CLAIMS = 6
+_TOLD_EACH = 20
 # Who is not watched for so long may have lost access without anybody knowing.
 BLIND_AFTER = timedelta(days=1)
 
@@ -106,15 +107,19 @@ def read_identity_center(run: Run) -> bool:
         run.finish("identity-center", "somebody else is reading it")
         return True
     try:
-        whole = _go_on(
-            look, run.aws, run.time_left, lambda done, of: run.advance("identity-center", done, of)
-        )
+        whole = _go_on(look, run.aws, run.time_left, lambda done, of: _show(run, done, of))
     except LostLook:
         run.finish("identity-center", "somebody else is reading it")
         return True
     if whole:
         run.finish("identity-center", words(look))
     return whole
+
+
+def _show(run: Run, done: int, of: int) -> None:
+    # Each word of progress writes the row of the sync, and there may be thousands of assignments.
+    if done % _TOLD_EACH == 0 or done == of:
+        run.advance("identity-center", done, of)
 
 
 def words(look: CenterLook) -> str:
