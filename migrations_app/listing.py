@@ -83,7 +83,7 @@ def select(filters: Filters, now: datetime, may_see_addresses: bool = False) -> 
 
 def page(found: QuerySet[Listed], filters: Filters, *, few: bool = False) -> paging.Page:
     """The page that `filters` ask for of whom they leave, with what its rows show."""
-    rows = departures().select_related("listed").only(*_READ).annotate(held=_held())
+    rows = departures().only(*_READ).annotate(held=_held())
     return paging.page_of(rows, found, filters.sort, filters.place, few=few)
 
 
@@ -102,7 +102,8 @@ _READ = (
     *("user__groups", "user__attached_policies", "user__created_by", "user__created_at"),
     *("user__has_console_password", "user__privilege", "user__verdict", "user__rhythm"),
     *("user__judged_at", "user__coverage", "user__last_activity_at"),
-    *("user__suggestion_percent", "user__suggested_team__name", "user__account__account_id"),
+    *("user__suggestion_percent", "user__suggested_team__name"),
+    *("user__account__account_id", "user__account__name"),
 )
 
 

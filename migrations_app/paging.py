@@ -105,7 +105,7 @@ def page_of(
     if place.values:
         found = found.filter(_beyond(sort, place))
     found = found.order_by(*(_sorted(sort) if few else order(sort)))
-    rows = departures.order_by(*order(sort, "listed__"))
+    rows = departures.select_related("listed").order_by(*order(sort, "listed__"))
     if place.backwards:
         found, rows = found.reverse(), rows.reverse()
     some = list(rows.filter(_is_one_of(found.values("pk")[: PAGE + 1])))

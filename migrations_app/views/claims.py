@@ -21,7 +21,7 @@ from migrations_app import campaigning, changes, claiming, listing, paging
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
-from migrations_app.models import Campaign, Departure
+from migrations_app.models import Campaign, Departure, Listed
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/claim.html"
@@ -108,7 +108,10 @@ def claims(request: HttpRequest) -> HttpResponse:
             "contested_by",
         )
     )
-    nobody = left.filter(state=State.DISCOVERED, claim_pending_team=None)
+    disputes = left.filter(disputed_until__gte=clock.now().date()).order_by("disputed_until")
+    nobody = Departure.objects.unprotected().filter(state=State.DISCOVERED, claim_pending_team=None)
+    listed = Listed.objects.filter(state=State.DISCOVERED, departure__claim_pending_team=None)
+    first = paging.page_of(listing.departures(), listed, "suggested", paging.FIRST)
     open_first = F("closed_at").desc(nulls_first=True)
     shown = Campaign.objects.select_related("asked_by").order_by(open_first, "-number")[:CAMPAIGNS]
     campaigns = campaigning.progress(shown)
@@ -118,9 +121,10 @@ def claims(request: HttpRequest) -> HttpResponse:
         "campaigns": campaigns,
         "overdue": [ask for one in campaigns for ask in one.asks if ask.overdue],
         "pending": pending.order_by("answered_at"),
-        "disputes": left.filter(disputed_until__gte=clock.now().date()).order_by("disputed_until"),
+        "disputes": disputes[:SHOWN],
+        "disputes_total": disputes.count(),
         "offered": left.filter(handed_to__isnull=False).order_by("handed_at"),
-        "nobody": nobody.order_by(*paging.order("suggested", "listed__"))[:SHOWN],
+        "nobody": first.rows,
         "nobody_total": nobody.count(),
         "waiting": nobody.order_by()
         .exclude(user__suggested_team=None)

@@ -16,6 +16,7 @@ from migrations_app.models import Batch
 from migrations_app.views.answers import person_of, rendered
 
 SHOWN = 20
+SHORT = 3
 
 
 @require_GET
@@ -32,7 +33,9 @@ def search(request: HttpRequest) -> HttpResponse:
         return rendered(request, "migrations_app/search.html", {"q": ""})
     sees = may(person, Action.OPERATE) or may(person, Action.APPROVE)
     filters = Filters(view="everything", q=q, sort="name")
-    rows = list(listing.select(filters, clock.now(), sees)[: SHOWN + 1])
+    found = listing.matching(filters, clock.now(), sees)
+    # What is short is in many names, and their order is walked; see `paging.page_of`.
+    rows = listing.page(found, filters, few=len(q) >= SHORT).rows[: SHOWN + 1]
     exact = [
         row for row in rows if q.lower() in (row.user.user_name.lower(), row.user.user_id.lower())
     ]

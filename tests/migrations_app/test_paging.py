@@ -152,6 +152,27 @@ def test_the_page_asks_twelve_times_at_most_however_many_users(
         assert jonas.get(f"/users/?{query}", headers=HTMX).status_code == 200
 
 
+@pytest.mark.parametrize("size", [3, 300])
+def test_search_asks_as_often_however_many_match(everybody: cast.Cast, size: int) -> None:
+    crowd(size)
+    jonas = browser(everybody.jonas)
+
+    with at_most(9):
+        text = text_of(jonas.get("/search/?q=akiacrowd"))
+
+    assert "IAM users" in text
+    assert ("See all" in text) == (size > 20)
+
+
+def test_rows_say_their_account_while_all_are_looked_at(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "staging")
+    cast.departure(cast.iam_user("there", other))
+    vera = browser(everybody.vera)
+
+    assert "in staging" in text_of(vera.get("/users/"))
+    assert "in staging" not in text_of(vera.get(f"/users/?account={other.account_id}"))
+
+
 def test_many_are_counted_up_to_a_bound(
     everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
