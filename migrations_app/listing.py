@@ -196,10 +196,8 @@ def _typed(text: str, may_see_addresses: bool) -> Q:
     match = Q(words__contains=text.lower())
     if may_see_addresses and _ADDRESS.fullmatch(text):
         calls = Activity.objects.filter(source_address=text).order_by()
-        calls = calls.filter(user__departure__isnull=False)
-        match |= Q(
-            pk__in=list(calls.values_list("user__departure", flat=True).distinct()[:_CALLERS])
-        )
+        callers = calls.filter(user__departure__isnull=False).values("user__departure").distinct()
+        match |= Q(paging.is_one_of(callers[:_CALLERS]))
     return match
 
 

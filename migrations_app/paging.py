@@ -108,7 +108,7 @@ def page_of(
     rows = departures.select_related("listed").order_by(*order(sort, "listed__"))
     if place.backwards:
         found, rows = found.reverse(), rows.reverse()
-    some = list(rows.filter(_is_one_of(found.values("pk")[: PAGE + 1])))
+    some = list(rows.filter(is_one_of(found.values("pk")[: PAGE + 1])))
     more, some = len(some) > PAGE, some[:PAGE]
     if place.backwards:
         some.reverse()
@@ -132,7 +132,7 @@ def _sorted(sort: str) -> list[OrderBy | str]:
     return [OrderBy(Coalesce(column, column), descending=first.startswith("-")), *others]
 
 
-def _is_one_of(found: QuerySet[Any, Any]) -> Func:
+def is_one_of(found: QuerySet[Any, Any]) -> Func:
     """Whoever is among `found`, which is looked for before anything is joined, unlike with `IN`."""
     return Func(
         F("pk"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -32,7 +31,7 @@ from migrations_app import (
 from migrations_app.facets import Facet
 from migrations_app.filters import VIEWS, Filters
 from migrations_app.forms import SavedViewForm
-from migrations_app.models import SavedView
+from migrations_app.models import Listed, SavedView
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import is_fragment, person_of, rendered
@@ -130,7 +129,7 @@ def users_page(
     sees = listing.sees_addresses(person)
     found = listing.matching(filters, now, sees)
     saved = saved_views.seen_by(person)
-    tabs, total = _tabs(filters, saved, now, found)
+    tabs, total = _tabs(filters, saved, found, now, sees)
     page = listing.page(found, filters, few=total <= listing.COUNTED)
     current = next((one for one in saved if one.pk == filters.saved), None)
     operates = may(person, Action.OPERATE)
@@ -174,7 +173,7 @@ def export(request: HttpRequest, rows: DepartureQuerySet, form: Format) -> HttpR
 
 
 def _tabs(
-    filters: Filters, saved: Sequence[SavedView], now: datetime, found: Any
+    filters: Filters, saved: Sequence[SavedView], found: QuerySet[Listed], now: datetime, sees: bool
 ) -> tuple[list[Tab], int]:
     """The views with their counts, and how many users the filters leave; one query."""
     known = {**VIEWS, **posture.VIEWS}
@@ -183,7 +182,7 @@ def _tabs(
     shown = saved[:TABS]
     of_saved = [filters.with_only(one.query, one.pk) for one in saved]
     questions = [listing.in_view(view, filters.account, now) for view in views]
-    questions += [listing.matching(one, now) for one in of_saved[: len(shown)]]
+    questions += [listing.matching(one, now, sees) for one in of_saved[: len(shown)]]
     *numbers, total = listing.counts([*questions, found])
     own = filters.saved is None
     tabs = [
