@@ -78,6 +78,7 @@ def policy(request: HttpRequest) -> HttpResponse:
         .order_by("-decided_at")
         .first(),
         "waiting": waiting,
+        "words": words_for(waiting) if waiting else "",
         "may_confirm": waiting is not None and _may_confirm(waiting, person),
         "is_own": waiting is not None and _is_own(waiting, person),
     }
@@ -118,6 +119,12 @@ def _differs(whole: Policy, own: Policy) -> list[tuple[str, str]]:
     ]
 
 
+def words_for(waiting: PendingDeclaration) -> str:
+    """What the second person types."""
+    number = len(waiting.loosens)
+    return f"loosen {number} rule{'' if number == 1 else 's'}"
+
+
 def _is_own(waiting: PendingDeclaration, person: Person) -> bool:
     return waiting.asked_by_person_id == person.pk or waiting.asked_by == person.username
 
@@ -145,8 +152,12 @@ def bind(request: HttpRequest, account: str, pk: int) -> HttpResponse:
 
 @require_POST
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:
-    """A second person confirms what loosens; it is applied at once."""
-    declare.confirm(get_object_or_404(PendingDeclaration, pk=pk), person_of(request))
+    """A second person types that it loosens, and confirms; it is applied at once."""
+    pending, person = get_object_or_404(PendingDeclaration, pk=pk), person_of(request)
+    require(person, Action.CONFIRM_LOOSENING)
+    if request.POST.get("words", "").strip().lower() != words_for(pending):
+        raise Refused(f"Type “{words_for(pending)}” to confirm.", rule="words")
+    declare.confirm(pending, person)
     return done(request, reverse("settings-policy"), "Confirmed and applied.")
 
 

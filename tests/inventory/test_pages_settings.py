@@ -123,7 +123,10 @@ def test_a_looser_declaration_is_confirmed_in_the_browser_by_another(engineer: C
     assert "soak becomes shorter" in text(engineer, "/settings/policy/")
     pending = declare.waiting()
     assert pending is not None
-    engineer.post(f"/settings/policy/{pending.pk}/confirm/")
+    confirm = f"/settings/policy/{pending.pk}/confirm/"
+    assert engineer.post(confirm, {"words": "loosen"}).status_code == 422
+    assert declare.waiting() == pending
+    engineer.post(confirm, {"words": "Loosen 1 rule"})
     assert "7 days" in text(engineer, "/settings/policy/")
     assert declare.waiting() is None
     assert "last one by ada, confirmed by Jonas Weber" in text(engineer, "/settings/policy/")
