@@ -33,6 +33,7 @@ ROLE_ARN = r"arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]{1,576}"
 # STS: 2 to 1,224 characters; a value from the environment is written env:NAME.
 EXTERNAL_ID = r"env:[A-Za-z_][A-Za-z0-9_]*|(?!env:)[\w+=,.@:/-]{2,1224}"
 STORE_ARN = r"arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:\d{12}:eventdatastore/[0-9a-f-]{36}"
+LONGEST_GROUP = 255
 URL = r"https?://[^\s<>\"]+"
 
 
@@ -311,6 +312,8 @@ def _group_roles(
         if grant is None:
             continue
         declared[group] = groups.line_of(group) if groups else 0
+        if len(group) > LONGEST_GROUP:
+            grant.wrong(declared[group], f"A group has {LONGEST_GROUP} characters at most.")
         found[group] = {"roles": list(_roles(grant)), "teams": list(grant.texts("teams"))}
         for team in set(found[group]["teams"]) - teams:
             grant.wrong(grant.line_of("teams"), f"There is no team “{team}”.")

@@ -210,10 +210,13 @@ def test_a_trusted_domain_needs_no_word_about_the_address_but_believes_a_no(
     assert who(client) == "sara"
 
 
+@pytest.mark.parametrize(
+    "email", ["", "sara", f"{'s' * 60}@{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 60}"]
+)
 def test_no_address_at_all_says_what_to_ask_for(
-    client: Client, okta: Issuer, everybody: cast.Cast
+    client: Client, okta: Issuer, everybody: cast.Cast, email: str
 ) -> None:
-    okta.knows("00u1", "")
+    okta.knows("00u1", email, "engineers")
     assert "let it send the e-mail claim" in refused(sign_in(client))
 
 

@@ -173,6 +173,7 @@ def test_the_break_glass_user_is_protected_even_if_its_account_forgets_it() -> N
         ),
         ("name: production", "name: !!python/object/apply:os.system [x]", 3, "bears a tag"),
         ("{roles: [engineer]}", "{roles: [engineer], teams: [nobody]}", 27, "no team “nobody”"),
+        ("engineers: {", f"{'g' * 256}: {{", 27, "255 characters at most"),
     ],
 )
 def test_a_mistake_names_its_line(before: str, after: str, line: int, says: str) -> None:
