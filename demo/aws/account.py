@@ -189,15 +189,14 @@ class Simulator:
         with self.lock:
             self.advance()
             arns = self._stack(account_id, template)
-            line = {"account": account_id, "template": template}
-            self._log.append({"at": self.now(), "stack": line})
+            kept = {"account": account_id, "template": template}
+            self._log.append({"at": self.now(), "stack": kept})
             return arns
 
     def _stack(self, account_id: str, template: str) -> list[str]:
         roles = stacks.read(account_id, template)
         if account_id not in self.accounts:
-            seed = int(account_id[-6:])
-            drawn = self.add_account(account_id, f"acme-{account_id[-4:]}", seed, 24)
+            drawn = self.add_account(account_id, f"acme-{account_id[-4:]}", int(account_id), 24)
             stacks.without_product(drawn)
         return stacks.make(self.accounts[account_id], roles, self.now())
 
@@ -343,7 +342,7 @@ class Simulator:
                     habit[name] = datetime.fromisoformat(habit[name])
                 self._happenings.happen(self._fixed, Habit(**habit))
                 continue
-            call, caller = _call_of(line, self.account)
+            call, caller = _call_of(line, self.accounts)
             error = AwsError(*line["error"]) if line["error"] else None
             self.ids.begin(line["ids"])
             result = self._operate(call, caller, []) if line["writes"] else {}
@@ -393,8 +392,9 @@ def _line(now: datetime, call: Call, caller: Caller, error: AwsError | None) -> 
     }
 
 
-def _call_of(line: Line, account: Account) -> tuple[Call, Caller]:
+def _call_of(line: Line, accounts: dict[str, Account]) -> tuple[Call, Caller]:
     kept = dict(line["caller"])
+    account = accounts[kept["arn"].split(":")[4]]
     user = account.by_user_id.get(kept.pop("user_id"))
     role = account.roles.get(str(kept.pop("role")).lower())
     return Call(**line["call"]), Caller(account=account, user=user, role=role, **kept)

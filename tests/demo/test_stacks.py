@@ -9,7 +9,8 @@ import pytest
 
 from demo.aws.account import Simulator
 from demo.aws.authentication import PRODUCT_ROLE
-from tests.demo.cast import Clock
+from demo.aws.inprocess import simulated
+from tests.demo.cast import Clock, assumed, client
 
 NEW = "210987654321"
 
@@ -36,6 +37,21 @@ def test_a_stack_in_an_account_nobody_knew_is_there_after_a_restart(tmp_path: Pa
     assert other.roles["looker"] == one.roles["looker"]
     assert "iamcleanupreader" not in other.roles
     assert set(other.by_user_id) == set(one.by_user_id)
+
+
+def test_what_was_asked_there_is_asked_there_again_after_a_restart(tmp_path: Path) -> None:
+    """Jobs of the access advisor are kept, and belong to users of that account."""
+    clock, log = Clock(), tmp_path / "account.jsonl"
+    first = Simulator(7, 4, clock, log_path=log)
+    everything = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    policies = [{"PolicyName": "all", "PolicyDocument": everything}]
+    (arn,) = first.create_stack(NEW, template(Policies=policies))
+    someone = next(iter(first.accounts[NEW].users.values())).arn
+    with simulated(first):
+        iam = client("iam", assumed("", RoleArn=arn))
+        iam.generate_service_last_accessed_details(Arn=someone)
+    again = Simulator(7, 4, clock, log_path=log)
+    assert set(again.accounts[NEW].jobs) == set(first.accounts[NEW].jobs) != set()
 
 
 @pytest.mark.parametrize("account", ["12", "２１０９８７６５４３２１"])
