@@ -39,6 +39,10 @@ class RoleResult:
         return tuple(one for one in self.checks if one["said"] != NOT_ASSUMED)
 
     @property
+    def fine(self) -> int:
+        return sum(one["status"] == "done" for one in self.checks)
+
+    @property
     def not_tried(self) -> int:
         return len(self.checks) - len(self.shown)
 
