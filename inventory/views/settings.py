@@ -65,7 +65,10 @@ def account(request: HttpRequest, account: str) -> HttpResponse:
         **access.shown(row, may_test=may(person, Action.SYNC) and row.active),
         "may_connect": may(person, Action.ADMINISTER),
         "protected": _protected(row),
-        "syncs": row.syncs.select_related("asked_by").annotate(changed=_CHANGED)[:10],
+        "syncs": row.syncs.select_related("asked_by")
+        .annotate(changed=_CHANGED)
+        # Grouped rows lose the order of their model.
+        .order_by("-asked_at")[:10],
         "may_sync": may(person, Action.SYNC),
         "may_operate": may(person, Action.OPERATE),
         "held_listing": _held_listing(row),

@@ -248,6 +248,17 @@ def test_the_list_says_whether_each_role_works(with_roles: Account, ada: Person)
     assert "Fix" in shown
 
 
+def test_the_last_syncs_of_an_account_are_the_last_ones(with_roles: Account, ada: Person) -> None:
+    for number in range(12):
+        at = clock.now() - timedelta(days=number)
+        Sync.objects.create(
+            account=with_roles, asked_at=at, status="failed", error=f"no. {number}."
+        )
+    page = text_of(browser(ada).get(f"/settings/accounts/{with_roles.account_id}/"))
+    assert page.index("no. 0.") < page.index("no. 1.")
+    assert "no. 11." not in page
+
+
 def test_a_failed_sync_shows_the_code_of_aws_and_since_when(with_roles: Account) -> None:
     Sync.objects.create(
         account=with_roles,
