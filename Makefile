@@ -8,7 +8,7 @@ TESTING := IAMCLEANUP_TEST=1
 TEMPLATES := $(shell find templates demo/templates -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test test-all lint format bench proof
+.PHONY: help setup demo demo-reset test test-all lint format bench bench-pages proof
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ format: setup ## Rewrite code and templates in the house style
 
 bench: setup ## Measure starts, first sync and memory of the demo
 	$(BIN)/python -m bench
+
+bench-pages: setup ## Measure pages with 100,000 users, and write docs/bench/pages.md
+	$(BIN)/python -m bench.pages
 
 proof: setup ## Measure whether the tests bite, and write docs/proof.md
 	$(BIN)/python -m tests.proof all

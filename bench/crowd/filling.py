@@ -10,7 +10,7 @@ from bench.crowd import everybody, people, record, told, work
 from bench.crowd.bulk import bulk
 from inventory.models import Activity, LedgerEntry, Observation, TrailCoverage
 from migrations_app import headcount
-from migrations_app.models import Call, Listed
+from migrations_app.models import Call, HeadCount, Listed
 
 
 def fill(users: int, accounts: int, now: datetime) -> None:
@@ -29,5 +29,6 @@ def fill(users: int, accounts: int, now: datetime) -> None:
         record.write()
     # What the sweep has done before anybody opens a page.
     headcount.keep_up()
+    HeadCount.objects.update(at=now)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
