@@ -118,7 +118,7 @@ def test_every_file_a_template_links_is_there() -> None:
 def test_no_template_needs_more_than_the_policy_allows(pattern: re.Pattern[str]) -> None:
     # No pages of ours: a mail and the report of a pack stand alone, so their style is inside.
     alone = ("templates/announce/", "templates/packs/")
-    exempt = alone if pattern is INLINE_STYLE else ()
+    exempt: tuple[str, ...] = alone if pattern is INLINE_STYLE else ()
     if pattern is FOREIGN:
         # A link that a person follows to AWS's own console; nothing is loaded from there.
         exempt = ("templates/migrations_app/connect_account.html: href=",)
