@@ -57,6 +57,7 @@ def snapshot(look: CenterLook) -> Snapshot:
         ),
         instance_arn=look.instance_arn,
         identity_store_id=look.identity_store_id,
+        people=tuple(Member(one, name) for one, name in names.items()),
     )
 
 

@@ -64,7 +64,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All groups and assignments at one time. `missing`: what could not be read, "" for nothing."""
+    """All groups and assignments at one time. `missing`: what could not be read, "" for nothing.
+
+    `people`: everybody in the directory, so that who left is not taken for somebody without access.
+    """
 
     taken_at: datetime
     groups: tuple[Group, ...] = ()
@@ -72,6 +75,7 @@ class Snapshot:
     instance_arn: str = ""
     identity_store_id: str = ""
     missing: str = ""
+    people: tuple[Member, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", tuple(sorted(set(self.groups))))
@@ -84,6 +88,7 @@ class Kind(StrEnum):
     DEAD = "dead-assignment"
     EMPTIED = "emptied"
     VANISHED = "assignment-vanished"
+    PERSON = "person-assignment-vanished"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -146,6 +151,7 @@ class Finding:
             Kind.DEAD: f"Assignments point at group {name}, which is no longer there",
             Kind.EMPTIED: f"Group {name} has no members any more",
             Kind.VANISHED: f"Group {name} is there, but assignments of it are not",
+            Kind.PERSON: f"What was assigned to {name} directly is not any more",
         }[self.kind]
 
     @property
@@ -191,7 +197,7 @@ def compare(before: Snapshot, now: Snapshot) -> Comparison:
     if before.groups and not now.groups:
         return Comparison(not_looked_at="No group at all was listed, where there were some before.")
     look = _Look(before, now)
-    found = [*look.by_group(), *look.dead()]
+    found = [*look.by_group(), *look.by_person(), *look.dead()]
     return Comparison(tuple(sorted(found, key=lambda one: (-len(one.lost), one.group))))
 
 
@@ -281,6 +287,20 @@ class _Look:
             if without:
                 lost.append(Loss(member, tuple(sorted(without))))
         return Finding(kind, group, new, assignments, dead, tuple(sorted(lost)))
+
+    def by_person(self) -> Iterator[Finding]:
+        """Who is there still and was given something directly, and has it in no way any more."""
+        there = {one.user_id: one for one in self.now.people}
+        gone: dict[str, list[Assignment]] = defaultdict(list)
+        for one in self.before.assignments:
+            has = self._has.get(one.principal_id, set())
+            if one.principal_type == USER and one.principal_id in there and one.access not in has:
+                gone[one.principal_id].append(one)
+        for user_id, held in sorted(gone.items()):
+            person = there[user_id]
+            lost = Loss(person, tuple(sorted(one.access for one in held)))
+            group = Group(user_id, person.name, members=(person,))
+            yield Finding(Kind.PERSON, group, None, tuple(held), (), (lost,))
 
     def dead(self) -> Iterator[Finding]:
         """Assignments to groups that neither look knows: dead for longer than we watch."""

@@ -36,6 +36,8 @@ def fix(finding: Finding, now: Snapshot) -> Fix:
 
 def _terraform(finding: Finding, now: Snapshot) -> str:
     name = finding.group.name
+    told = filter(None, (f"{finding.happened}.", finding.meaning, finding.felt))
+    header = (*told, "Gives back what was assigned. Read it first.")
     label = hcl.name_of("group", name)
     wanted = hcl.attributes(attribute_path="DisplayName", attribute_value=name)
     unique = hcl.Block("unique_attribute", (), wanted)
@@ -48,13 +50,17 @@ def _terraform(finding: Finding, now: Snapshot) -> str:
         ),
     )
     principal = hcl.Expression(f"data.aws_identitystore_group.{label}.group_id")
+    if finding.kind is Kind.PERSON:
+        # A person keeps the id that an assignment needs.
+        blocks = [_assignment(one, name, one.principal_id, now) for one in finding.assignments]
+        return hcl.document(blocks, header)
     blocks = [_assignment(one, name, principal, now) for one in finding.assignments]
-    told = filter(None, (f"{finding.happened}.", finding.meaning, finding.felt))
-    header = (*told, "Gives the group of this name its assignments. Read it first.")
     return hcl.document([group, *blocks], header)
 
 
-def _assignment(one: Assignment, name: str, principal: hcl.Expression, now: Snapshot) -> hcl.Block:
+def _assignment(
+    one: Assignment, name: str, principal: hcl.Expression | str, now: Snapshot
+) -> hcl.Block:
     return hcl.resource(
         "aws_ssoadmin_account_assignment",
         hcl.name_of(name, one.permission_set, one.account_id),
@@ -62,7 +68,7 @@ def _assignment(one: Assignment, name: str, principal: hcl.Expression, now: Snap
             instance_arn=now.instance_arn,
             permission_set_arn=one.permission_set_arn,
             principal_id=principal,
-            principal_type="GROUP",
+            principal_type=one.principal_type,
             target_id=one.account_id,
             target_type="AWS_ACCOUNT",
         ),

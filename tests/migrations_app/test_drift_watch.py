@@ -227,6 +227,14 @@ def test_a_look_that_broke_off_neither_alarms_nor_releases(
 def test_groups_that_are_gone_or_emptied_and_assignments_that_vanish(
     simulator: Simulator, center: IdentityCenter, everybody: cast.Cast
 ) -> None:
+    person = next(one for one in center.people.values() if one.user_name == PEOPLE[0])
+    direct = Assignment(center.owner, center.set("DataEngineer").arn, person.id, "USER")
+    center.assignments.append(direct)
+    look()
+    center.assignments.remove(direct)
+    look()
+    assert Drift.objects.get(closed_at=None).names == [PEOPLE[0]]
+    center.assignments.append(direct)
     look()
     group = center.group(STORY_GROUP)
     members, assignments = dict(group.members), list(center.assignments)

@@ -125,6 +125,28 @@ def test_an_assignment_that_vanished_names_those_still_in_the_group() -> None:
     assert {loss.access for loss in found.lost} == {(Access(PROD, "DeveloperAccess"),)}
 
 
+def test_what_a_person_was_given_directly_and_has_no_more_is_found() -> None:
+    direct = Assignment(PROD, "DeveloperAccess", SET, "u-lone", "USER")
+    lone = Member("u-lone", "lone@acme.example")
+    before = replace(BEFORE, assignments=(*BEFORE.assignments, direct), people=(lone,))
+    found = only(compare(before, replace(NOW, people=(lone,))))
+    assert (found.kind, found.assignments) == (Kind.PERSON, (direct,))
+    assert found.sentence == (
+        "What was assigned to lone@acme.example directly is not any more."
+        " 1 person lost DeveloperAccess in 1 account."
+    )
+    [terraform] = fix(found, NOW).files
+    [made] = parsing.hcl(terraform.text).values()
+    assert (parsing.meant(made["principal_id"]), parsing.meant(made["principal_type"])) == (
+        "u-lone",
+        "USER",
+    )
+    # Who left the directory, and who has it by a group now, lost nothing.
+    assert compare(before, NOW) == Comparison()
+    joined = replace(OLD, members=(*PEOPLE, lone))
+    assert compare(before, replace(NOW, people=(lone,), groups=(joined, DATA))) == Comparison()
+
+
 def test_an_old_dead_assignment_is_found_at_the_first_look_and_keeps_no_baseline() -> None:
     first = replace(BEFORE, assignments=(*BEFORE.assignments, given_to("g-long-gone", PROD)))
     found = only(compare(first, first))
