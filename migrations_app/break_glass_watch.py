@@ -21,7 +21,7 @@ from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import UserHoldings, read_user
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session
-from inventory.models import Account, IamUser, Organization
+from inventory.models import Account, IamUser, Organization, Sync
 from migrations_app.break_glass_rows import declared, recorded
 from migrations_app.changes.break_glass import Use, keep_checks, note_uses
 from migrations_app.models import BreakGlassCheck, BreakGlassUse
@@ -60,9 +60,10 @@ def watch(*, look_now: bool = False) -> list[BreakGlassUse]:
     """Listen, and look where a look is due or asked for; uses that are news.
 
     What AWS refuses is kept with the checks, and keeps nobody from looking. Nothing is done before
-    an organization is declared.
+    an organization is declared and its account was read for the first time.
     """
-    if not Account.objects.exists():
+    account, _ = declared()
+    if not Account.objects.exists() or (account is not None and _never_read(account)):
         return []
     try:
         used = listen()
@@ -72,6 +73,11 @@ def watch(*, look_now: bool = False) -> list[BreakGlassUse]:
     if look_now or used or is_due(clock.now()):
         look()
     return used
+
+
+def _never_read(account: Account) -> bool:
+    """Whether no sync of it has ended yet: who it is and where to look is not known."""
+    return not account.syncs.exclude(status__in=Sync.OPEN).exists()
 
 
 def is_due(now: datetime) -> bool:

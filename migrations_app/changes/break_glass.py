@@ -18,6 +18,7 @@ from inventory.models import Account, Alert, IamUser, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import notices
+from migrations_app.changes import nudge
 from migrations_app.models import BreakGlassCheck, BreakGlassRecord, BreakGlassUse
 from migrations_app.plans.break_glass import Check
 
@@ -187,6 +188,7 @@ def explain_uses(person: Person, reason: str) -> int:
         )
         for user in {row.user for row in uses}:
             ledger.append("break-glass.explained", actor=person, user=user, reason=reason.strip())
+        nudge.break_glass()
     return len(uses)
 
 
@@ -256,4 +258,6 @@ def _record(person: Person, record: BreakGlassRecord) -> BreakGlassRecord:
             place=record.place,
             note=record.note,
         )
+        # The checks follow what was recorded.
+        nudge.break_glass()
     return record

@@ -62,7 +62,6 @@ def drill(request: HttpRequest) -> HttpResponse:
     verbs.record_drill(
         person, told["at"], told["until_at"], minutes=told["minutes"], note=told["note"]
     )
-    nudge.break_glass()
     return done(request, reverse("settings-break-glass"), "Recorded. The checks follow it.")
 
 
@@ -83,7 +82,6 @@ def seal(request: HttpRequest) -> HttpResponse:
         place=told["place"],
         note=told["seal_note"],
     )
-    nudge.break_glass()
     return done(request, reverse("settings-break-glass"), "Recorded. The checks follow it.")
 
 
@@ -93,7 +91,6 @@ def explain(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(person, Action.GUARD)
     verbs.explain_uses(person, cleaned(ReasonForm(request.POST))["reason"])
-    nudge.break_glass()
     return done(request, reverse("settings-break-glass"), "Closed. It stays in the list of uses.")
 
 

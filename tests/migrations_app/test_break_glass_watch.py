@@ -11,7 +11,7 @@ from demo.aws.event_rules import EventRule
 from demo.aws.faults import Fault
 from demo.aws.state import AccessKey
 from inventory import clock
-from inventory.models import Alert, IamUser, LedgerEntry, Organization
+from inventory.models import Alert, IamUser, LedgerEntry, Organization, Sync
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import break_glass_rows, break_glass_watch
 from migrations_app.changes import break_glass as verbs
@@ -32,6 +32,7 @@ def sealed(stage: Stage) -> Stage:
     """Sealed and drilled, with a runbook that the organization names."""
     Organization.objects.update(runbook="RB-7", drill_every="90d")
     now = clock.now()
+    Sync.objects.create(account=stage.people.account, asked_at=now, status=Sync.Status.WHOLE)
     jonas = stage.people.jonas
     verbs.record_seal(jonas, now - timedelta(days=9), version="v3", seal="A-0417", place="safe 2")
     began = now - timedelta(days=8)
@@ -302,6 +303,12 @@ def test_it_is_looked_at_once_a_day_and_when_somebody_asks(sealed: Stage) -> Non
 
 def test_before_an_organization_is_declared_nobody_looks(db: None) -> None:
     assert break_glass_watch.watch() == []
+    assert not BreakGlassCheck.objects.exists()
+
+
+def test_before_its_account_was_read_nobody_is_alarmed(sealed: Stage) -> None:
+    Sync.objects.update(status=Sync.Status.RUNNING)
+    break_glass_watch.watch(look_now=True)
     assert not BreakGlassCheck.objects.exists()
 
 
