@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
-from demo import progress
+from demo import progress, ways
 from demo.aws.control import Control
 from demo.quiet import quietest
 from demo.story import EARLY, GONE, LATER, WATCHED, Story, second_question, wait_for
@@ -43,19 +43,32 @@ class Past:
     def play(self) -> None:
         """Do what is not done yet, in order."""
         self._sync_once("The account is read for the first time")
+        ways.seal(self.account, self.engineer)
         if not self._known(EARLY):
             self._take(EARLY, self._candidates(live=False)[: EARLY.users])
         self._finish(EARLY, "Two users are shut")
         if not self._known(WATCHED):
             self._move_to(second_question(clock.real_now()), "Two weeks pass")
             self._ask_for_the_later_ones()
+            self._begin_new_ways()
         self._finish(LATER, "Four users are shut")
         self._finish(GONE, "A user is deleted")
         self._finish(WATCHED, "Two users are fenced")
         self._move_to(clock.real_now(), "The last days pass")
         self._let_one_be_missed()
+        self._begin_new_ways()
         self._sync_up_to_now()
+        progress.tell("New ways in are used")
+        ways.go_on(self.account, self._control())
         self._ask_teams()
+
+    def _begin_new_ways(self) -> None:
+        """Some teams still need theirs, and get in another way by now."""
+        progress.tell("Some get a new way in")
+        ways.begin(self.account, self.engineer, self._control())
+
+    def _control(self) -> Control:
+        return Control(os.environ["AWS_ENDPOINT_URL"])
 
     def _ask_teams(self) -> None:
         """Each team is asked today about what looks like its users."""
@@ -249,8 +262,9 @@ class Past:
         self._listen()
         if not called.hits.filter(kind=Hit.Kind.HIT, closed="").exists():
             act = "sign-in" if called.user.has_console_password else "call"
-            control = Control(os.environ["AWS_ENDPOINT_URL"])
-            control.act(act, user=called.user.user_name, agent="aws-cli/2.15.30 Python/3.11.8")
+            self._control().act(
+                act, user=called.user.user_name, agent="aws-cli/2.15.30 Python/3.11.8"
+            )
             self._listen()
         for hit in Hit.objects.filter(departure__in=others, kind=Hit.Kind.HIT, closed=""):
             changes.dismiss(hit, self.engineer, "A browser profile nobody uses any more")
