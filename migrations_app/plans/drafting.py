@@ -85,7 +85,7 @@ def _one(wanted: Wanted, proposal: Proposal | None) -> Draft:
 
 
 def _figures(needs: Policy) -> str:
-    return f"{needs.words} {needs.dropped_share:.1%} of what was granted is dropped."
+    return f"{needs.words} {needs.dropped_words}"
 
 
 def _person(facts: PlanFacts, proposal: Proposal) -> Draft:
