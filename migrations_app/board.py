@@ -185,7 +185,7 @@ def _shown(scope: Scope, now: datetime, wanted: Wanted) -> list[Departure]:
     if wanted.columns:
         return list(board_rows.first_of_each(scope, now, SHOWN))
     start = (wanted.page - 1) * ON_ONE_PAGE
-    return list(board_rows.by_due(scope, now, wanted.column)[start : start + ON_ONE_PAGE])
+    return list(board_rows.by_due(scope, now, wanted.column, start, ON_ONE_PAGE))
 
 
 def _listed(groups: Iterable[Mapping[str, Any]], column: str) -> int:

@@ -33,7 +33,7 @@ from inventory.models import Team
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller, Notice
 
-PANELS = 20
+PANELS = 10
 # What no card shows, and what is long.
 _WIDE = (
     *("user__inline_policies", "user__privilege_facts", "user__coverage", "user__references"),
@@ -42,6 +42,10 @@ _WIDE = (
     *("user__account__references_read", "user__account__dead_references"),
     *("user__account__report_notes", "user__account__trail_archive"),
 )
+
+
+# Who was called, then who is due next.
+_FIRST = (F("called").desc(), F("due").asc(nulls_last=True), F("pk").asc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Scope:
     def departures(self) -> QuerySet[Departure]:
         rows = Departure.objects.switched_off()
         if self.account_id:
-            rows = rows.filter(user__account__account_id=self.account_id)
+            rows = rows.filter(listed__account__account_id=self.account_id)
         return rows.filter(owner__in=self.teams) if self.teams else rows
 
 
@@ -94,7 +98,7 @@ def groups(scope: Scope, now: datetime) -> QuerySet[Any]:
         were_called=Count("pk", filter=Q(called=True)),
         earliest=Min("due", filter=Q(called=False)),
         free=Count("pk", filter=~batched),
-        of_account=Min("user__account__account_id", filter=~batched),
+        of_account=Min("listed__account__account_id", filter=~batched),
     )
     return found
 
@@ -104,21 +108,20 @@ def first_of_each(scope: Scope, now: datetime, number: int) -> QuerySet[Departur
     place = Window(
         RowNumber(),
         partition_by=[F("column"), F("ends_on")],
-        order_by=[F("called").desc(), F("due").asc(), F("pk").asc()],
+        order_by=[*_FIRST],
     )
-    rows = _shown(in_columns(scope, now)).annotate(place=place)
-    return rows.filter(place__lte=number).order_by("place")
+    narrow: Any = in_columns(scope, now).annotate(place=place)
+    return _shown(scope, now, narrow.filter(place__lte=number))
 
 
-def by_due(scope: Scope, now: datetime, column: str = "") -> QuerySet[Departure]:
-    """Everybody, or one column by its key: who was called, then who is due next."""
-    rows = _shown(in_columns(scope, now)).order_by(
-        F("called").desc(), F("due").asc(nulls_last=True), "pk"
-    )
-    if not column:
-        return rows
+def by_due(
+    scope: Scope, now: datetime, column: str, start: int, number: int
+) -> QuerySet[Departure]:
+    """So many of everybody, or of one column by its key, after the first `start`."""
     named = {"column": column} if column in NAMED else {"column": "day", "ends_on": column}
-    return rows.filter(**named)
+    narrow: Any = in_columns(scope, now)
+    narrow = (narrow.filter(**named) if column else narrow).order_by(*_FIRST)
+    return _shown(scope, now, narrow[start : start + number])
 
 
 NAMED = ("watch", "ready", "extended", "partly")
@@ -169,13 +172,16 @@ def _called() -> QuerySet[Any]:
     return Hit.objects.filter(kind=Hit.Kind.HIT, closed="").values("departure")
 
 
-def _shown(rows: QuerySet[Departure]) -> QuerySet[Departure]:
-    return rows.select_related("user__account", "owner").defer(*_WIDE)
+def _shown(scope: Scope, now: datetime, chosen: QuerySet[Departure]) -> QuerySet[Departure]:
+    """What is shown of the chosen ones; who they are is found by narrow rows before."""
+    rows: Any = in_columns(scope, now).filter(pk__in=chosen.values("pk"))
+    shown: QuerySet[Departure] = rows.select_related("user__account", "owner").defer(*_WIDE)
+    return shown.order_by(*_FIRST)
 
 
 def _local_day() -> Func:
     return Func(
-        F("user__account__time_zone"),
+        F("listed__account__time_zone"),
         F("due"),
         template="(timezone(%(expressions)s))::date",
         output_field=DateField(),
