@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
 from migrations_app import dates, listing, observed
 from migrations_app.batch_plan import cut_keys
-from migrations_app.lifecycle import HAS_ACCESS, State
+from migrations_app.lifecycle import HAS_ACCESS, MoveName, State
 from migrations_app.models import Answer, Departure, Plan
 
 HISTORY = 7
@@ -97,20 +97,24 @@ def waits_for(row: Departure) -> str:
     return "" if quiet and row.answer != Answer.NEEDED else "once replaced"
 
 
-def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
-    """The five states: past ones with their date, next ones with the earliest."""
+def steps(row: Departure, ahead: dates.Ahead, by: Mapping[str, str] | None = None) -> list[Step]:
+    """The five states: past ones with their date and who, next ones with the earliest.
+
+    `by`: per move that was done, in which batch.
+    """
+    by = by or {}
     waits = waits_for(row)
     order = list(State)
     now = order.index(State(row.state))
     moments = {
-        State.DISCOVERED: (row.user.first_seen_at, ""),
+        State.DISCOVERED: (row.user.first_seen_at, "by a sync"),
         State.OWNER_ASSIGNED: (row.owner_since, str(row.owner or "")),
-        State.DISABLED: (row.fenced_at or ahead.disable_at, ""),
+        State.DISABLED: (row.fenced_at or ahead.disable_at, by.get(MoveName.DISABLE, "")),
         State.SOAKING: (
             row.state_since if row.state == State.SOAKING else ahead.shut_at,
-            "",
+            by.get(MoveName.SOAK, ""),
         ),
-        State.DELETED: (row.deleted_at or ahead.delete_at, ""),
+        State.DELETED: (row.deleted_at or ahead.delete_at, by.get(MoveName.DELETE, "")),
     }
     found = []
     for place, state in enumerate(order):
@@ -118,8 +122,8 @@ def steps(row: Departure, ahead: dates.Ahead) -> list[Step]:
         status = "done" if place < now else "now" if place == now else "next"
         if status == "next" and state == State.OWNER_ASSIGNED and not row.protection:
             at, text = None, "once somebody claims it"
-        elif status == "next" and waits:
-            at, text = None, waits
+        elif status == "next":
+            at, text = (None, waits) if waits else (at, "")
         found.append(Step(state.value, status, at, text))
     return found
 

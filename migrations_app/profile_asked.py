@@ -40,9 +40,15 @@ class Asked:
     observations: list[Observation]
     hits: list[Hit]
     open_change: Change | None
+    moved: list[dict[str, Any]]
     teams: list[Team]
     ours: bool
     messages: tuple[list[told.Told], bool]
+
+    @property
+    def batches(self) -> dict[str, str]:
+        """Per move that was done last, in which batch."""
+        return {row["move"]: f"batch #{row['batch__number']}" for row in self.moved}
 
     def calls_since(self, day: date) -> int:
         """How often it was called after that day."""
@@ -67,6 +73,7 @@ def ask(row: Departure, person: Person, limit: int, now: datetime) -> Asked:
             "observations": profile.changes_of(user, limit),
             "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
             "open_change": _open_change(row),
+            "moved": _moved(row),
             "teams": Team.objects.filter(active=True),
             "ours": Exists(Call.objects.filter(change__departure=row, kind=Call.Kind.WRITE)),
             **told.about(row, person),
@@ -84,7 +91,7 @@ def ask(row: Departure, person: Person, limit: int, now: datetime) -> Asked:
 
 _AS_THEY_CAME = (
     *("credentials", "archive", "done", "used", "calls", "entries", "observations", "hits"),
-    *("teams", "ours"),
+    *("teams", "ours", "moved"),
 )
 
 
@@ -93,6 +100,12 @@ def _archive(row: Departure) -> QuerySet[ArchiveCoverage]:
     if not row.user.account.trail_archive:
         return ArchiveCoverage.objects.none()
     return ArchiveCoverage.objects.filter(account=row.user.account_id)
+
+
+def _moved(row: Departure) -> QuerySet[Any]:
+    """What was done to it in batches, the last of each kind last."""
+    done = row.changes.filter(status=Change.Status.DONE, batch__isnull=False)
+    return done.order_by("pk").values("move", "batch__number")
 
 
 def _open_change(row: Departure) -> QuerySet[Change]:

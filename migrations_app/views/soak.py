@@ -6,7 +6,9 @@ from datetime import date
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_GET
+from django_htmx.http import trigger_client_event
 
 from inventory import clock
 from inventory.models import Team
@@ -18,6 +20,7 @@ from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 LAYOUTS = ("board", "list", "cards")
+_LAST_PAGE = 10_000
 
 
 @require_GET
@@ -34,7 +37,7 @@ def soak(request: HttpRequest) -> HttpResponse:
     if layout not in LAYOUTS:
         layout = "cards" if leads_only and not everybody and team in (None, *own) else "board"
     column = _column(request.GET.get("column", "")) if layout == "list" else ""
-    page = _page(request.GET.get("page", ""))
+    page = max(1, min(_number(request.GET.get("page", "")), _LAST_PAGE))
     now = clock.now()
     found = board_for(
         person,
@@ -45,6 +48,7 @@ def soak(request: HttpRequest) -> HttpResponse:
     )
     if is_fragment(request) and request.GET.get("mark") == found.mark:
         return HttpResponse(status=204)
+    newest = max((panel.hit.pk for panel in found.panels), default=0)
     kept = {
         "team": request.GET.get("team", ""),
         "layout": layout,
@@ -64,10 +68,21 @@ def soak(request: HttpRequest) -> HttpResponse:
         "may_operate": may(person, Action.OPERATE),
         "next_line": _next_line(found),
         "pages": _pages(found, page, kept),
-        "poll": _query(kept | {"mark": found.mark}),
+        "poll": _query(kept | {"mark": found.mark, "newest": str(newest)}),
         "oob": is_fragment(request),
     }
-    return rendered(request, "migrations_app/soak.html", context, part="live")
+    answer = rendered(request, "migrations_app/soak.html", context, part="live")
+    if is_fragment(request) and newest > _number(request.GET.get("newest", "")):
+        _tell_of_hit(answer, found, newest)
+    return answer
+
+
+def _tell_of_hit(answer: HttpResponse, board: Board, newest: int) -> None:
+    """A hit that came since the last look: a toast, whose kind is read aloud at once."""
+    hit = next(panel.hit for panel in board.panels if panel.hit.pk == newest)
+    text = f"{hit.departure.user} was called."
+    toast = {"text": text, "kind": "error", "link": reverse("hit", args=[newest]), "label": "Open"}
+    trigger_client_event(answer, "toast", toast)
 
 
 def _team(key: str) -> Team | None:
@@ -89,8 +104,8 @@ def _column(key: str) -> str:
         return ""
 
 
-def _page(told: str) -> int:
-    return max(1, int(told)) if told.isascii() and told.isdigit() and len(told) < 6 else 1
+def _number(told: str) -> int:
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 12 else 0
 
 
 def _pages(board: Board, page: int, kept: dict[str, str]) -> dict[str, str]:

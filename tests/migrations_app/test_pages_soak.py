@@ -281,3 +281,17 @@ def test_a_column_that_ends_within_a_week_offers_its_delete_batch(everybody: cas
 
     assert (late.action, soon.action) == ("", "Compose delete batch")
     assert soon.action_url == f"/batches/new/?account={cast.ACCOUNT_ID}&move=delete"
+
+
+def test_a_new_hit_is_told_at_once_and_only_once(everybody: cast.Cast) -> None:
+    row = shut("called", 1)
+    client = Client()
+    client.force_login(everybody.jonas)
+    hit = cast.hit(row)
+
+    new = client.get("/soak/?mark=old&newest=0", headers=HTMX)
+    known = client.get(f"/soak/?mark=old&newest={hit.pk}", headers=HTMX)
+
+    assert "called was called." in new["HX-Trigger"]
+    assert '"kind": "error"' in new["HX-Trigger"]
+    assert "HX-Trigger" not in known

@@ -141,6 +141,19 @@ def test_an_open_hit_is_said_before_the_verdict(everybody: cast.Cast) -> None:
     assert text.index("It was called:") < text.index('aria-label="Verdict"')
 
 
+def test_the_steps_that_are_over_say_in_which_batch(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.DELETED, fenced_at=clock.now() - timedelta(days=21))
+    for number, move in ((6, "disable"), (7, "delete")):
+        batch = cast.batch(everybody.account, everybody.jonas, move, number=number)
+        cast.change(row, move, status="done", batch=batch, finished_at=clock.now())
+
+    text = text_of(browser(everybody.vera).get(address(row.user)))
+
+    assert ", batch #6</span>" in text
+    assert ", batch #7</span>" in text
+    assert "in batch #7. Kept for the record." in text
+
+
 def test_the_steps_to_come_bear_the_earliest_dates(everybody: cast.Cast) -> None:
     row = cast.departure("a", State.OWNER_ASSIGNED)
     now = clock.now()
