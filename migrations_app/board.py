@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from inventory import at_once
 from inventory.models import Person, Team
@@ -177,8 +177,7 @@ def board_for(
 
 def _teams_off() -> QuerySet[Team]:
     """The teams that have users fenced or shut, for the filter."""
-    off = Departure.objects.switched_off().filter(owner=OuterRef("pk"))
-    return Team.objects.filter(Exists(off))
+    return Team.objects.filter(pk__in=Departure.objects.switched_off().values("owner"))
 
 
 def _shown(scope: Scope, now: datetime, wanted: Wanted) -> list[Departure]:
