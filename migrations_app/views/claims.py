@@ -18,6 +18,7 @@ from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import campaigning, changes, claiming, listing, paging
+from migrations_app.beginnings import SHOWN, Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
@@ -25,7 +26,6 @@ from migrations_app.models import Campaign, Departure, Listed
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/claim.html"
-SHOWN = 50
 CAMPAIGNS = 20
 COUNTED_TEAMS = 8
 
@@ -117,13 +117,14 @@ def claims(request: HttpRequest) -> HttpResponse:
     campaigns = campaigning.progress(shown)
     pending = left.filter(claim_pending_team__isnull=False, contested_by_team=None)
     context = {
-        "contests": left.filter(contested_by_team__isnull=False).order_by("contested_at"),
+        "contests": Beginning(
+            left.filter(contested_by_team__isnull=False).order_by("contested_at")
+        ),
         "campaigns": campaigns,
         "overdue": [ask for one in campaigns for ask in one.asks if ask.overdue],
-        "pending": pending.order_by("answered_at"),
-        "disputes": disputes[:SHOWN],
-        "disputes_total": disputes.count(),
-        "offered": left.filter(handed_to__isnull=False).order_by("handed_at"),
+        "pending": Beginning(pending.order_by("answered_at")),
+        "disputes": Beginning(disputes),
+        "offered": Beginning(left.filter(handed_to__isnull=False).order_by("handed_at")),
         "nobody": first.rows,
         "nobody_total": nobody.count(),
         "waiting": nobody.order_by()
