@@ -18,6 +18,8 @@ from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
 from migrations_app.models import Ask, Departure, GivenAnswer
 
 SECONDS_PER_ANSWER = 10
+# Five hundred cards with their forms are megabytes, and nobody answers so many at a time.
+SHOWN = 50
 UNDONE = ("undo", "release", "came-back")
 # What the other team said, or let pass, of a user that was offered to it.
 SENT_BACK = ("not-ours", "came-back")
@@ -77,6 +79,17 @@ class ClaimPage:
     @property
     def open_cards(self) -> tuple[Card, ...]:
         return tuple(card for card in self.cards if not card.answered)
+
+    @property
+    def shown(self) -> tuple[Card, ...]:
+        """The cards that are drawn: what was answered last, and the open ones that come first."""
+        answered = tuple(card for card in self.cards if card.answered)
+        return answered[-SHOWN:] + self.open_cards[:SHOWN]
+
+    @property
+    def more(self) -> int:
+        """How many open ones come after those that are drawn."""
+        return max(0, self.left - SHOWN)
 
     @property
     def first_open(self) -> Card | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_app import beginnings
+from migrations_app import beginnings, claiming
 from migrations_app.models import Departure
 from tests import cast
 from tests.migrations_app.browsing import at_most, browser, text_of
@@ -38,3 +38,18 @@ def test_the_claims_page_shows_the_first_claims_to_confirm(monkeypatch: pytest.M
 
     assert "1+ to confirm" in text
     assert "the next come as these are settled" in text
+
+
+def test_the_claim_page_of_a_team_draws_the_first_open_cards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everybody = cast.cast()
+    monkeypatch.setattr(claiming, "SHOWN", 2)
+    for name in ("a", "b", "c"):
+        cast.departure(cast.iam_user(name, suggested_team=everybody.payments))
+
+    text = text_of(browser(everybody.sara).get("/claim/payments/"))
+
+    assert "0 of 3 answered" in text
+    assert text.count('class="card claim-card') == 2
+    assert "1 more comes after these" in text
