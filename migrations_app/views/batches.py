@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -38,13 +38,7 @@ CONSIDERED = 200
 def batches(request: HttpRequest) -> HttpResponse:
     """All batches, newest first."""
     require(request.user, Action.SEE)
-    is_out = Q(changes__status__in=[Change.Status.LEFT_OUT, Change.Status.SUPERSEDED])
-    of_batch = Q(changes__follows=None) & ~Q(changes__move=MoveName.RESTORE)
-    rows = Batch.objects.select_related("account", "composed_by", "approved_by").annotate(
-        users=Count("changes", filter=of_batch & ~is_out),
-        done=Count("changes", filter=of_batch & Q(changes__status=Change.Status.DONE)),
-        failed=Count("changes", filter=of_batch & Q(changes__status=Change.Status.FAILED)),
-    )
+    rows = Batch.objects.all()
     if account_id := chosen_account_id(request):
         rows = rows.filter(account__account_id=account_id)
     view = request.GET.get("view", "")
@@ -53,16 +47,33 @@ def batches(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     if before.isdecimal() and len(before) < 10:
         rows = rows.filter(number__lt=int(before))
-    found = list(rows.order_by("-number")[: PAGE_SIZE + 1])
-    more = f"?view={view}&before={found[PAGE_SIZE - 1].number}" if len(found) > PAGE_SIZE else ""
+    numbers = list(rows.order_by("-number").values_list("number", flat=True)[: PAGE_SIZE + 1])
+    more = f"?view={view}&before={numbers[PAGE_SIZE - 1]}" if len(numbers) > PAGE_SIZE else ""
     context = {
-        "batches": found[:PAGE_SIZE],
+        "batches": _counted(numbers[:PAGE_SIZE]),
         "view": view,
         "next_url": more,
         "sentence": _sentence(),
         "may_compose": may(request.user, Action.OPERATE),
     }
     return rendered(request, "migrations_app/batches.html", context)
+
+
+def _counted(numbers: list[int]) -> QuerySet[Batch]:
+    """These batches, newest first, each with how many of its users are done and failed."""
+    is_out = Q(changes__status__in=[Change.Status.LEFT_OUT, Change.Status.SUPERSEDED])
+    of_batch = Q(changes__follows=None) & ~Q(changes__move=MoveName.RESTORE)
+    return (
+        # The changes of all batches would be counted before the newest fifty are taken.
+        Batch.objects.filter(number__in=numbers)
+        .select_related("account", "composed_by", "approved_by")
+        .annotate(
+            users=Count("changes", filter=of_batch & ~is_out),
+            done=Count("changes", filter=of_batch & Q(changes__status=Change.Status.DONE)),
+            failed=Count("changes", filter=of_batch & Q(changes__status=Change.Status.FAILED)),
+        )
+        .order_by("-number")
+    )
 
 
 def _sentence() -> str:
