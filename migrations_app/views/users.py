@@ -133,7 +133,10 @@ def users_page(
     page = listing.page(found, filters, few=total <= listing.COUNTED)
     current = next((one for one in saved if one.pk == filters.saved), None)
     operates = may(person, Action.OPERATE)
+    account, synced_at = _looked_at(filters)
     context = {
+        "account_id": account,
+        "synced_at": synced_at,
         "filters": filters,
         "rows": user_rows.rows_of(page.rows, now),
         "page": page,
@@ -157,7 +160,7 @@ def users_page(
         "may_operate": operates,
         "sees": sees,
         "swapped": is_fragment(request),
-        "draft": batch_adding.draft_for(filters.account) if operates else None,
+        "draft": batch_adding.draft_for(account) if operates else None,
     }
     answer = rendered(request, TEMPLATE, context, part="list", status=status)
     if is_fragment(request) and request.method == "GET":
@@ -224,6 +227,20 @@ def _offered(filters: Filters) -> list[tuple[str, str]]:
         for name, title in facets.TITLES.items()
         if name not in filters.chosen and not (name == "accounts" and filters.account)
     ]
+
+
+def _looked_at(filters: Filters) -> tuple[str, datetime | None]:
+    """The account looked at, empty for several, and when all of it was last read whole.
+
+    Asked for here, because the shell with all that it knows is not drawn around a fragment.
+    """
+    accounts = Account.objects.filter(active=True)
+    if filters.account:
+        accounts = accounts.filter(account_id=filters.account)
+    found = dict(accounts.values_list("account_id", "last_whole_at"))
+    times = [at for at in found.values() if at is not None]
+    only = next(iter(found)) if len(found) == 1 else filters.account
+    return only, min(times) if times and len(times) == len(found) else None
 
 
 def _url(filters: Filters, place: paging.Place | None) -> str:
