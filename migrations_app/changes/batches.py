@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from inventory import clock, ledger
 from inventory.aws.account_wide import AccountWide
@@ -24,7 +24,7 @@ from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, p
 from migrations_app.changes.reasons import left_out, refused_for
 from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.lifecycle import Method, MoveName, State
-from migrations_app.models import Batch, Change, Comment, Departure
+from migrations_app.models import Batch, Change, Comment, Departure, Plan
 
 DRY_RUN_HOLDS = timedelta(hours=1)
 _NUMBER_LOCK = 0xBA7C
@@ -219,7 +219,10 @@ def comment(batch: Batch, person: Person, text: str, change: Change | None = Non
 
 
 def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:
-    """Departures that the table lets make this move, not yet judged; longest unused first."""
+    """Departures that the table lets make this move, not yet judged; longest unused first.
+
+    Of users in use those whose plan counts, and whose old credentials rest as the account asks for.
+    """
     rows = (
         Departure.objects.unprotected()
         .filter(user__account=account, user__gone_at=None)
@@ -228,9 +231,12 @@ def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:
     )
     if MoveName(move) is MoveName.DELETE:
         return rows.filter(state=State.SOAKING).order_by("clock_started_at", "pk")
-    return rows.filter(
-        state=State.OWNER_ASSIGNED, user__verdict__in=sorted(guards.QUIET_VERDICTS)
-    ).order_by("user__last_activity_at", "pk")
+    resting = clock.now() - policy_for(Organization.get(), account).quiet
+    replaced = Q(plan__in=Plan.objects.counted(), user__last_activity_at__lte=resting)
+    quiet = Q(user__verdict__in=sorted(guards.QUIET_VERDICTS))
+    return rows.filter(quiet | replaced, state=State.OWNER_ASSIGNED).order_by(
+        "user__last_activity_at", "pk"
+    )
 
 
 def words_for(batch: Batch) -> str:

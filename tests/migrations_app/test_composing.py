@@ -437,3 +437,22 @@ def test_who_may_be_deleted_is_shut_the_longest_first(everybody: cast.Cast) -> N
         cast.departure(user, State.SOAKING, clock_started_at=started)
     cast.departure("watched", State.DISABLED)
     assert chosen(everybody, "delete") == ["early", "late"]
+
+
+@pytest.mark.parametrize(
+    ("days", "plan", "offered"),
+    [
+        (15, {"status": "confirmed"}, True),
+        (13, {"status": "confirmed"}, False),
+        (15, {"status": "confirmed", "held_reason": "A group was made anew."}, False),
+        (15, {"status": "tested"}, False),
+    ],
+)
+def test_a_user_in_use_is_offered_once_its_plan_counts_and_its_old_credentials_rest(
+    everybody: cast.Cast, days: int, plan: dict[str, str], offered: bool
+) -> None:
+    used = clock.now() - timedelta(days=days)
+    user = cast.iam_user("deploy", verdict="active", last_activity_at=used)
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
+    cast.plan(row, **plan)
+    assert [*changes.eligible(everybody.account, "disable")] == [row] * offered
