@@ -18,7 +18,7 @@ from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import campaigning, changes, claiming, listing, paging
-from migrations_app.beginnings import SHOWN, Beginning
+from migrations_app.beginnings import Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
