@@ -97,4 +97,9 @@ RULES: Mapping[str, Rule] = {
     "lock-out": Rule(19, "No identity with admin rights would be left."),
     "no-federation": Rule(19, "People would have no federated way in."),
     "own-token": Rule(None, "Tokens are made and revoked by their own person."),
+    "no-email": Rule(None, "The issuer named no e-mail address, so the person is not known."),
+    "email-not-verified": Rule(None, "The issuer did not verify the e-mail address."),
+    "another-subject": Rule(None, "The person is bound to another account of the issuer."),
+    "no-group": Rule(None, "The person is in no group that may use this."),
+    "pack-open": Rule(None, "The person's last evidence pack is still being built."),
 }
