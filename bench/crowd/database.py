@@ -73,7 +73,8 @@ def template(url: str, users: int, accounts: int) -> TestDatabase:
     server, _, name = url.rpartition("/")
     # No beginning that the templates of the tests share: they drop what is older than they are.
     database = TestDatabase(f"{server}/crowd_{users}_{accounts}_{name}", "")
-    database.template += f"_{_code_digest()}"
+    of_schema, database.template = database.template, f"{database.template}_{_code_digest()}"
+    database.template_url = database.template_url.replace(of_schema, database.template)
     database.make_template(lambda made: _fill(made, users, accounts))
     return database
 

@@ -104,17 +104,19 @@ def write(now: datetime) -> None:
     _credentials(now)
     _activity(now)
     _coverage(now)
+    # How many syncs ago it was seen.
+    since = f"floor({draw('n * 3 + i', 22)} * 20)::int"
     insert(
         Observation,
         f"crowd, generate_series(0, 2) AS i WHERE {draw('n * 3 + i', 20)} < 0.4",
         account_id="account",
         user_id="n",
-        sync_id="account * 20 - i",
+        sync_id=f"account * 20 - {since}",
         kind=one_of("n + i", 21, ("key-made", "policy-attached", "group-joined", "key-inactive")),
         params=as_json({"what": "AKIAIOSFODNN7EXAMPLE"}),
         key="n || '-' || i",
-        seen_at=f"{moment(now)} - i * interval '6 hours' - interval '1 hour'",
-        since_at=f"{moment(now)} - i * interval '6 hours' - interval '7 hours'",
+        seen_at=f"{moment(now)} - {since} * interval '6 hours' - interval '1 hour'",
+        since_at=f"{moment(now)} - {since} * interval '6 hours' - interval '7 hours'",
     )
     go_on_after(IamUser)
 

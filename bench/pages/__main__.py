@@ -26,18 +26,18 @@ _TIMES = 30
 _ENVIRONMENT = {"DJANGO_SETTINGS_MODULE": "bench.pages.settings", "LOG_LEVEL": "CRITICAL"}
 
 
-def measure() -> dict[str, Any]:
-    """Both crowds, all cases and the crawl; the plans go to their file."""
+def measure(repeated: int) -> dict[str, Any]:
+    """Both crowds, all cases so many times, and the crawl; the plans go to their file."""
     with _standing() as (url, static):
         with database.on(url, _SMALL, database.ACCOUNTS):
             few = _counts()
         with database.on(url, _LARGE, database.ACCOUNTS):
-            told = _measured("", _TIMES)
+            told = _measured("", repeated)
         seen = _crawled(database.template(url, _LARGE, database.ACCOUNTS).template_url)
         scripts = weight.scripts(static)
     for title, one in told.items():
         one["queries_small"] = few.get(title)
-    return {"cases": told, "crawl": seen, "scripts": scripts, "times": _TIMES}
+    return {"cases": told, "crawl": seen, "scripts": scripts, "times": repeated}
 
 
 def quick(begin: str) -> None:
@@ -98,12 +98,15 @@ def _crawled(url: str) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """`page` only makes the page anew; `quick PREFIX` measures some cases and keeps nothing."""
+    """Measure and write both files. `page` only writes the page anew; `quick BEGINNING` keeps
+    nothing; `--times N` asks for each N times instead of thirty."""
     if arguments[:1] == ["quick"]:
         quick(" ".join(arguments[1:]))
         return 0
     if arguments != ["page"]:
-        kept = {"measured_on": datetime.now(UTC).date().isoformat(), **measure()}
+        repeated = int(arguments[1]) if arguments[:1] == ["--times"] else _TIMES
+        measured = measure(repeated)
+        kept = {"measured_on": datetime.now(UTC).date().isoformat(), **measured}
         KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     REPORT.write_text(report.page(json.loads(KEPT.read_text())))
     return 0

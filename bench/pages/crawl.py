@@ -100,6 +100,8 @@ def crawl(address: str, session: str, cold: list[str]) -> Seen:
 
 
 def _walk(page: Any, address: str, seen: Seen) -> None:
+    from playwright.sync_api import Error  # noqa: PLC0415
+
     waiting, known, times = deque(["/"]), {"/"}, dict[str, int]()
     while waiting and len(seen.pages) < _MOST:
         path = waiting.popleft()
@@ -107,7 +109,11 @@ def _walk(page: Any, address: str, seen: Seen) -> None:
         if times.get(kind, 0) >= _OF_EACH:
             continue
         times[kind] = times.get(kind, 0) + 1
-        page.goto(address + path, wait_until="load")
+        try:
+            page.goto(address + path, wait_until="load")
+        except Error as fault:
+            seen.failed.append(f"{path}: {fault.message.splitlines()[0]}")
+            continue
         seen.pages.append(path)
         for found in page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)"):
             url = urlsplit(found)
@@ -141,6 +147,7 @@ def _transferred(browser: Any, address: str, session: str, path: str) -> dict[st
 
 def _context(browser: Any, address: str, session: str) -> Any:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_navigation_timeout(120_000)
     context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
     return context
 
