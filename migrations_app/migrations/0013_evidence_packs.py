@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("inventory", "0015_policy_texts"),
-        ("migrations_app", "0010_saved_views"),
+        ("migrations_app", "0012_saved_views"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -13,7 +13,7 @@ _ID = models.BigAutoField(auto_created=True, primary_key=True, serialize=False, 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("inventory", "0015_policy_texts"),
-        ("migrations_app", "0013_what_stays"),
+        ("migrations_app", "0015_what_stays"),
     ]
 
     operations: ClassVar = [

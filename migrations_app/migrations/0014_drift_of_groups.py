@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("migrations_app", "0011_evidence_packs"),
+        ("migrations_app", "0013_evidence_packs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("migrations_app", "0014_changes_that_ended")]
+    dependencies: ClassVar = [("migrations_app", "0017_changes_that_ended")]
 
     operations: ClassVar = [
         migrations.AddIndex(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("migrations_app", "0014_headcounts")]
+    dependencies: ClassVar = [("migrations_app", "0016_headcounts")]
 
     operations: ClassVar = [
         migrations.AddIndex(

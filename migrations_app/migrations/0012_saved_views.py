@@ -12,7 +12,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("migrations_app", "0010_listed_by_triggers"),
+        ("migrations_app", "0011_listed_by_triggers"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("inventory", "0015_policy_texts"),
-        ("migrations_app", "0012_drift_of_groups"),
+        ("migrations_app", "0014_drift_of_groups"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
