@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -163,3 +164,17 @@ def _is_as_made_anew(row: Departure) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT migrations_app_list(%s, true)", [row.user_id])
     assert Listed.objects.filter(departure=row).values().get() == kept
+
+
+def test_an_account_that_was_there_before_is_listed_as_a_new_one_is(row: Departure) -> None:
+    bare = cast.departure(cast.iam_user("bare", verdict="never-used"))
+    kept = list(Listed.objects.order_by("pk").values())
+    assert {line["departure_id"] for line in kept} == {row.pk, bare.pk}
+    Listed.objects.all().delete()
+
+    migration = import_module("migrations_app.migrations.0011_listed_by_triggers")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.FILL)
+        cursor.execute(migration.FILL)
+
+    assert list(Listed.objects.order_by("pk").values()) == kept
