@@ -65,6 +65,14 @@ class SignIn(account.LoginView):  # type: ignore[misc]  # allauth has no types
 sign_in = SignIn.as_view()
 
 
+def change_password(request: HttpRequest) -> HttpResponseBase:
+    """A local account's own; whoever the issuer vouches for has no password here."""
+    if request.user.is_authenticated and not request.user.has_usable_password():
+        raise Refused("You have no password here. Change it where you sign in.")
+    answer: HttpResponseBase = account.password_change(request)
+    return answer
+
+
 @login_not_required
 @require_POST
 @rate_limit(action="login")  # type: ignore[untyped-decorator]  # allauth has no types

@@ -21,7 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/inactive/", account.account_inactive, name="account_inactive"),
     path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),
     path("sign-in/second-factor/", include("allauth.mfa.urls")),
-    path("account/password/", account.password_change, name="account_change_password"),
+    path("account/password/", sign_in_pages.change_password, name="account_change_password"),
     path("", include("inventory.urls")),
     path("", include("migrations_app.urls")),
 ]

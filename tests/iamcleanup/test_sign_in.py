@@ -67,6 +67,17 @@ def test_too_many_tries_from_one_address_end_at_a_page_of_ours(
     assert "Wait 5 minutes" in answer.content.decode()
 
 
+def test_who_has_no_password_here_is_told_where_to_change_it(client: Client, sara: Person) -> None:
+    client.force_login(sara)
+    assert client.get("/account/password/").status_code in (200, 302)
+    sara.set_unusable_password()
+    sara.save()
+    client.force_login(sara)
+    answer = client.get("/account/password/")
+    assert answer.status_code == 422
+    assert "Change it where you sign in." in answer.content.decode()
+
+
 def test_nobody_signs_up() -> None:
     with pytest.raises(NoReverseMatch):
         reverse("account_signup")
