@@ -304,6 +304,11 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
+    return set_scene()
+
+
+def set_scene() -> Scene:
+    """The cast and one of each thing, written to the database."""
     everybody = cast.cast()
     payments, account = everybody.payments, everybody.account
     people = {
@@ -349,7 +354,9 @@ def scene() -> Scene:
     view = SavedView.objects.create(
         person=everybody.vera, name="Mine", query="view=left", saved_at=clock.now()
     )
-    drift = Drift.objects.create(key="gone:g", kind="gone", group_id="g", found_at=clock.now())
+    drift = Drift.objects.create(
+        key="gone:g", kind="gone", group_id="g", headline="Group g is gone", found_at=clock.now()
+    )
     one = {"account": account.account_id, "user_id": user.user_id}
     return Scene(
         people,
