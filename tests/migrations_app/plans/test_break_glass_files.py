@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 
 from migrations_app.plans.break_glass import SIGN_IN_REGIONS
-from migrations_app.plans.break_glass_files import alarm, files, guard, pattern, runbook
+from migrations_app.plans.break_glass_files import alarm, files, guard, pattern, runbook, version
 from tests.migrations_app.plans import parsing
 from tests.migrations_app.plans.test_break_glass import NOW, READY
 
@@ -70,7 +70,7 @@ def test_both_forms_of_the_runbook_say_the_same_and_hold_no_secret() -> None:
     }
     for words in (
         "https://123456789012.signin.aws.amazon.com/console",
-        "version 3",
+        version(READY),
         "6 Mar 2025",
         "Two people agree to it.",
         "FIDO key 2 is kept at",
