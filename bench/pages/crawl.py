@@ -53,7 +53,9 @@ def served() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "gunicorn", "-c", "python:iamcleanup.gunicorn"]
-    environment = {**os.environ, "IAMCLEANUP_BIND": where, "WEB_CONCURRENCY": "1"}
+    # The web process refuses to start where it could reach AWS.
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    environment = {**kept, "IAMCLEANUP_BIND": where, "WEB_CONCURRENCY": "1"}
     with subprocess.Popen([*command, "iamcleanup.wsgi"], cwd=ground.ROOT, env=environment) as child:
         try:
             _wait_for(where)
