@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +174,18 @@ def ending(stage: Stage, departure: Departure) -> dict[str, Any]:
         "notices": sorted(Notice.objects.values_list("kind", "title")),
         "alerts": sorted(Alert.objects.values_list("kind", "title")),
     }
+
+
+def took_effect(notes: Iterable[dict[str, Any]]) -> int:
+    """How many of these calls did something.
+
+    AWS answers a removal from a group with success also when the user is no longer in it, so the
+    same removal counts once however often it was sent.
+    """
+    applied = [note for note in notes if note["applied"]]
+    removals = [one["params"] for one in applied if one["operation"] == "RemoveUserFromGroup"]
+    again = len(removals) - len({tuple(sorted(params.items())) for params in removals})
+    return len(applied) - again
 
 
 def scene(stage: Stage, name: str) -> Scene:

@@ -14,7 +14,7 @@ import pytest
 from tests.migrations_app.cells.arena import Arena
 from tests.migrations_app.cells.counting import counted
 from tests.migrations_app.cells.points import COMMITS, WRITES
-from tests.migrations_app.cells.scenes import SCENES, Scene, ending
+from tests.migrations_app.cells.scenes import SCENES, Scene, ending, took_effect
 from tests.migrations_app.stage import lines, written
 
 pytestmark = [pytest.mark.worker, pytest.mark.xdist_group("killed workers")]
@@ -62,8 +62,7 @@ def see_the_same(
     silent = [line for line in told if not line.outcome]
     assert len(silent) == (point[0] in WRITES[1:4]), f"unanswered: {silent}"
     assert len(again) <= len(told), "AWS was asked for what no line tells of"
-    applied = sum(note["applied"] for note in again)
-    assert applied <= calls + 1, "more than the disturbed call was applied twice"
+    assert took_effect(again) <= calls + 1, "more than the disturbed call was applied twice"
 
 
 def kill(arena: Arena, name: str, kinds: Iterable[str], *, each: bool, do: str = "kill") -> None:

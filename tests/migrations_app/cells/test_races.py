@@ -20,7 +20,16 @@ from migrations_app import changes
 from migrations_app.lifecycle import State
 from migrations_app.models import Change, Departure
 from tests.migrations_app.cells.counting import counted
-from tests.migrations_app.cells.scenes import GOALS, SCENES, Scene, Usual, scene, settled, usual
+from tests.migrations_app.cells.scenes import (
+    GOALS,
+    SCENES,
+    Scene,
+    Usual,
+    scene,
+    settled,
+    took_effect,
+    usual,
+)
 from tests.migrations_app.stage import Stage, everything, written
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_kept_sessions")]
@@ -84,8 +93,7 @@ def test_a_worker_believed_dead_does_no_more_than_its_call_on_the_way(
                 meanwhile(disturbed, number, taken_over)
                 assert disturbed.finish().status == Change.Status.DONE
                 assert run.ended_so(disturbed)
-                applied = sum(note["applied"] for note in stage.writes()[sent:])
-                assert applied <= run.writes + 1
+                assert took_effect(stage.writes()[sent:]) <= run.writes + 1
                 count.ended(f"worker taken for dead during {name}")
 
 
