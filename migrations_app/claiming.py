@@ -51,6 +51,9 @@ class Card:
     may_name: bool = False
     # Whether the answer can be taken back here: what others decided cannot.
     undo: bool = True
+    # Of what another team offers: which team, and why it thinks so.
+    offered_by: str = ""
+    offered_why: str = ""
 
     @property
     def answered(self) -> bool:
@@ -254,6 +257,8 @@ def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = ""
     if status is None:
         return None
     user = row.user
+    offers = (one for one in row.answers.all() if one.said == "hand-over")
+    offer = next(offers, None) if status == "offered" else None
     return Card(
         departure=row,
         status=status,
@@ -266,7 +271,9 @@ def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = ""
         fact=fact[:1].upper() + fact[1:],
         contest=_contest(row, asked.team),
         may_name=said == "not-ours" and _whose(row, asked.team) is None,
-        undo=not _lost(row, asked, said) and (said != "hand-over" or row.handed_to is not None),
+        undo=_may_undo(row, asked, said),
+        offered_by=str(offer.team or "") if offer else "",
+        offered_why=offer.note if offer else "",
     )
 
 
@@ -320,6 +327,15 @@ def _lost(row: Departure, asked: Asked, said: str) -> bool:
     """Whether the team claimed it and Security gave it to another."""
     settled = any(one.said == "settled" for one in row.answers.all())
     return said in CLAIMS and settled and row.owner_id not in (None, asked.team.pk)
+
+
+def _may_undo(row: Departure, asked: Asked, said: str) -> bool:
+    """What Security settled, another team took, or a batch has acted on stays as it is."""
+    word = _word(row, asked.team)
+    acted_on = word is not None and row.fenced_at is not None and word.at < row.fenced_at
+    if acted_on or _lost(row, asked, said):
+        return False
+    return said != "hand-over" or row.handed_to is not None
 
 
 def _contest(row: Departure, team: Team) -> str:

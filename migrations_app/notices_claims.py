@@ -1,12 +1,12 @@
 """What teams and Security are told while they sort out whose an IAM user is.
 
-One user each: a second claim, an offer to another team, a dispute. What a team is asked as a whole
-stands in `notices_campaigns`.
+One user each: a second claim, an offer to another team, a dispute, Security's word. What a team is
+asked as a whole stands in `notices_campaigns`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.urls import reverse
 
@@ -56,8 +56,8 @@ def tell_settled(
         )
 
 
-def tell_offer(row: Departure, giver: Team, days: int) -> None:
-    """The other team hears that it may take a user, and until when."""
+def tell_offer(row: Departure, giver: Team, days: int, why: str = "") -> None:
+    """The other team hears that it may take a user, until when, and why the giver thinks so."""
     taker = row.handed_to
     if taker is None:
         return
@@ -67,7 +67,8 @@ def tell_offer(row: Departure, giver: Team, days: int) -> None:
         f"{giver} hands {row.user} over to {taker}",
         team=taker,
         text=f"Take it or send it back. After {days} working days it goes back to {giver} by "
-        "itself. Nothing happens to it meanwhile.",
+        "itself. Nothing happens to it meanwhile."
+        + (f"\n\nThey say: {why.strip()}" if why.strip() else ""),
         url=reverse("claim", args=[taker.key]),
         departures=[row],
     )
@@ -119,6 +120,44 @@ def tell_dispute(row: Departure, team: Team | None) -> None:
         role=Role.ENGINEER,
         text=f"{row.disputed_by}{f' of {team}' if team else ''}: {row.dispute_reason}",
         url=f"{reverse('claims')}#disputes",
+        departures=[row],
+    )
+
+
+def tell_dispute_over(
+    row: Departure, team: Team | None, until: date, *, by: Person | None = None, answer: str = ""
+) -> None:
+    """The team hears that its dispute does not hold the user any more: its day came, or `by` came.
+
+    `until` is the last day of the dispute that is over.
+    """
+    if team is None:
+        return
+    how = f"{by} ended it." if by else f"It held until {until:%a %-d %b}."
+    said = f"\n\n{by} writes: {answer.strip()}" if by and answer.strip() else ""
+    tell(
+        "dispute-over",
+        f"dispute:{row.pk}:{until:%Y%m%d}:{f'v{row.version}' if by else 'over'}",
+        f"{row.user} is no longer disputed",
+        team=team,
+        text=f"{how} It can be planned into a batch again, and you are told before. If it must "
+        f"stay, say that it is still needed.{said}",
+        url=reverse("claim", args=[team.key]),
+        departures=[row],
+    )
+
+
+def tell_decided(row: Departure, team: Team, by: Person, *, confirmed: bool) -> None:
+    """Whoever claimed a user that needed Security's word hears what it was."""
+    what = "confirmed" if confirmed else "declined"
+    tell(
+        f"claim-{what}",
+        f"claim:{row.pk}:v{row.version}:{what}",
+        f"{row.user} is yours" if confirmed else f"{row.user} stays as it was",
+        team=team,
+        text=f"{by} {what} the claim of {team}."
+        + ("" if confirmed else " If it is yours all the same, write to them."),
+        url=_page(row),
         departures=[row],
     )
 

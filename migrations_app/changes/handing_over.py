@@ -60,7 +60,7 @@ def hand_over(
             handed_to=to_team,
             handed_at=clock.now(),
         )
-        notices_claims.tell_offer(row, team, DAYS_TO_ACCEPT)
+        notices_claims.tell_offer(row, team, DAYS_TO_ACCEPT, note)
         return row
 
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from inventory import clock, ledger
 from inventory.models import Organization, Person, Role, Team
@@ -32,9 +33,11 @@ from migrations_app.changes.owning import (
 )
 from migrations_app.changes.state import locked
 from migrations_app.lifecycle import HAS_ACCESS, State
-from migrations_app.models import Answer, Batch, Departure, Plan
+from migrations_app.models import Answer, Batch, Departure, Notice, Plan
 
 DISPUTE_DAYS = 30
+# What ended before is no news any more, however long nobody swept.
+LAPSE_TOLD_FOR = timedelta(days=7)
 _UNANSWERED: dict[str, Any] = {"answer": Answer.NONE, "answered_by": None, "answered_at": None}
 _UNCLAIMED: dict[str, Any] = {
     "claim_pending_team": None,
@@ -85,7 +88,10 @@ def confirm_claim(departure: Departure, person: Person) -> Departure:
             raise Refused(f"No claim of {row.user} waits for a confirmation.")
         if row.contested_by_team is not None:
             raise Refused(f"{row.contested_by_team} claims {row.user} too. Choose one of the two.")
-        return own(row, row.claim_pending_team, person, answer=row.answer, note="confirmed")
+        team = row.claim_pending_team
+        row = own(row, team, person, answer=row.answer, note="confirmed")
+        notices_claims.tell_decided(row, team, person, confirmed=True)
+        return row
 
 
 def decline_claim(departure: Departure, person: Person) -> Departure:
@@ -98,9 +104,12 @@ def decline_claim(departure: Departure, person: Person) -> Departure:
         row = locked(departure)
         if row.claim_pending_team is None:
             raise Refused(f"No claim of {row.user} waits for a confirmation.")
-        data = {"team": row.claim_pending_team.key}
-        keep(row, "declined", row.claim_pending_team, person)
-        return record(row, "claim.declined", person, data, **(_UNCLAIMED | next_claim(row)))
+        team = row.claim_pending_team
+        keep(row, "declined", team, person)
+        columns = _UNCLAIMED | next_claim(row)
+        row = record(row, "claim.declined", person, {"team": team.key}, **columns)
+        notices_claims.tell_decided(row, team, person, confirmed=False)
+        return row
 
 
 def not_ours(
@@ -131,7 +140,10 @@ def not_ours(
 
 
 def undo_answer(departure: Departure, person: Person, team: Team | None = None) -> Departure:
-    """Take the last answer (of `team`) back; possible until the user is in an approved batch."""
+    """Take the last answer (of `team`) back; possible until the user is in an approved batch.
+
+    Once a batch has switched it off, restoring is the way back.
+    """
     with transaction.atomic():
         row = locked(departure)
         given = row.answers.filter(team=team) if team else row.answers.all()
@@ -141,6 +153,8 @@ def undo_answer(departure: Departure, person: Person, team: Team | None = None) 
         require(person, Action.CLAIM, last.team)
         if row.changes.filter(batch__status__in=[Batch.Status.APPROVED, *Batch.LIVE]).exists():
             raise Refused(f"{row.user} is in an approved batch. Dispute it, or ask Security.")
+        if row.fenced_at is not None and last.at < row.fenced_at:
+            raise Refused(f"{row.user} was switched off since. Restore it if it is needed.")
         keep(row, "undo", last.team, person)
         if last.said == "dispute":
             return record(row, "dispute.ended", person, disputed_until=None, dispute_reason="")
@@ -208,14 +222,39 @@ def _refuse_endless(row: Departure, person: Person, until: date) -> None:
         )
 
 
-def end_dispute(departure: Departure, person: Person) -> Departure:
-    """Whoever disputed, or an engineer, ends the dispute."""
+def end_dispute(departure: Departure, person: Person, answer: str = "") -> Departure:
+    """Whoever disputed, or an engineer, ends the dispute; its team hears `answer` from Security."""
     with transaction.atomic():
         row = locked(departure)
         require(person, Action.CLAIM, row.owner or row.user.suggested_team)
         if row.disputed_until is None:
             raise Refused(f"{row.user} is not disputed.")
-        return record(row, "dispute.ended", person, disputed_until=None, dispute_reason="")
+        team, until = disputed_for(row), row.disputed_until
+        data = {"answer": answer.strip()} if answer.strip() else None
+        row = record(row, "dispute.ended", person, data, disputed_until=None, dispute_reason="")
+        if team is not None and not person.leads_team(team):
+            notices_claims.tell_dispute_over(row, team, until, by=person, answer=answer)
+        return row
+
+
+def disputed_for(row: Departure) -> Team | None:
+    """The team in whose name it was disputed, as far as there is one."""
+    last = row.answers.filter(said="dispute").select_related("team").first()
+    return (last.team if last else None) or row.owner
+
+
+def tell_of_lapsed_disputes() -> None:
+    """A team hears once that the last day of its dispute has passed. For the sweep."""
+    today = clock.now().date()
+    told = Notice.objects.filter(
+        departures=OuterRef("pk"), kind="dispute-over", at__gte=OuterRef("disputed_until")
+    )
+    rows = Departure.objects.left().filter(
+        ~Exists(told), disputed_until__lt=today, disputed_until__gte=today - LAPSE_TOLD_FOR
+    )
+    for row in rows.select_related("user__account", "owner"):
+        if row.disputed_until is not None:
+            notices_claims.tell_dispute_over(row, disputed_for(row), row.disputed_until)
 
 
 def adopt(departures: Iterable[Departure], person: Person, *, leaked: bool = False) -> int:

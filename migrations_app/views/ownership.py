@@ -69,7 +69,8 @@ def end_dispute(request: HttpRequest, account: str, user_id: str) -> HttpRespons
     """The dispute is over."""
     person, row = _asked(request, account, user_id)
     require(person, Action.CLAIM, row.owner or row.user.suggested_team)
-    changes.end_dispute(_as_seen(row, cleaned(VersionForm(request.POST))), person)
+    data = cleaned(NoteForm(request.POST))
+    changes.end_dispute(_as_seen(row, data), person, data["reason"])
     return done(request, _page(row), f"The dispute about {row.user} is over.")
 
 

@@ -10,9 +10,10 @@ import pytest
 from inventory import clock
 from inventory.models import IamUser, LedgerEntry, Team
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import changes
+from migrations_app import changes, claiming
+from migrations_app.changes import ownership
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Departure, GivenAnswer, Plan
+from migrations_app.models import Batch, Departure, GivenAnswer, Notice, Plan
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -206,10 +207,86 @@ def test_in_an_approved_batch_nothing_is_taken_back(
             changes.undo_answer(row, everybody.sara)
 
 
+def test_what_a_batch_has_switched_off_since_is_restored_and_not_taken_back(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    row = changes.claim(theirs, everybody.payments, everybody.sara, "can-go")
+    Departure.objects.filter(pk=row.pk).update(
+        state=State.DISABLED, fenced_at=clock.now() + timedelta(hours=1)
+    )
+    with pytest.raises(Refused, match="was switched off since"):
+        changes.undo_answer(now(row), everybody.sara)
+    (card,) = claiming.page_of(everybody.payments, clock.now()).cards
+    assert (card.status, card.undo) == ("answered", False)
+
+
 def test_not_ours_is_taken_back_and_changes_nothing_else(everybody: cast.Cast) -> None:
     row = changes.not_ours(found(everybody), everybody.payments, everybody.sara)
     assert changes.undo_answer(row, everybody.sara).state == State.DISCOVERED
     assert entry("claim.undone").user_id == row.user.user_id
+
+
+# ── What Security said is told ───────────────────────────────────────────────────────────────────
+
+
+def heard(kind: str) -> Notice:
+    return Notice.objects.get(kind=kind)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_whoever_claimed_hears_what_security_said(everybody: cast.Cast, confirmed: bool) -> None:
+    row = changes.claim(found(everybody, privilege="admin"), everybody.payments, everybody.sara)
+    verb = changes.confirm_claim if confirmed else changes.decline_claim
+    verb(row, everybody.jonas)
+    notice = heard("claim-confirmed" if confirmed else "claim-declined")
+    assert notice.team == everybody.payments
+    assert ("is yours" if confirmed else "stays as it was") in notice.title
+    assert str(everybody.jonas) in notice.text
+
+
+def test_a_team_hears_securitys_answer_to_its_dispute(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    row = changes.dispute(theirs, everybody.sara, "audit", clock.now().date() + DAY)
+    changes.end_dispute(row, everybody.jonas, "The audit is over.")
+    notice = heard("dispute-over")
+    assert notice.team == everybody.payments
+    assert "Jonas Weber ended it." in notice.text
+    assert notice.text.endswith("Jonas Weber writes: The audit is over.")
+    assert entry("dispute.ended").data["answer"] == "The audit is over."
+
+
+def test_a_team_that_ends_its_own_dispute_is_told_nothing(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    row = changes.dispute(theirs, everybody.sara, "audit", clock.now().date() + DAY)
+    changes.end_dispute(row, everybody.sara)
+    assert not Notice.objects.filter(kind="dispute-over").exists()
+
+
+def test_a_team_hears_once_that_the_day_of_its_dispute_has_passed(everybody: cast.Cast) -> None:
+    today = clock.now().date()
+    row = changes.dispute(
+        found(everybody), everybody.sara, "audit", today + DAY, everybody.payments
+    )
+
+    def pass_days(number: int) -> None:
+        Departure.objects.filter(pk=row.pk).update(disputed_until=today - number * DAY)
+        for _ in range(2):
+            ownership.tell_of_lapsed_disputes()
+
+    pass_days(0)
+    assert not Notice.objects.filter(kind="dispute-over").exists()
+    # Long ago is no news any more.
+    pass_days(8)
+    assert not Notice.objects.filter(kind="dispute-over").exists()
+    pass_days(1)
+    notice = heard("dispute-over")
+    assert (notice.team, notice.departures.get()) == (everybody.payments, row)
+    # Disputed anew, it ends anew.
+    Notice.objects.update(at=clock.now() - timedelta(days=30))
+    pass_days(2)
+    assert Notice.objects.filter(kind="dispute-over").count() == 2
 
 
 # ── Disputes ─────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ import pytest
 from inventory import clock
 from migrations_app import changes, claiming
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure, GivenAnswer
+from migrations_app.models import Departure, GivenAnswer, Notice
 from tests import cast
 from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
 
@@ -150,6 +150,21 @@ def test_a_hand_over_waits_for_the_other_team(everybody: cast.Cast) -> None:
 
     (card,) = claiming.page_of(everybody.platform, clock.now()).cards
     assert (row.owner, card.status) == (everybody.payments, "offered")
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_an_offer_says_which_team_makes_it_and_why(everybody: cast.Cast, owned: bool) -> None:
+    row = suggested(everybody)
+    if owned:
+        answered(everybody, row, "ours")
+    answered(everybody, row, "hand-over", whose="platform", reason="<b>Your</b> runner uses it.")
+
+    text = text_of(browser(everybody.priya).get("/claim/platform/"))
+
+    assert "Payments hands this over to you." in text
+    assert "They say: &lt;b&gt;Your&lt;/b&gt; runner uses it." in text
+    assert ("It stays with them until you take it." in text) == owned
+    assert "They say" in Notice.objects.get(kind="hand-over").text
 
 
 def test_the_other_team_takes_it(everybody: cast.Cast) -> None:
