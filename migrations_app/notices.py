@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
@@ -20,7 +21,7 @@ from inventory import clock
 from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, notice_over_at, policy_for
 from migrations_app import announcing
-from migrations_app.models import Batch, Change, Departure, Hit, Notice, Opening
+from migrations_app.models import Ask, AskOpening, Batch, Change, Departure, Hit, Notice, Opening
 from migrations_app.outbox import tell
 
 __all__ = ["tell"]
@@ -71,8 +72,21 @@ def tell_hit(hit: Hit, what: str, *, opened: bool) -> None:
     )
 
 
-def tell_knocks(users: Mapping[Departure, int], day: date) -> None:
-    """Owners and security hear once a day how often outsiders tried to sign in as whom."""
+@dataclass(frozen=True, slots=True)
+class Knocks:
+    """How often outsiders tried to sign in as one user, since when, and when last."""
+
+    count: int
+    since: datetime
+    last: datetime
+
+    def __str__(self) -> str:
+        """Counted since the first of them: nobody counts by day what anybody can cause."""
+        return f"{self.count} since {self.since:%-d %b}, last {self.last:%-d %b %H:%M} UTC"
+
+
+def tell_knocks(users: Mapping[Departure, Knocks], day: date) -> None:
+    """Owners and security hear once a day as whom outsiders tried to sign in, and how often."""
     by_team: dict[Team | None, list[Departure]] = defaultdict(list)
     for departure in users:
         by_team[None].append(departure)
@@ -107,12 +121,30 @@ def inbox_for(person: Person) -> QuerySet[Notice]:
 
 
 def open_notice(notice: Notice, person: Person) -> None:
-    """Note that this person, signed in, opened the message; a lead of its team makes it reached."""
+    """Note that this person, signed in, opened the message; a lead of its team makes it reached.
+
+    A message that asks the team leads to its questions, by whichever way it was opened.
+    """
     with transaction.atomic():
         now = clock.now()
         Opening.objects.get_or_create(notice=notice, person=person, defaults={"at": now})
         if notice.team and person.leads_team(notice.team):
             Notice.objects.filter(pk=notice.pk, reached_at=None).update(reached_at=now)
+            if notice.ask is not None:
+                open_ask(notice.ask, person)
+
+
+def open_ask(ask: Ask, person: Person) -> None:
+    """Note that this lead of its team came, signed in, to what was asked; the first time counts."""
+    AskOpening.objects.get_or_create(ask=ask, person=person, defaults={"at": clock.now()})
+
+
+def open_questions(team: Team, person: Person) -> None:
+    """The same of everything that `team` is asked at the moment; nothing for who does not lead."""
+    if person.leads_team(team):
+        asks = Ask.objects.filter(team=team, withdrawn_at=None, campaign__closed_at=None)
+        for ask in asks.exclude(openings__person=person):
+            open_ask(ask, person)
 
 
 def unreached(batch: Batch) -> list[Team]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -87,11 +88,19 @@ def tell_of_knocks() -> None:
         .filter(last_at__gte=clock.now() - timedelta(days=1))
         .select_related("departure__user__account", "departure__owner")
     )
-    users: dict[Departure, int] = {}
+    users: dict[Departure, list[Hit]] = defaultdict(list)
     for knock in knocks:
-        users[knock.departure] = users.get(knock.departure, 0) + knock.count
+        users[knock.departure].append(knock)
     if users:
-        notices.tell_knocks(users, today)
+        told = {
+            departure: notices.Knocks(
+                sum(one.count for one in its),
+                min(one.first_at for one in its),
+                max(one.last_at for one in its),
+            )
+            for departure, its in users.items()
+        }
+        notices.tell_knocks(told, today)
 
 
 def dismiss(hit: Hit, person: Person, reason: str) -> Hit:

@@ -76,7 +76,10 @@ class Ask(models.Model):
 
 
 class AskOpening(models.Model):
-    """A person opened the link of an ask while signed in; `at` is the first time."""
+    """A lead of the team came to what was asked while signed in; `at` is the first time.
+
+    By the link, by the message in the inbox, or by the claim page itself.
+    """
 
     ask = models.ForeignKey(Ask, on_delete=models.CASCADE, related_name="openings")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -13,12 +13,11 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from inventory import clock
 from inventory.models import Person
 from inventory.permissions import Action, may
 from migrations_app import campaigning, claim_links, notices, notices_campaigns, notices_claims
 from migrations_app.claim_links import Trouble
-from migrations_app.models import Ask, AskOpening
+from migrations_app.models import Ask
 from migrations_app.views.answers import person_of, really_opened, rendered
 
 TEMPLATE = "migrations_app/claim_link.html"
@@ -63,7 +62,7 @@ def ask_access(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _note_opening(ask: Ask, person: Person) -> None:
-    AskOpening.objects.get_or_create(ask=ask, person=person, defaults={"at": clock.now()})
+    notices.open_ask(ask, person)
     message = notices_campaigns.latest_of(ask)
     if message is not None:
         notices.open_notice(message, person)

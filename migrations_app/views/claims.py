@@ -17,13 +17,20 @@ from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import campaigning, changes, claiming, listing, paging
+from migrations_app import campaigning, changes, claiming, listing, notices, paging
 from migrations_app.beginnings import Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure, Listed
-from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
+from migrations_app.views.answers import (
+    cleaned,
+    done,
+    is_fragment,
+    person_of,
+    really_opened,
+    rendered,
+)
 
 TEMPLATE = "migrations_app/claim.html"
 CAMPAIGNS = 20
@@ -49,8 +56,10 @@ def claim_mine(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def claim(request: HttpRequest, team: str) -> HttpResponse:
-    """The IAM users that this team is asked about."""
+    """The IAM users that this team is asked about. That a lead came is noted, and nothing else."""
     person, row = _team(request, team)
+    if really_opened(request):
+        notices.open_questions(row, person)
     return rendered(request, TEMPLATE, _context(row, person))
 
 

@@ -161,6 +161,19 @@ def test_a_knock_is_counted_by_its_words_and_tells_nobody_at_once(watched: Depar
     assert told(watched)[2] == ("hit", 1)
 
 
+def test_the_daily_digest_says_since_when_it_counts(watched: Departure) -> None:
+    """A knock of long ago that goes on is not told as if all of it were of the last day."""
+    record(watched, [knock(timedelta(days=9)), knock(timedelta(days=8)), knock(HOUR)])
+    record(watched, [knock(2 * HOUR, "signin:CheckMfa")])
+    for _ in range(2):
+        hits.tell_of_knocks()
+
+    (digest,) = Notice.objects.filter(kind="knocks", role="engineer")
+    first, last = clock.now() - timedelta(days=9), clock.now() - HOUR
+    line = f"{watched.user}: 4 since {first:%-d %b}, last {last:%-d %b %H:%M} UTC"
+    assert line in digest.text.splitlines()
+
+
 def test_callers_beyond_two_hundred_count_on_the_one_longest_silent(
     watched: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,24 @@ def test_whoever_is_not_signed_in_signs_in_and_comes_back(ask: Ask) -> None:
     assert not AskOpening.objects.exists()
 
 
+@pytest.mark.parametrize("way", ["inbox", "claim page"])
+def test_a_lead_who_comes_another_way_has_opened_it_too(
+    everybody: cast.Cast, ask: Ask, way: str
+) -> None:
+    before, notice = everything(), Notice.objects.get(kind="claim")
+    path = f"/inbox/{notice.pk}/?go=1" if way == "inbox" else "/claim/payments/"
+
+    browser(everybody.jonas).get(path)
+    browser(everybody.sara).get(path, headers={"Sec-Purpose": "prefetch"})
+    assert not AskOpening.objects.exists()
+
+    for _ in range(2):
+        browser(everybody.sara).get(path)
+    (opening,) = AskOpening.objects.all()
+    assert (opening.ask, opening.person) == (ask, everybody.sara)
+    assert everything() == before
+
+
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_a_mail_scanner_notes_nothing(ask: Ask, method: str) -> None:
     getattr(Client(), method)(claim_links.make(ask), headers={"User-Agent": "SafeLinks"})
