@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from migrations_app.announce.plain import shortened, visible
 PROPERTY = "iam-cleanup"
 # Pages of comments and issues are long; what is longer still is no answer of Jira.
 MOST = 16 * 1024 * 1024
+# Seconds for one message. The outbox lends it for longer, so no other worker sends it meanwhile.
+PATIENCE = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Site:
     email: str
     token: str = field(repr=False)
     touched: bool
+    until: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
 
     def search(self, jql: str, limit: int) -> list[Issue]:
         """Issues in the order the query asks for. Those of the last minutes may be missing."""
@@ -118,6 +122,8 @@ class Site:
         return answer
 
     def _call(self, method: str, path: str, body: Any, *, missing: bool = False) -> Any:
+        if time.monotonic() > self.until:
+            raise TryLater("Jira answers slowly; the rest is sent later.", uncertain=self.touched)
         sign_in = base64.b64encode(f"{self.email}:{self.token}".encode()).decode()
         headers = {"Authorization": f"Basic {sign_in}", "Accept": "application/json"}
         content = None

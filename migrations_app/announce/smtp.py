@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -38,6 +39,8 @@ class Server:
     wait: float = 20
     # Servers scan a mail before they answer its end; giving up too early makes a second mail.
     wait_for_the_end: float = 60
+    # Up to the dot. The outbox lends a mail for longer, so no other worker sends it meanwhile.
+    patience: float = 180
 
     @classmethod
     def from_url(cls, url: str) -> Server:
@@ -76,10 +79,14 @@ class _Ending(smtplib.SMTP):
 
     ended = False
     wait_for_the_end: float = 60
+    until: float = float("inf")
 
     def send(self, s: Any) -> None:
         if isinstance(s, bytes) and s.endswith(b"\r\n.\r\n"):
             super().send(s[:-3])
+            if time.monotonic() > self.until:
+                # Without its dot the mail is none, so it can surely be sent later.
+                raise TimeoutError("it answers too slowly")
             self.ended = True
             if self.sock:
                 self.sock.settimeout(self.wait_for_the_end)
@@ -104,6 +111,7 @@ def deliver(server: Server, mail: EmailMessage) -> None:
 
     TryLater for what time may heal, Undeliverable (with what to do) for what it will not.
     """
+    until = time.monotonic() + server.patience
     backend = _Backend(
         host=server.host,
         port=server.port,
@@ -115,7 +123,7 @@ def deliver(server: Server, mail: EmailMessage) -> None:
     )
     try:
         _connect(backend, server)
-        _hand_over(backend, server, mail)
+        _hand_over(backend, server, mail, until)
     finally:
         # The mail is taken or not by now; how the server says good-bye changes nothing.
         with contextlib.suppress(*_NETWORK, smtplib.SMTPException):
@@ -149,9 +157,9 @@ def _connect(backend: _Backend, server: Server) -> None:
         raise Undeliverable(_sign_in_refused(server, str(error))) from error
 
 
-def _hand_over(backend: _Backend, server: Server, mail: EmailMessage) -> None:
+def _hand_over(backend: _Backend, server: Server, mail: EmailMessage, until: float) -> None:
     connection = cast("_Ending", backend.connection)
-    connection.wait_for_the_end = server.wait_for_the_end
+    connection.wait_for_the_end, connection.until = server.wait_for_the_end, until
     try:
         backend.send_messages([mail])
     except smtplib.SMTPRecipientsRefused as error:

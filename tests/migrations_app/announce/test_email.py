@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from inventory import clock
+from migrations_app import outbox
 from migrations_app.announce import smtp
 from migrations_app.announce.email import Email, rendered
 from migrations_app.announce.message import Line, NotSetUp, Receipt, TryLater, Undeliverable
+from tests.migrations_app.announce import fault_table
 from tests.migrations_app.announce.mails import FROM, MESSAGE, PRIYA, channel, defuseless, send
 from tests.migrations_app.announce.smtp_server import PASSWORD, USER, certificate
 from tests.migrations_app.announce.smtp_server import running as smtp_running
@@ -152,9 +155,37 @@ def test_a_fault_costs_time_and_at_most_a_second_mail_with_the_same_message_id(
     assert len({taken.mail["Message-ID"] for taken in server.taken}) <= 1
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("429", "rcpt: 450 greylisted"),
+        ("500", "greeting: 421 busy"),
+        ("closed before", "data: close"),
+        ("closed after", "end: close"),
+        ("slow", "end: silent"),
+    ],
+)
+def test_the_page_says_how_many_mails_were_counted(line: str, fault: str) -> None:
+    counted = {what: arrived for what, _, _, arrived in FAULTS}
+    assert fault_table.said(line, "E-mail") == counted[fault]
+
+
 def test_a_server_that_looks_long_at_a_mail_gets_no_second_one() -> None:
     with smtp_running("end: slow") as server:
         send(channel(server, wait=0.2, wait_for_the_end=5))
+        assert len(server.taken) == 1
+
+
+def test_a_server_that_takes_longer_than_the_outbox_lends_a_mail_for_has_not_got_it() -> None:
+    usual = smtp.Server("127.0.0.1", 25)
+    longest = usual.patience + usual.wait + usual.wait_for_the_end + usual.wait
+    assert timedelta(seconds=longest) < outbox.LEASE
+    with smtp_running() as server:
+        with pytest.raises(TryLater, match="too slowly") as told:
+            send(channel(server, patience=-1))
+        assert told.value.uncertain is False
+        assert server.taken == []
+        send(channel(server))
         assert len(server.taken) == 1
 
 

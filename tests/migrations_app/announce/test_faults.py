@@ -1,4 +1,4 @@
-"""The fault table: what goes wrong on the way, and how often the message is there in the end.
+"""What goes wrong on the way, and how often the message is there in the end, as the page says.
 
 Once, except where a channel cannot tell a repeated message from a new one: an incoming webhook of
 Slack, and a token that may not read. A receiver of webhooks may be called twice, and takes the
@@ -17,31 +17,13 @@ from migrations_app.announce import outbound, slack_client
 from migrations_app.announce import slack as slack_channel
 from migrations_app.announce.message import Channel, Message
 from migrations_app.announce.webhook import Webhook
+from tests.migrations_app.announce.fault_table import LINES, said
 from tests.migrations_app.announce.sending import deliver, message, users
 from tests.migrations_app.announce.servers import Server
 from tests.migrations_app.announce.slack_server import SlackServer
 from tests.migrations_app.announce.test_webhook import NEW, Receiver
 
-# What comes of the first try: then how often the message is there by
-#   Slack with a token, with a token that may not read, with a webhook of Slack;
-#   calls of the receiver of webhooks, and messages it has taken.
-TABLE = {
-    "none": (1, 1, 1, 1, 1),
-    "429": (1, 1, 1, 1, 1),
-    "429 date": (1, 1, 1, 1, 1),
-    "500": (1, 1, 1, 1, 1),
-    "503": (1, 1, 1, 1, 1),
-    "408": (1, 1, 1, 1, 1),
-    "closed before": (1, 1, 1, 1, 1),
-    # The answer is lost.
-    "500 after": (1, 2, 2, 2, 1),
-    "closed after": (1, 2, 2, 2, 1),
-    "half": (1, 2, 2, 2, 1),
-    "slow": (1, 2, 2, 2, 1),
-    # The worker died between sending and writing it down.
-    "killed": (1, 2, 2, 2, 1),
-}
-FAULTS = list(TABLE)
+FAULTS = list(LINES)
 
 
 @dataclass
@@ -86,7 +68,7 @@ def webhook_place(settings: Settings) -> Iterator[tuple[Place, Receiver]]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_slack_with_a_token_has_it_once(fault: str, slack_place: Place) -> None:
-    assert slack_place.count(message(), fault) == TABLE[fault][0] == 1
+    assert slack_place.count(message(), fault) == said(fault, "Slack") == 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -94,7 +76,7 @@ def test_slack_with_a_token_that_may_not_read(
     fault: str, slack_place: Place, slack: SlackServer
 ) -> None:
     slack.scopes = frozenset(("chat:write",))
-    assert slack_place.count(message(), fault) == TABLE[fault][1]
+    assert slack_place.count(message(), fault) == said(fault, "Slack, may not read")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -103,7 +85,7 @@ def test_slack_with_a_webhook(
 ) -> None:
     settings.IAMCLEANUP_SLACK_TOKEN, settings.IAMCLEANUP_SLACK_WEBHOOK = "", slack.hook
     slack_place.channel = slack_channel.Slack.from_environment()
-    assert slack_place.count(message(), fault) == TABLE[fault][2]
+    assert slack_place.count(message(), fault) == said(fault, "Slack, incoming webhook")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -111,8 +93,8 @@ def test_a_receiver_of_webhooks_takes_it_once(
     fault: str, webhook_place: tuple[Place, Receiver]
 ) -> None:
     place, receiver = webhook_place
-    assert place.count(message(), fault) == TABLE[fault][3]
-    assert len(receiver.bodies) == TABLE[fault][4] == 1
+    assert place.count(message(), fault) == said(fault, "Webhook, calls")
+    assert len(receiver.bodies) == said(fault, "Webhook, taken") == 1
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in ("none", "killed")])
