@@ -9,8 +9,10 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
+from inventory.category import CategoryName
 from migrations_app import claim_links
 from migrations_app.announce.message import Line, Link, Message
+from migrations_app.lifecycle import HAS_ACCESS
 from migrations_app.models import Delivery, Departure, Notice
 
 _RENDERED = {
@@ -98,6 +100,13 @@ def _line(row: Departure) -> Line:
         else "last use unknown"
     )
     page = reverse("user", args=[user.account.account_id, user.user_id])
-    return Line(
-        user.user_name, user.account.name, f"{row.get_state_display()}, {used}", absolute(page)
-    )
+    told = ", ".join(filter(None, (_what_it_is(row), used)))
+    return Line(user.user_name, user.account.name, told, absolute(page))
+
+
+def _what_it_is(row: Departure) -> str:
+    """What it is for, as long as it has access; then how far off it is, which matters more."""
+    if row.state not in HAS_ACCESS:
+        return row.get_state_display()
+    category = row.user.shown_category
+    return CategoryName(category).label if category in set(CategoryName) else ""

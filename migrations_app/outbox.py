@@ -37,6 +37,8 @@ LEASE = timedelta(minutes=5)
 BACK_OFF = tuple(timedelta(seconds=wait) for wait in (10, 60, 300, 900, 3600, 3 * 3600))
 # Only after every wait of these: what a dead worker or its thread held up has not been tried yet.
 GIVE_UP = timedelta(hours=24)
+# What is older is sent again one by one only: whoever reads old news as new is misled.
+SENT_AGAIN_FOR = timedelta(days=14)
 # Only the worker that sends loads them.
 CHANNELS = {
     Delivery.Channel.SLACK: "migrations_app.announce.slack.Slack",
@@ -154,6 +156,29 @@ def send_again(delivery: Delivery, person: Person) -> Delivery:
     return row
 
 
+def unsent() -> QuerySet[Delivery]:
+    """What did not go out of late and still tells something: parked, or its channel not set up."""
+    over = Q(notice__ask__withdrawn_at__isnull=False) | Q(notice__ask__answered_at__isnull=False)
+    return Delivery.objects.filter(
+        status__in=[Delivery.Status.PARKED, Delivery.Status.UNSET],
+        notice__at__gte=clock.now() - SENT_AGAIN_FOR,
+    ).exclude(over | Q(notice__kind="test"))
+
+
+def send_all_again(channel: str, person: Person) -> int:
+    """An engineer sends again everything `unsent` of a channel that was mended; how many."""
+    require(person, Action.OPERATE)
+    now = clock.now()
+    with transaction.atomic():
+        rows = Delivery.objects.filter(pk__in=unsent().filter(channel=channel).values("pk"))
+        number = rows.update(status=_WAITS, at=now, next_try_at=now, lease_until=None)
+        if not number:
+            raise Refused("There is nothing to send again.")
+        ledger.append("message.all-sent-again", actor=person, channel=channel, messages=number)
+        _nudge()
+    return number
+
+
 def send_test(channel: str, address: str, person: Person) -> Delivery:
     """A test message to one address; how its delivery ends is the answer. Once a minute."""
     require(person, Action.TEST_CHANNELS)
@@ -192,10 +217,21 @@ def _put_one(notice: Notice, one: addressees.Address) -> Delivery:
         address=one.address,
         person=one.person,
         key=_key(notice, one),
-        thread=notice.thread,
+        thread=_thread(notice, one),
         at=notice.at,
         next_try_at=notice.at,
     )
+
+
+def _thread(notice: Notice, one: addressees.Address) -> str:
+    """What the messages of one thread have in common at one address.
+
+    An issue is one team's, since it names the team's users and ends with them: teams that share a
+    project have an issue each of a batch. What a team is asked is its own thread already.
+    """
+    if one.channel == Delivery.Channel.JIRA and notice.thread and notice.team and not notice.ask:
+        return f"{notice.thread}:{notice.team.key}"
+    return notice.thread
 
 
 def _key(notice: Notice, one: addressees.Address) -> str:

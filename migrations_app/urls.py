@@ -208,6 +208,11 @@ urlpatterns: list[URLPattern] = [
     path("settings/policy/<int:pk>/reject/", declaration.reject, name="settings-reject"),
     path("settings/notifications/", notifications.notifications, name="settings-notifications"),
     path("settings/notifications/test/", notifications.test, name="settings-notifications-test"),
+    path(
+        "settings/notifications/send-again/",
+        notifications.send_again,
+        name="settings-notifications-again",
+    ),
     path("settings/people/", people.people, name="settings-people"),
     path("settings/people/<str:username>/forget/", people.forget, name="settings-person-forget"),
     path("settings/tokens/", tokens.tokens, name="settings-tokens"),

@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 
 from inventory.models import Person, Team
 from inventory.refusals import Refused
+from migrations_app import outbox
 from migrations_app.models import Delivery
 
 _COLUMNS = {
@@ -43,6 +44,8 @@ class ChannelRow:
     last_accepted: Delivery | None
     last_problem: Delivery | None
     parked: int
+    # What did not go out of late, whether parked or never tried.
+    unsent: int
     teams: tuple[tuple[str, str], ...]
     destinations: tuple[Destination, ...]
 
@@ -58,6 +61,7 @@ def channels(person: Person) -> list[ChannelRow]:
         .values_list("channel")
         .annotate(number=Count("pk"))
     )
+    unsent = dict(outbox.unsent().order_by().values_list("channel").annotate(number=Count("pk")))
     places = destinations(person)
     teams = list(Team.objects.filter(active=True))
     rows = []
@@ -72,11 +76,18 @@ def channels(person: Person) -> list[ChannelRow]:
                 last_accepted=accepted.get(channel),
                 last_problem=problems.get(channel),
                 parked=parked.get(channel, 0),
+                unsent=unsent.get(channel, 0),
                 teams=_using(channel, teams),
                 destinations=tuple(one for one in places if one.channel == channel),
             )
         )
     return rows
+
+
+def of(team: Team) -> dict[str, str]:
+    """The channels that a team declares, each with its address there."""
+    declared = {channel.value: getattr(team, column) for channel, column in _COLUMNS.items()}
+    return {channel: address for channel, address in declared.items() if address}
 
 
 def destinations(person: Person) -> list[Destination]:
@@ -85,11 +96,9 @@ def destinations(person: Person) -> list[Destination]:
     if person.email:
         found.append(Destination("email:me", f"You, {person.email}", "email", person.email))
     for team in Team.objects.filter(active=True):
-        for channel, column in _COLUMNS.items():
-            if address := getattr(team, column):
-                value = f"{channel.value}:{team.key}"
-                label = f"{team.name}, {address}"
-                found.append(Destination(value, label, channel.value, address))
+        for channel, address in of(team).items():
+            value, label = f"{channel}:{team.key}", f"{team.name}, {address}"
+            found.append(Destination(value, label, channel, address))
     if settings.IAMCLEANUP_WEBHOOK_URL:
         found.append(Destination("webhook:", "The webhook", Delivery.Channel.WEBHOOK.value, ""))
     return found

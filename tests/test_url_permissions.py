@@ -113,6 +113,7 @@ ROWS: dict[str, Row] = {
     "message-send-again": act("E"),
     "settings-notifications": Row(get=EVERYBODY, post=EVERYBODY),
     "settings-notifications-test": act("ED"),
+    "settings-notifications-again": act("E"),
     "log-approvals": page(),
     "log-packs": Row(get=EVERYBODY, post=EVERYBODY),
     # It was made for somebody who sees everything.

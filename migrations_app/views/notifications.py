@@ -64,6 +64,15 @@ def test(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('settings-notifications')}?test={delivery.pk}#test")
 
 
+@require_POST
+def send_again(request: HttpRequest) -> HttpResponse:
+    """Everything that did not go out through one channel of late goes out once more."""
+    channel = request.POST.get("channel", "")
+    number = outbox.send_all_again(channel, person_of(request))
+    messages = "1 message goes" if number == 1 else f"{number} messages go"
+    return done(request, reverse("settings-notifications"), f"{messages} out once more.")
+
+
 def _test(request: HttpRequest, person: Person) -> Delivery | None:
     """The person's own test that the address names."""
     wanted = request.GET.get("test", "")

@@ -386,6 +386,20 @@ def test_threads_and_addresses_do_not_wait_for_each_other(people: cast.Cast) -> 
     assert outbox.send(mail.pk) is not None
 
 
+def test_teams_that_share_a_project_have_an_issue_each_and_in_a_channel_one_thread(
+    people: cast.Cast,
+) -> None:
+    for team in (people.payments, people.platform):
+        team.slack, team.jira_project = "#both", "ACME"
+        team.save()
+    first, second = (
+        told(team, team.key, thread="batch:7") for team in (people.payments, people.platform)
+    )
+    assert {only(one, "slack").thread for one in (first, second)} == {"batch:7"}
+    assert only(first, "jira").thread == "batch:7:payments"
+    assert only(second, "jira").thread == "batch:7:platform"
+
+
 # ── Sending again ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -435,6 +449,25 @@ def test_a_message_has_the_whole_list_and_links_that_lead_here(
     assert message.button is not None
     assert message.button.url == f"https://cleanup.acme.example/inbox/{notice.pk}/?go=1"
     assert all(line.url.startswith("https://cleanup.acme.example/users/") for line in message.users)
+
+
+@pytest.mark.parametrize(
+    ("state", "category", "said"),
+    [
+        ("discovered", "ci-cd", "CI/CD, never used"),
+        ("owner-assigned", "human-console", "Human, console, never used"),
+        ("discovered", "", "never used"),
+        ("disabled", "ci-cd", "Disabled, never used"),
+    ],
+)
+def test_a_user_is_told_by_what_it_is_for_and_once_it_is_off_by_how_far(
+    people: cast.Cast, state: str, category: str, said: str
+) -> None:
+    user = cast.iam_user("ci", verdict="never-used", category=category, last_activity_at=None)
+    owner = None if state == "discovered" else people.payments
+    notice = told(people.payments, departures=[cast.departure(user, state, owner)])
+    outbox.send(only(notice, "slack").pk)
+    assert [line.text for line in Tin.arrived[0].message.users] == [said]
 
 
 def test_one_message_to_many_addresses_has_a_key_for_each(people: cast.Cast) -> None:

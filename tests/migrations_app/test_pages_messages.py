@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from inventory import clock
 from inventory.models import LedgerEntry
-from migrations_app import notices, told
+from migrations_app import changes, notices, outbox, told
 from migrations_app.lifecycle import State
 from migrations_app.models import Delivery, Departure, Notice, Opening
 from tests import cast
@@ -220,6 +220,49 @@ def test_a_parked_message_needs_an_engineer_who_sends_it_again(
     assert parked.status == Delivery.Status.QUEUED
     assert LedgerEntry.objects.latest("seq").kind == "message.sent-again"
     assert "could not be delivered" not in text_of(jonas.get("/"))
+
+
+def test_after_a_channel_was_mended_all_that_it_did_not_take_goes_out_again(
+    everybody: cast.Cast, row: Departure
+) -> None:
+    notice = announced(everybody, row)
+    again = [
+        cast.delivery(notice, status="parked", problem="No such channel"),
+        cast.delivery(notice, status="unset", problem="No token"),
+    ]
+    old = cast.notice(everybody.payments, at=clock.now() - timedelta(days=20))
+    kept = [
+        cast.delivery(notice),
+        cast.delivery(notice, "email", status="unset"),
+        cast.delivery(old, status="unset"),
+        cast.delivery(cast.notice(everybody.payments, kind="test"), status="unset"),
+    ]
+    before = [(one.pk, one.status) for one in kept]
+    jonas = browser(everybody.jonas)
+    settings = text_of(jonas.get("/settings/notifications/"))
+    assert "2 messages of the last 14 days did not go out." in settings
+
+    answer = jonas.post("/settings/notifications/send-again/", {"channel": "slack"}, follow=True)
+
+    assert "2 messages go out once more." in text_of(answer)
+    for one in again:
+        one.refresh_from_db()
+        assert one.status == Delivery.Status.QUEUED
+    assert [(one.pk, Delivery.objects.get(pk=one.pk).status) for one in kept] == before
+    entry = LedgerEntry.objects.latest("seq")
+    assert (entry.kind, entry.data["messages"]) == ("message.all-sent-again", 2)
+    again_at_once = jonas.post("/settings/notifications/send-again/", {"channel": "slack"})
+    assert again_at_once.status_code == 422
+
+
+def test_a_question_that_is_over_is_not_sent_again(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("pay-1", suggested_team=everybody.payments))
+    (ask,) = changes.start_campaign(everybody.jonas).asked
+    Delivery.objects.update(status="parked")
+    assert outbox.unsent().exists()
+    ask.withdrawn_at = clock.now()
+    ask.save()
+    assert not outbox.unsent().exists()
 
 
 def test_what_arrived_is_not_sent_again(everybody: cast.Cast, row: Departure) -> None:
