@@ -22,6 +22,7 @@ NEEDS_SOMEBODY = frozenset(
     {"access", "announce", "approve", "claim", "claim-overdue", "claim-reminder", "contest"}
     | {"dispute", "failed", "hand-over", "hand-over-back", "hit", "token", "unreached"}
 )
+_LED = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
 # Beside each engineer's mail, what waits for Security stands in the custodian team's channel.
 _SECURITY = (Role.ENGINEER, Role.APPROVER)
 
@@ -45,9 +46,13 @@ def of(notice: Notice) -> list[Address]:
 
 def told_somehow(teams: Iterable[int]) -> set[int]:
     """Those of these teams (pks) that have a lead to open a message, or a channel to read it in."""
-    led = Q(lead__is_active=True) | Q(members__is_active=True, members__roles__contains=[Role.LEAD])
     channel = ~Q(slack="") | ~Q(email="") | ~Q(jira_project="")
-    return set(Team.objects.filter(led | channel, pk__in=teams).values_list("pk", flat=True))
+    return set(Team.objects.filter(_LED | channel, pk__in=teams).values_list("pk", flat=True))
+
+
+def led(teams: Iterable[int]) -> set[int]:
+    """Those of these teams (pks) that have a lead who can open a message in the inbox."""
+    return set(Team.objects.filter(_LED, pk__in=teams).values_list("pk", flat=True))
 
 
 def _all(notice: Notice) -> Iterator[Address]:

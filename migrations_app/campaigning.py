@@ -16,10 +16,11 @@ from django.db.models.functions import Coalesce
 from inventory import clock
 from inventory.models import Account, Organization, Person, Team
 from inventory.policy import claim_due_at, policy_for
-from migrations_app import addressees
+from migrations_app import addressees, reaching
 from migrations_app.claiming import SENT_BACK
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, AskOpening, Campaign, Departure, GivenAnswer
+from migrations_app.reaching import Silence
 
 # What says that the team was asked and sent it on, until somebody names it again.
 _ELSEWHERE = ("not-ours", "release")
@@ -33,6 +34,8 @@ class TeamPlan:
     departures: tuple[Departure, ...]
     running: Ask | None
     can_be_told: bool
+    # Why perhaps nobody reads it all the same.
+    doubt: str = ""
 
     @property
     def blocker(self) -> str:
@@ -61,13 +64,15 @@ def plan(departures: Iterable[Departure] | None = None) -> list[TeamPlan]:
             by_team[team].append(row)
     running = {ask.team_id: ask for ask in running_asks().filter(team__in=by_team)}
     asked = _asked_already(running.values())
-    reachable = addressees.told_somehow([team.pk for team in by_team])
+    pks = [team.pk for team in by_team]
+    reachable, doubts = addressees.told_somehow(pks), reaching.doubts(pks)
     found = []
     for team, its in by_team.items():
         ask = running.get(team.pk)
         new = tuple(row for row in its if ask is None or (ask.pk, row.pk) not in asked)
         if new:
-            found.append(TeamPlan(team, new, ask, team.pk in reachable))
+            doubt = doubts.get(team.pk, "")
+            found.append(TeamPlan(team, new, ask, team.pk in reachable, doubt))
     return sorted(found, key=lambda one: (-len(one.departures), one.team.name))
 
 
@@ -188,6 +193,8 @@ class AskProgress:
     left: int
     late: tuple[Departure, ...]
     openings: tuple[AskOpening, ...]
+    # Set where no message of it has reached anybody.
+    silence: Silence | None = None
 
     @property
     def answered(self) -> int:
@@ -225,6 +232,10 @@ class Progress:
     def overdue(self) -> int:
         return sum(one.overdue for one in self.asks)
 
+    @property
+    def silent(self) -> int:
+        return sum(one.silence is not None for one in self.asks)
+
 
 def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
     """How far these campaigns are, in their order."""
@@ -237,7 +248,7 @@ def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
         .order_by("team__name")
     )
     standing = [ask for ask in asks if not ask.withdrawn_at and not ask.campaign.closed_at]
-    left = still_open(standing)
+    left, silent = still_open(standing), reaching.silent(standing)
     # Of what can still be answered only the number is shown: it may be thousands.
     late = {ask.pk: left[ask.pk] for ask in standing if ask.deadline_at <= now}
     rows = (
@@ -255,6 +266,7 @@ def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
                 left=len(left.get(ask.pk, ())),
                 late=tuple(its),
                 openings=tuple(ask.openings.all()),
+                silence=silent.get(ask.pk),
             )
         )
     return [Progress(one, tuple(by_campaign[one.pk])) for one in campaigns]

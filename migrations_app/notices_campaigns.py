@@ -6,7 +6,7 @@ carries its departures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from migrations_app.models import Ask, Departure, Notice
 from migrations_app.notices import tell
 
 _QUIET = ("dormant", "never-used")
+_UNREACHED = "unreached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +76,43 @@ def tell_reminder(ask: Ask, rows: Sequence[Departure], *, stage: int) -> None:
     _tell_team(ask, "claim-reminder", key, Words(title, text), rows)
 
 
-def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
-    """The lead's manager and Security hear, once, that the deadline is over."""
+def tell_unreached(ask: Ask, rows: Sequence[Departure], tried: Sequence[str]) -> None:
+    """Security hears, once, that a team does not know that it is asked."""
+    by_ways = "\n".join(tried) or "It stands in the inbox alone."
+    until = day(ask.deadline_at, rows[0].user.account)
+    tell(
+        "unreached",
+        _key(ask, _UNREACHED),
+        f"{ask.team} has not been reached about {_count(len(rows))}",
+        role=Role.ENGINEER,
+        text=f"No channel of theirs took the message and no lead opened it; the deadline is "
+        f"{until}.\n\n{by_ways}\n\nMend the channel and send it again, or ask them yourself.",
+        url=reverse("campaign", args=[ask.campaign.number]),
+        departures=rows,
+    )
+
+
+def unreached_told(asks: Iterable[int]) -> set[int]:
+    """Those of these asks (pks) of which Security has heard already that they reached nobody."""
+    keys = {f"ask:{pk}:{_UNREACHED}": pk for pk in asks}
+    told = Notice.objects.filter(key__in=list(keys)).values_list("key", flat=True)
+    return {keys[key] for key in told}
+
+
+def tell_overdue(ask: Ask, rows: Sequence[Departure], *, heard: bool = True) -> None:
+    """The lead's manager and Security hear, once, that the deadline is over.
+
+    A team that was not `heard` of, no message having reached it, is not said to have kept silent.
+    """
     team, account = ask.team, rows[0].user.account
     over = day(ask.deadline_at, account)
     open_ones = _of_all(len(rows), ask.departures.count())
     manager, outside = _manager_of(team)
     what = f"{team} has not said whose {_count(len(rows))} {'is' if len(rows) == 1 else 'are'}"
     if manager or outside:
+        how = " and reminded" if heard else ", but no channel took it and no lead opened it"
         text = (
-            f"{team} was asked on {day(ask.asked_at, account)} and reminded. {open_ones} are still "
+            f"{team} was asked on {day(ask.asked_at, account)}{how}. {open_ones} are still "
             f"open; the deadline was {over}. Please have somebody answer, it takes "
             f"{_minutes(len(rows))}. Otherwise {_custodian()} takes them over."
         )
@@ -100,6 +128,7 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure]) -> None:
             departures=rows,
         )
     told = _told_manager(team, manager or outside)
+    told += "" if heard else f" No message reached {team}."
     tell(
         "claim-overdue",
         _key(ask, "overdue:security"),

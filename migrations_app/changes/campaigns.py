@@ -19,7 +19,7 @@ from inventory import clock, ledger
 from inventory.models import Account, Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import campaigning, notices_campaigns
+from migrations_app import campaigning, notices_campaigns, reaching
 from migrations_app.campaigning import TeamPlan
 from migrations_app.models import Ask, Campaign, Departure, GivenAnswer, Notice
 
@@ -178,15 +178,29 @@ def remind() -> None:
                 notices_campaigns.tell_reminder(late, left, stage=stages[late.pk])
 
 
+def tell_unreached() -> None:
+    """Security hears once of each asking that reached nobody of its team, while there is time.
+
+    A day after it was asked; at once where nothing is on its way and the team has no lead here.
+    """
+    standing = list(_standing().filter(deadline_at__gt=clock.now(), answered_at=None))
+    silent = reaching.silent(standing)
+    told = notices_campaigns.unreached_told(silent)
+    news = [ask for ask in standing if ask.pk in silent and ask.pk not in told]
+    for ask, left in _with_open(news):
+        notices_campaigns.tell_unreached(ask, left, silent[ask.pk].tried)
+
+
 def escalate() -> None:
     """After the deadline the lead's manager hears of it once, and Security with them."""
-    late = _standing().filter(deadline_at__lte=clock.now(), escalated_at=None)
-    for ask, left in _with_open(list(late)):
+    late = list(_standing().filter(deadline_at__lte=clock.now(), escalated_at=None))
+    silent = reaching.silent(late)
+    for ask, left in _with_open(late):
         with transaction.atomic():
             told = Ask.objects.filter(pk=ask.pk, escalated_at=None)
             if told.update(escalated_at=clock.now()):
                 ledger.append("campaign.overdue", team=ask.team.key, users=len(left))
-                notices_campaigns.tell_overdue(ask, left)
+                notices_campaigns.tell_overdue(ask, left, heard=ask.pk not in silent)
 
 
 def _campaign(person: Person, now: datetime, deadline_at: datetime, message: str) -> Campaign:

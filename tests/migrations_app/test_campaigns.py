@@ -10,13 +10,13 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from inventory import clock
-from inventory.models import LedgerEntry, Person, Role
+from inventory.models import LedgerEntry, Person, Role, Team
 from inventory.policy import claim_due_at, policy_for
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import campaigning, changes, claiming, notices_campaigns
+from migrations_app import campaigning, changes, claiming, notices, notices_campaigns, reaching
 from migrations_app.changes import campaigns
 from migrations_app.lifecycle import State
-from migrations_app.models import Ask, Campaign, Departure, Notice
+from migrations_app.models import Ask, Campaign, Delivery, Departure, Notice
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,7 @@ def sweep() -> None:
         campaigns.note_answers()
         campaigns.ask_who_was_named()
         campaigns.remind()
+        campaigns.tell_unreached()
         campaigns.escalate()
 
 
@@ -622,3 +623,110 @@ def test_many_teams_are_looked_at_in_a_few_statements(
         campaigns.note_answers()
     with django_assert_max_num_queries(3):
         campaigns.remind()
+
+
+# ── What reached nobody ──────────────────────────────────────────────────────────────────────────
+
+
+def unset(notice: Notice) -> None:
+    """The worker that sends found each of its channels not set up."""
+    notice.deliveries.update(status=Delivery.Status.UNSET, problem="IAMCLEANUP_X is not set.")
+
+
+def deaf_team(**columns: Any) -> Team:
+    """A team with channels and with nobody who could sign in for it."""
+    team = cast.team("deaf")
+    Team.objects.filter(pk=team.pk).update(**columns)
+    team.refresh_from_db()
+    return team
+
+
+def test_a_team_whose_only_channel_is_not_set_up_is_brought_to_security_at_once(
+    everybody: cast.Cast,
+) -> None:
+    suggested(deaf_team(slack="#deaf"), "deaf-1")
+    (ask,) = changes.start_campaign(everybody.jonas).asked
+    sweep()
+    assert told("unreached") == [], "it is still on its way"
+
+    unset(told("claim")[0])
+    sweep()
+
+    (notice,) = told("unreached")
+    assert (notice.role, notice.departures.count()) == (Role.ENGINEER, 1)
+    assert notice.title == "Deaf has not been reached about 1 IAM user"
+    assert "Slack #deaf: Slack is not set up. IAMCLEANUP_X is not set." in notice.text
+    (one,) = campaigning.progress([ask.campaign])
+    assert one.silent == 1
+    assert one.asks[0].silence is not None
+
+
+def test_a_lead_has_a_day_to_open_it_before_security_hears(everybody: cast.Cast) -> None:
+    ask, _ = asked(everybody)
+    unset(told("claim")[0])
+    sweep()
+    assert told("unreached") == []
+    skip(days=1)
+    sweep()
+    (notice,) = told("unreached")
+    assert notice.url == f"/claims/{ask.campaign.number}/"
+
+
+@pytest.mark.parametrize("how", ["a channel took it", "a lead opened it", "a lead answered"])
+def test_who_was_reached_is_not_brought_to_security(everybody: cast.Cast, how: str) -> None:
+    ask, rows = asked(everybody)
+    (notice,) = told("claim")
+    match how:
+        case "a channel took it":
+            Notice.objects.update(reached_at=clock.now())
+        case "a lead opened it":
+            notices.open_notice(notice, everybody.sara)
+        case _:
+            changes.claim(rows[0], everybody.payments, everybody.sara, "needed")
+    skip(days=2)
+    sweep()
+    assert told("unreached") == []
+    assert campaigning.progress([ask.campaign])[0].silent == 0
+
+
+def test_an_engineer_who_looks_has_not_reached_the_team(everybody: cast.Cast) -> None:
+    ask, _ = asked(everybody)
+    notices.open_questions(everybody.payments, everybody.jonas)
+    assert not reaching.silent([ask])
+    skip(days=1)
+    assert reaching.silent([ask])
+
+
+def test_a_team_that_no_message_reached_is_not_said_to_have_kept_silent(
+    everybody: cast.Cast,
+) -> None:
+    everybody.payments.escalate_to = "boss@acme.example"
+    everybody.payments.save()
+    asked(everybody)
+    unset(told("claim")[0])
+    skip(days=30)
+    sweep()
+    manager, security = told("claim-overdue")
+    assert "but no channel took it and no lead opened it" in manager.text
+    assert "and reminded" not in manager.text
+    assert "No message reached Payments." in security.text
+
+
+def test_what_perhaps_nobody_reads_is_said_before_it_is_asked(everybody: cast.Cast) -> None:
+    deaf = deaf_team(slack="#deaf", jira_project="DEAF")
+    suggested(deaf, "deaf-1")
+    (plan,) = campaigning.plan()
+    assert (plan.can_be_told, plan.doubt) == (True, "")
+
+    for channel in ("slack", "jira"):
+        cast.delivery(cast.notice(everybody.platform), channel=channel, status="unset")
+    (plan,) = campaigning.plan()
+    assert plan.can_be_told
+    assert "no lead here, and Slack and Jira were not set up when last tried" in plan.doubt
+
+    cast.delivery(cast.notice(everybody.platform), channel="jira", status="accepted")
+    assert campaigning.plan()[0].doubt == ""
+    deaf.lead = everybody.sara
+    deaf.save()
+    Delivery.objects.filter(status="accepted").delete()
+    assert campaigning.plan()[0].doubt == ""

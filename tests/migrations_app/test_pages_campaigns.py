@@ -11,7 +11,7 @@ from inventory import clock
 from inventory.models import Person
 from migrations_app import changes, claiming
 from migrations_app.lifecycle import State
-from migrations_app.models import Ask, Campaign, Departure, Notice
+from migrations_app.models import Ask, Campaign, Delivery, Departure, Notice
 from tests import cast
 from tests.migrations_app.browsing import at_most, browser, text_of
 
@@ -165,6 +165,37 @@ def test_progress_says_who_opened_and_answered_and_who_is_late(everybody: cast.C
     assert "Not answered in time" in claims
     assert "All 2 of Payments" in claims
     assert "opened by Sara Lindqvist" in claims
+
+
+def test_progress_says_whom_no_message_reached_and_by_which_ways(everybody: cast.Cast) -> None:
+    everybody.payments.slack = "#payments"
+    everybody.payments.save()
+    suggested(everybody.payments, "pay-1")
+    changes.start_campaign(everybody.jonas)
+    assert "not reached" not in text_of(browser(everybody.jonas).get("/claims/"))
+    skip(days=1)
+    problem = "Slack needs IAMCLEANUP_SLACK_TOKEN or IAMCLEANUP_SLACK_WEBHOOK."
+    Delivery.objects.filter(channel="slack").update(status="unset", problem=problem)
+    Delivery.objects.exclude(channel="slack").delete()
+
+    text = text_of(browser(everybody.jonas).get("/claims/1/"))
+    assert "Not reached" in text
+    assert f"Slack #payments: Slack is not set up. {problem}" in text
+    assert "1 not reached" in text_of(browser(everybody.jonas).get("/claims/"))
+
+    browser(everybody.sara).get("/claim/payments/")
+    assert "Not reached" not in text_of(browser(everybody.jonas).get("/claims/1/"))
+
+
+def test_before_it_is_asked_it_is_said_that_perhaps_nobody_reads_it(everybody: cast.Cast) -> None:
+    deaf = cast.team("deaf")
+    deaf.slack = "#deaf"
+    deaf.save()
+    suggested(deaf, "deaf-1")
+    cast.delivery(cast.notice(everybody.platform), status="unset")
+
+    text = text_of(browser(everybody.jonas).get("/claims/ask/"))
+    assert "Deaf has no lead here, and Slack was not set up when last tried" in text
 
 
 @pytest.mark.parametrize("whole", [True, False])
