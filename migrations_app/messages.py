@@ -42,13 +42,18 @@ def of(delivery: Delivery) -> Message:
         title=notice.title,
         paragraphs=tuple(part.strip() for part in notice.text.split("\n\n") if part.strip()),
         users=_users(notice),
-        button=Link(_BUTTONS.get(notice.kind, "Open"), _page(notice, delivery)),
+        button=Link(button_of(notice), _page(notice, delivery)),
         links=tuple(Link(one["name"], one["url"]) for one in notice.links),
         thread=delivery.thread,
         summary=notice.summary or notice.title,
         closed=notice.closes,
         to=str(delivery.person) if delivery.person else "",
     )
+
+
+def button_of(notice: Notice) -> str:
+    """What the button says that leads from a message to what it is about."""
+    return _BUTTONS.get(notice.kind, "Open")
 
 
 def rendered(delivery: Delivery) -> str:

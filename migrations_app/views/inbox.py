@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inventory.permissions import Action, require
-from migrations_app import notices, told
+from migrations_app import messages, notices, told
 from migrations_app.models import Notice, Opening
 from migrations_app.views.answers import done, person_of, really_opened, rendered
 
@@ -46,7 +46,12 @@ def notice(request: HttpRequest, pk: int) -> HttpResponse:
     if row.url and request.GET.get("go"):
         return redirect(row.url)
     users = row.departures.select_related("user__account", "owner").order_by("user__user_name")
-    context = {"notice": row, "departures": users, "told": told.one(row, whole=True)}
+    context = {
+        "notice": row,
+        "button": messages.button_of(row),
+        "departures": users,
+        "told": told.one(row, whole=True),
+    }
     return rendered(request, "migrations_app/notice.html", context)
 
 

@@ -286,7 +286,7 @@ def test_only_engineers_are_asked_to_send_again(everybody: cast.Cast, row: Depar
 def test_the_inbox_shows_what_the_other_channels_said_or_would_have(
     everybody: cast.Cast, row: Departure
 ) -> None:
-    notice = announced(everybody, row)
+    notice = announced(everybody, row, url="/batches/1/")
     cast.delivery(notice, rendered="*2 users* go")
     cast.delivery(notice, "jira", address="PAY", status="rehearsed", rendered="h1. 2 users go")
     text = text_of(browser(everybody.sara).get(f"/inbox/{notice.pk}/"))
@@ -294,5 +294,7 @@ def test_the_inbox_shows_what_the_other_channels_said_or_would_have(
     assert "*2 users* go" in text
     assert "What it would say" in text
     assert "h1. 2 users go" in text
+    # The button is the same as in the other channels.
+    assert "Open the batch" in text
     # Whoever only reads it is not asked to send.
     assert "Send again" not in text
