@@ -10,7 +10,7 @@ from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from inventory import clock
@@ -37,7 +37,7 @@ CAMPAIGNS = 20
 COUNTED_TEAMS = 8
 
 
-@require_GET
+@require_safe
 def claim_mine(request: HttpRequest) -> HttpResponse:
     """The claim page of the person's team; a choice for whoever leads several."""
     person = person_of(request)
@@ -54,7 +54,7 @@ def claim_mine(request: HttpRequest) -> HttpResponse:
     return rendered(request, "migrations_app/claim_teams.html", {"teams": rows})
 
 
-@require_GET
+@require_safe
 def claim(request: HttpRequest, team: str) -> HttpResponse:
     """The IAM users that this team is asked about. That a lead came is noted, and nothing else."""
     person, row = _team(request, team)
@@ -75,7 +75,8 @@ def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
     except NotAllowed:
         raise
     except Refused as refusal:
-        return _answered(request, asked, person, pk, refusal)
+        if not (isinstance(refusal, Stale) and _is_said(departure, asked, person, data)):
+            return _answered(request, asked, person, pk, refusal)
     return _answered(request, asked, person, pk)
 
 
@@ -154,6 +155,16 @@ def _team(request: HttpRequest, key: str) -> tuple[Person, Team]:
     own = ", ".join(team.name for team in person.teams.all())
     yours = f" You are in {own}." if own else ""
     raise NotAllowed(f"This link was for {row}.{yours} Ask {row.lead or 'Security'} for access.")
+
+
+def _is_said(row: Departure, team: Team, person: Person, data: dict[str, Any]) -> bool:
+    """Whether this very answer is kept already: a button that was pressed twice."""
+    last = row.answers.select_related("team", "person", "whose").first()
+    if last is None or (last.said, last.note) != (data["said"], data["reason"].strip()):
+        return False
+    if last.said == "dispute" and Departure.objects.get(pk=row.pk).disputed_until != data["until"]:
+        return False
+    return (last.team, last.person, last.whose) == (team, person, data["whose"])
 
 
 def _versions(request: HttpRequest) -> dict[int, int]:

@@ -200,14 +200,45 @@ def test_a_stale_card_saves_nothing(everybody: cast.Cast) -> None:
     assert row.owner == everybody.platform
 
 
-def test_a_replayed_answer_is_kept_once(everybody: cast.Cast) -> None:
+@pytest.mark.parametrize("how", [{}, HTMX])
+@pytest.mark.parametrize(
+    "answer", [{"said": "ours"}, {"said": "not-ours", "whose": "platform"}, {"said": "dispute"}]
+)
+def test_a_button_pressed_twice_keeps_one_answer_and_complains_of_nothing(
+    everybody: cast.Cast, answer: dict[str, str], how: Any
+) -> None:
     row = suggested(everybody)
-    sent = {"said": "ours", "version": row.version}
+    until = str(clock.now().date() + timedelta(days=3))
+    sent = {"version": row.version, "reason": "audit ", "until": until, **answer}
 
     for _ in range(2):
-        browser(everybody.sara).post(f"/claim/payments/{row.pk}/", sent)
+        path = f"/claim/payments/{row.pk}/"
+        got = browser(everybody.sara).post(path, sent, headers=how, follow=True)
+        assert got.status_code == 200
+        assert "changed meanwhile" not in text_of(got)
+        assert "Not saved" not in got.headers.get("HX-Trigger", "")
 
-    assert GivenAnswer.objects.filter(departure=row, said="ours").count() == 1
+    assert GivenAnswer.objects.get(departure=row).said == answer["said"]
+
+
+def test_another_answer_from_the_same_old_card_is_not_taken_for_the_same(
+    everybody: cast.Cast,
+) -> None:
+    row = suggested(everybody)
+    path, sara = f"/claim/payments/{row.pk}/", browser(everybody.sara)
+    until = [str(clock.now().date() + timedelta(days=days)) for days in (3, 4)]
+    sent = {"said": "dispute", "version": row.version, "reason": "audit"}
+
+    def status(client: Any, **changed: str) -> int:
+        answer = client.post(path, {**sent, "until": until[0], **changed}, headers=HTMX)
+        return int(answer.status_code)
+
+    assert status(sara) == 200
+    assert status(sara) == 200
+    assert status(sara, until=until[1]) == 409
+    assert status(sara, reason="another") == 409
+    assert status(sara, said="ours") == 409
+    assert status(browser(everybody.jonas)) == 409
 
 
 def test_htmx_gets_the_card_and_the_progress(everybody: cast.Cast) -> None:
