@@ -115,7 +115,7 @@ def test_a_lead_answers_everything_on_a_phone_with_keys_alone(desk: House) -> No
     _has_focus(page, "It is ours: payments-deploy")
     assert _row("payments-deploy").owner is None
     page.keyboard.press("y")
-    expect(page.locator(_card(page, first))).to_contain_text("Is it still needed?")
+    _has_focus(page, "Yes, plan a replacement: payments-deploy")
     page.keyboard.press("y")
     _has_focus(page, "It is ours: pci-export-nightly")
     page.keyboard.press("n")
