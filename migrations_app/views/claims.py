@@ -69,6 +69,7 @@ def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
     person, asked = _team(request, team)
     rows = Departure.objects.select_related("user__account", "user__suggested_team", "owner")
     departure = get_object_or_404(rows, pk=pk)
+    data: dict[str, Any] = {}
     try:
         data = cleaned(AnswerForm(request.POST))
         changes.answer(departure, asked, person, **data)

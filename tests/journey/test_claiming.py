@@ -172,6 +172,12 @@ def test_a_lead_answers_without_any_script(desk: House) -> None:
 
     page.get_by_label("Dispute: sara.lindqvist").click()
     page.get_by_label("What did we get wrong?").locator("visible=true").fill("The audit uses it.")
+    # It opens in place and as wide as the card; what only a script could do is not there.
+    form = page.get_by_role("dialog", name="Dispute sara.lindqvist")
+    expect(form.get_by_role("button")).to_have_text(["Send dispute"])
+    where = form.bounding_box()
+    assert where is not None
+    assert where["width"] > 0.8 * PHONE
     lead.look("claim-4-dispute")
     page.get_by_role("button", name="Send dispute").locator("visible=true").click()
     expect(page.get_by_text("3 of 7 answered")).to_be_visible()
@@ -198,6 +204,8 @@ def test_security_asks_sees_who_answered_and_settles(desk: House, width: int, da
     sara, priya = (Person.objects.get(username=name) for name in ("sara", "priya"))
     row = changes.claim(_row("payments-deploy"), ask.team, sara, "needed")
     changes.claim(row, platform, priya, "needed")
+    until = clock.now().date() + timedelta(days=9)
+    changes.dispute(_row("sara.lindqvist"), sara, "The audit uses it.", until)
     for number in range(3):
         cast.departure(cast.iam_user(f"plat-{number}", suggested_team=platform))
     cast.departure(cast.iam_user("deaf-1", suggested_team=cast.team("deaf")))
@@ -217,6 +225,10 @@ def test_security_asks_sees_who_answered_and_settles(desk: House, width: int, da
     expect(page.get_by_text("Jonas Weber writes: We begin on Monday.")).to_be_visible()
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_url(re.compile(r"/claims/\d+/$"))
+    # Nobody of Platform has opened it, and no channel has taken it.
+    Ask.objects.filter(team=platform).update(asked_at=clock.now() - timedelta(days=2))
+    page.reload()
+    expect(page.get_by_text("Not reached")).to_be_visible()
     _fits(jonas)
     jonas.look(f"campaign-{look}")
     Ask.objects.filter(pk=ask.pk).update(deadline_at=clock.now() - timedelta(hours=1))
@@ -225,6 +237,10 @@ def test_security_asks_sees_who_answered_and_settles(desk: House, width: int, da
     jonas.look(f"claims-{look}")
     page.get_by_role("button", name="Platform has payments-deploy").click()
     expect(page.get_by_text("payments-deploy belongs to Platform. Both are told.")).to_be_visible()
+    page.get_by_label("Your answer about sara.lindqvist").fill("The audit has a role of its own.")
+    page.get_by_role("button", name="End the dispute: sara.lindqvist").click()
+    expect(page.get_by_text("The dispute about sara.lindqvist is over.")).to_be_visible()
+    page = jonas.go("/claims/")
     page.get_by_label("All 6 of Payments").check()
     page.locator("#overdue").get_by_role("button", name="Adopt for the custodian").click()
     expect(page.get_by_text("Adopted 6 users for the custodian.")).to_be_visible()
