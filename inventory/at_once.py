@@ -1,32 +1,24 @@
 """Several questions in one statement: a page with rows of ten tables asks once, not ten times.
 
-Each question is an ordinary queryset, correlated with nothing. Rows come back as JSON and become
-what the queryset would have given: instances, with what it selects along and annotates, or dicts
-for `values`.
+Each question is an ordinary queryset, correlated with nothing. Its SQL is the one that it would
+have alone, so nothing is made of rows that are sorted or cut away; the rows that are left come back
+as JSON and become what the queryset would have given: instances, with what it selects along and
+annotates, or dicts for `values`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import (
-    BinaryField,
-    Count,
-    Expression,
-    Field,
-    Func,
-    JSONField,
-    Model,
-    QuerySet,
-    Subquery,
-    Value,
-)
-from django.db.models.expressions import BaseExpression
-from django.db.models.functions import Coalesce, JSONObject
+from django.core.exceptions import EmptyResultSet
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import BinaryField, Count, Model, QuerySet, Subquery, TextField, Value
+from django.db.models.expressions import BaseExpression, RawSQL
+from django.db.models.functions import Coalesce
+from django.db.models.query import get_related_populators
 
-_AT_ONCE = 50
 Questions = Mapping[str, "QuerySet[Any] | BaseExpression"]
 
 
@@ -37,19 +29,16 @@ def ask(beside: QuerySet[Any], questions: Questions) -> dict[str, Any]:
     """
     if not questions:
         return {}
+    lists = {name: _List(one) for name, one in questions.items() if isinstance(one, QuerySet)}
     # Under names of our own: the model that they stand beside may have a column of that name.
     asked = {
-        f"asked_{name}": ArraySubquery(one.values(json=_document(dict(_columns(one)))))
-        if isinstance(one, QuerySet)
-        else one
-        for name, one in questions.items()
+        f"asked_{name}": lists[name].asked if name in lists else questions[name]
+        for name in questions
     }
     found: dict[str, Any] = beside.order_by().values(**asked).get()
     return {
-        name: [_row(one, told) for told in found[f"asked_{name}"] or ()]
-        if isinstance(one, QuerySet)
-        else found[f"asked_{name}"]
-        for name, one in questions.items()
+        name: lists[name].rows(found[f"asked_{name}"]) if name in lists else found[f"asked_{name}"]
+        for name in questions
     }
 
 
@@ -67,94 +56,77 @@ def put_beside(row: Model, name: str, rows: list[Any]) -> None:
     cache[name] = found
 
 
-class _Joined(Func):
-    template = "(%(expressions)s)"
-    arg_joiner = " || "
-    output_field = JSONField()
+class _List:
+    """One queryset as a column that holds its rows as text, and that text as rows again."""
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        self._queryset = _without_bytes(rows)
+        query = self._queryset.query
+        self._compiler = query.get_compiler(DEFAULT_DB_ALIAS)
+        try:
+            sql, params = self._compiler.as_sql(with_col_aliases=True)
+        except EmptyResultSet:
+            self.asked: BaseExpression = Value("[]")
+        else:
+            text = f"SELECT coalesce(json_agg(one), '[]')::text FROM ({sql}) one"  # noqa: S608
+            self.asked = RawSQL(text, params, TextField())  # noqa: S611 (Django's own SQL)
+
+    def rows(self, told: str) -> list[Any]:
+        """The rows of the answer, as the queryset gives them."""
+        documents = json.loads(told)
+        if not documents:
+            return []
+        columns = [(alias, _reader(one)) for one, _, alias in self._compiler.select]
+        read = ([reader(row[alias]) for alias, reader in columns] for row in documents)
+        return list(
+            self._instances(read) if _gives_instances(self._queryset) else self._dicts(read)
+        )
+
+    def _dicts(self, read: Iterator[list[Any]]) -> Iterator[dict[str, Any]]:
+        query = self._queryset.query
+        names = [*(query.selected or (*query.values_select, *query.annotation_select))]
+        for row in read:
+            yield dict(zip(names, row, strict=True))
+
+    def _instances(self, read: Iterator[list[Any]]) -> Iterator[Any]:
+        """What `QuerySet` does with the rows of its own statement."""
+        compiler = self._compiler
+        klass: dict[str, Any] = compiler.klass_info
+        first, last = klass["select_fields"][0], klass["select_fields"][-1] + 1
+        names = [one.target.attname for one, *_ in compiler.select[first:last]]
+        # The stubs are of a later Django.
+        others = get_related_populators(klass, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+        annotated = (compiler.annotation_col_map or {}).items()
+        for row in read:
+            found = klass["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:last])
+            for other in others:
+                other.populate(row, found)
+            for name, place in annotated:
+                setattr(found, name, row[place])
+            yield found
 
 
-def _document(columns: Mapping[str, Any]) -> Expression:
-    """One JSON object; PostgreSQL makes at most fifty of its members at a time."""
-    parts = [JSONObject(**dict(part)) for part in _batched(columns)]
-    return _Joined(*parts)
+def _reader(column: Any) -> Callable[[Any], Any]:
+    """What makes of a value in JSON the value that the column holds."""
+    make: Callable[[Any], Any] = column.output_field.to_python
+    return lambda value: None if value is None else make(value)
 
 
-def _batched(columns: Mapping[str, Any]) -> Iterator[list[tuple[str, Any]]]:
-    pairs = list(columns.items())
-    for start in range(0, len(pairs), _AT_ONCE):
-        yield pairs[start : start + _AT_ONCE]
-
-
-def _columns(rows: QuerySet[Any]) -> Iterator[tuple[str, Any]]:
-    """What to ask for: (key in the answer, name in the query)."""
-    query = rows.query
-    if not _gives_instances(rows):
-        names = (*query.values_select, *query.annotation_select)
-        yield from ((name, name) for name in names)
-        return
-    yield from _fields_of(rows.model, "", query.select_related, _deferred(rows))
-    yield from ((name, name) for name in query.annotation_select)
-
-
-def _fields_of(
-    model: type[Model], prefix: str, related: Any, deferred: frozenset[str] = frozenset()
-) -> Iterator[tuple[str, Any]]:
-    for field in _fields(model):
-        if field.name not in deferred and field.attname not in deferred:
-            yield field.attname, f"{prefix}{field.attname}"
-    for name, below in _related(related).items():
-        other = model._meta.get_field(name).related_model
-        inner = dict(_fields_of(other, f"{prefix}{name}__", below))  # type: ignore[arg-type]
-        yield f"{name} beside", _document(inner)
-
-
-def _row(rows: QuerySet[Any], told: dict[str, Any]) -> Any:
-    query = rows.query
-    annotations = query.annotation_select
-    if not _gives_instances(rows):
-        fields: dict[str, Any]
-        fields = {name: _field(rows.model, name) for name in query.values_select}
-        fields |= {name: one.output_field for name, one in annotations.items()}
-        return {name: field.to_python(told[name]) for name, field in fields.items()}
-    row = _instance(rows.model, told, query.select_related)
-    for name, one in annotations.items():
-        setattr(row, name, one.output_field.to_python(told[name]))
-    return row
-
-
-def _instance(model: type[Model], told: dict[str, Any], related: Any) -> Any:
-    fields = [field for field in _fields(model) if field.attname in told]
-    values = [field.to_python(told[field.attname]) for field in fields]
-    row = model.from_db("default", [field.attname for field in fields], values)
-    for name, below in _related(related).items():
-        other = model._meta.get_field(name).related_model
-        beside = told[f"{name} beside"]
-        found = None
-        if beside[other._meta.pk.attname] is not None:  # type: ignore[union-attr]
-            found = _instance(other, beside, below)  # type: ignore[arg-type]
-        setattr(row, name, found)
-    return row
-
-
-def _fields(model: type[Model]) -> list[Field[Any, Any]]:
+def _without_bytes(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Every column but bytes, which JSON cannot hold."""
-    return [field for field in model._meta.concrete_fields if not isinstance(field, BinaryField)]
+    _, without = rows.query.deferred_loading
+    if not without or not _gives_instances(rows):
+        return rows
+    return rows.defer(*_bytes_of(rows.model, "", rows.query.select_related))
 
 
-def _field(model: type[Model], path: str) -> Any:
-    *along, last = path.split("__")
-    for name in along:
-        model = model._meta.get_field(name).related_model  # type: ignore[assignment]
-    return model._meta.get_field(last)
-
-
-def _related(related: Any) -> dict[str, Any]:
-    return related if isinstance(related, dict) else {}
-
-
-def _deferred(rows: QuerySet[Any]) -> frozenset[str]:
-    names, without = rows.query.deferred_loading
-    return frozenset(names) if without else frozenset()
+def _bytes_of(model: type[Model], prefix: str, related: Any) -> Iterator[str]:
+    for field in model._meta.concrete_fields:
+        if isinstance(field, BinaryField):
+            yield f"{prefix}{field.name}"
+    for name, below in (related if isinstance(related, dict) else {}).items():
+        other = model._meta.get_field(name).related_model
+        yield from _bytes_of(other, f"{prefix}{name}__", below)  # type: ignore[arg-type]
 
 
 def _gives_instances(rows: QuerySet[Any]) -> bool:
