@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Window
+from django.db.models import Count, F, Q, Sum, Window
 from django.db.models.functions import RowNumber
 
-from inventory.models import IamUser, Observation, Sync
+from inventory.models import IamUser, Observation, ObservationCount, Sync
 from inventory.models.observations import ObservationQuerySet
 from inventory.observation_words import brief, counted, told
 from inventory.observations import Kind
 from migrations_app.batch_plan import cut_keys
+from migrations_app.paging import is_one_of
 
 WEEK = timedelta(days=7)
 # So many of each kind are named; the others are counted.
 NAMED = 4
+# What a line shows. All of a user would be some thirty columns, policies among them.
+_READ = (
+    *("kind", "params", "aws_at", "seen_at", "since_at", "account__name", "user__user_id"),
+    *("user__user_name", "user__account__account_id", "user__account__name"),
+)
+_LATEST_FIRST = (F("seen_at").desc(), F("pk").desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +59,35 @@ def of_user(user: IamUser) -> ObservationQuerySet:
 
 
 def week(account_id: str, now: datetime) -> list[Group]:
-    """What others changed in seven days, in one account or in all; two queries."""
+    """What others changed in seven days, in one account or in all; two queries.
+
+    How many there are is kept, so that it costs the same after a sync that saw much.
+    """
     rows = Observation.objects.filter(seen_at__gte=now - WEEK).foreign()
-    rows = rows.exclude(kind=Kind.FIRST_LOOK)
-    return _groups(rows.filter(account__account_id=account_id) if account_id else rows)
+    kept = ObservationCount.objects.filter(seen_at__gte=now - WEEK, number__gt=0)
+    if account_id:
+        rows = rows.filter(account__account_id=account_id)
+        kept = kept.filter(account__account_id=account_id)
+    kinds = kept.exclude(kind=Kind.FIRST_LOOK).order_by().values_list("kind")
+    counts = dict(kinds.annotate(Sum("number")))
+    latest = Q()
+    for kind in sorted(counts):
+        of_kind = rows.filter(kind=kind).order_by(*_LATEST_FIRST)
+        latest |= Q(is_one_of(of_kind.values("pk")[:NAMED]))
+    return _groups(Observation.objects.filter(latest), counts) if counts else []
 
 
 def of_sync(sync: Sync) -> list[Group]:
     """What one sync saw that others changed."""
-    return _groups(Observation.objects.filter(sync=sync).foreign())
+    rows = Observation.objects.filter(sync=sync).foreign()
+    # Numbered are narrow rows: after a sync that saw much, wide ones would be sorted on disk.
+    numbered = rows.annotate(
+        place=Window(RowNumber(), partition_by=F("kind"), order_by=_LATEST_FIRST),
+        of=Window(Count("pk"), partition_by=F("kind")),
+    ).filter(place__lte=NAMED)
+    found = list(numbered.order_by().values_list("pk", "kind", "of"))
+    named = Observation.objects.filter(pk__in=[pk for pk, *_ in found])
+    return _groups(named, {kind: of for _, kind, of in found})
 
 
 def line(one: Observation) -> Line:
@@ -74,21 +102,13 @@ def line(one: Observation) -> Line:
     )
 
 
-def _groups(rows: ObservationQuerySet) -> list[Group]:
-    latest_first = [F("seen_at").desc(), F("pk").desc()]
-    # Numbered are narrow rows: after a sync that saw much, wide ones would be sorted on disk.
-    numbered = rows.annotate(
-        place=Window(RowNumber(), partition_by=F("kind"), order_by=latest_first),
-        of=Window(Count("pk"), partition_by=F("kind")),
-    ).filter(place__lte=NAMED)
-    found = dict(numbered.order_by().values_list("pk", "of"))
-    counts: dict[str, int] = {}
+def _groups(named: ObservationQuerySet, counts: Mapping[str, int]) -> list[Group]:
+    """A group of each kind of which `counts` says how many there are; `named` are its latest."""
     lines: dict[str, list[Line]] = defaultdict(list)
-    named = Observation.objects.filter(pk__in=found).order_by(*latest_first)
-    for one in named.select_related("account", "user__account"):
-        counts[one.kind] = found[one.pk]
+    named = named.select_related("account", "user__account").only(*_READ)
+    for one in named.order_by(*_LATEST_FIRST):
         lines[one.kind].append(line(one))
-    kinds = sorted(counts, key=lambda kind: Kind(kind).rank)
+    kinds = sorted(lines, key=lambda kind: Kind(kind).rank)
     return [_group(kind, counts[kind], lines[kind]) for kind in kinds]
 
 

@@ -3,7 +3,7 @@
 from inventory.models.accounts import Account, Organization, ProtectedEntry, Sync
 from inventory.models.connections import AccessTest, Connection
 from inventory.models.identity_center import CenterLook
-from inventory.models.observations import LastKnown, Observation
+from inventory.models.observations import LastKnown, Observation, ObservationCount
 from inventory.models.people import Identity, Mail, Person, Role, Team
 from inventory.models.policies import PolicyText
 from inventory.models.posture import PostureDay
@@ -35,6 +35,7 @@ __all__ = [
     "LedgerName",
     "Mail",
     "Observation",
+    "ObservationCount",
     "Organization",
     "Person",
     "PolicyText",

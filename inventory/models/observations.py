@@ -48,10 +48,51 @@ class Observation(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["account", "-seen_at"], name="observation_of_account"),
             models.Index(fields=["user", "-seen_at"], name="observation_of_user"),
+            # The latest of each kind, in all accounts and in one.
+            models.Index(
+                fields=["kind", "-seen_at", "-id"],
+                condition=models.Q(explained=""),
+                name="observation_latest",
+            ),
+            models.Index(
+                fields=["account", "kind", "-seen_at", "-id"],
+                condition=models.Q(explained=""),
+                name="observation_latest_of_account",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.params.get('what', '')}".strip()
+
+
+class ObservationCount(models.Model):
+    """How many changes of one kind one look at an account saw that are not our own doing.
+
+    Kept by the database (triggers of schema migration 0023), whoever writes an `Observation`, so
+    that no page counts them.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, db_index=False, related_name="observation_counts"
+    )
+    seen_at = models.DateTimeField()
+    kind = models.CharField(max_length=30)
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "seen_at", "kind"], name="observations_counted_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["seen_at"], include=["kind", "number"], name="observation_counts_by_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.kind} of {self.account}"
 
 
 class LastKnown(models.Model):
