@@ -25,7 +25,6 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
-    Sum,
     When,
 )
 from django.db.models.functions import Greatest, TruncDate
@@ -36,7 +35,7 @@ from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
-from migrations_app.models import Change, DayCount, Departure, HeadCount
+from migrations_app.models import Change, DayCount, DayTotal, Departure, HeadCount
 
 GOOD_FOR = timedelta(minutes=15)
 WEEK = timedelta(days=7)
@@ -59,11 +58,17 @@ def keep_up() -> None:
     kept(clock.now())
 
 
-def history(accounts: Iterable[Account], today: date) -> QuerySet[Any]:
-    """(day, left, with access) of each day before `today`, these accounts together."""
-    rows = DayCount.objects.filter(account__in=[one.pk for one in accounts], day__lt=today)
-    together = {"all_left": Sum("left"), "all_with_access": Sum("with_access")}
-    return rows.order_by("day").values("day").annotate(**together)
+def history(accounts: Sequence[Account], today: date) -> QuerySet[Any]:
+    """(day, all left, all with access) of each day before `today`: of one account, or of all."""
+    if len(accounts) == 1:
+        rows: QuerySet[Any] = DayCount.objects.filter(account=accounts[0])
+    else:
+        rows = DayTotal.objects.all()
+    return (
+        rows.filter(day__lt=today)
+        .order_by("day")
+        .values("day", all_left=F("left"), all_with_access=F("with_access"))
+    )
 
 
 def first_dispute(accounts: Iterable[Account]) -> str:
@@ -218,13 +223,15 @@ def _keep_days(began: dict[int, date], last: dict[int, date], today: date) -> No
     if not behind:
         return
     events = _events(behind)
+    rows = [
+        DayCount(account_id=pk, day=day, left=left, with_access=access)
+        for pk in behind
+        for day, left, access in _days(events[pk], began[pk], today)
+        if day > last.get(pk, began[pk] - DAY)
+    ]
     DayCount.objects.bulk_create(
-        [
-            DayCount(account_id=pk, day=day, left=left, with_access=access)
-            for pk in behind
-            for day, left, access in _days(events[pk], began[pk], today)
-            if day > last.get(pk, began[pk] - DAY)
-        ],
+        # By day, as their totals are kept: of two who write at once, none waits for the other.
+        sorted(rows, key=lambda row: (row.day, row.account_id)),
         batch_size=2000,
         ignore_conflicts=True,
     )

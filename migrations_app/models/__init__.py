@@ -17,7 +17,7 @@ from migrations_app.models.departure import (
     HitCaller,
 )
 from migrations_app.models.drift import Drift
-from migrations_app.models.headcount import DayCount, HeadCount
+from migrations_app.models.headcount import DayCount, DayTotal, HeadCount
 from migrations_app.models.idempotency import KeptAnswer
 from migrations_app.models.listed import Listed
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
@@ -48,6 +48,7 @@ __all__ = [
     "Comment",
     "DatabaseHome",
     "DayCount",
+    "DayTotal",
     "Delivery",
     "Departure",
     "Drift",

@@ -49,3 +49,21 @@ class DayCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.left} left of {self.account} on {self.day}"
+
+
+class DayTotal(models.Model):
+    """The day counts of all accounts together, one row a day.
+
+    Kept by the database (triggers of schema migration 0019), so that a page reads as many rows as
+    there are days and not as many as days and accounts.
+    """
+
+    day = models.DateField(unique=True)
+    left = models.PositiveIntegerField()
+    with_access = models.PositiveIntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["day"]
+
+    def __str__(self) -> str:
+        return f"{self.left} left on {self.day}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 
 import pytest
+from django.db.models import Sum
 
 from inventory import clock, ledger
 from inventory.models import Account
@@ -205,3 +207,47 @@ def test_the_answers_owed_are_the_cards_of_the_claim_page_that_are_open() -> Non
         "claimed",
         "undone",
     }
+
+
+def test_the_days_of_all_accounts_are_the_sum_of_theirs_whatever_is_done_to_them() -> None:
+    chance = random.Random(3)
+    accounts = [cast.account(), cast.account("210987654321", "staging")]
+    today = clock.now().date()
+    for _ in range(40):
+        account, act = chance.choice(accounts), chance.randrange(4)
+        some = DayCount.objects.filter(account=account, day__gt=today - timedelta(days=9))
+        if act == 0:
+            some.delete()
+        elif act == 1:
+            some.update(left=chance.randrange(90), with_access=chance.randrange(90))
+        else:
+            rows = [
+                DayCount(
+                    account=account,
+                    day=today - timedelta(days=chance.randrange(30)),
+                    left=chance.randrange(90),
+                    with_access=chance.randrange(90),
+                )
+                for _ in range(5)
+            ]
+            DayCount.objects.bulk_create(rows, batch_size=2, ignore_conflicts=True)
+        days = DayCount.objects.order_by("day").values("day")
+        anew = days.annotate(all_left=Sum("left"), all_with_access=Sum("with_access"))
+        kept = headcount.history(accounts, today + timedelta(days=1))
+        # A day on which no account is kept any more is nobody's.
+        assert [row for row in kept if row["all_left"] or row["all_with_access"]] == [
+            row for row in anew if row["all_left"] or row["all_with_access"]
+        ]
+
+
+def test_one_account_alone_has_its_own_days() -> None:
+    account = cast.account()
+    today = clock.now().date()
+    for other, left in ((account, 3), (cast.account("210987654321", "staging"), 4)):
+        day = today - timedelta(days=1)
+        DayCount.objects.create(account=other, day=day, left=left, with_access=left)
+
+    (own,) = headcount.history([account], today)
+    (together,) = headcount.history(list(Account.objects.all()), today)
+
+    assert (own["all_left"], together["all_left"]) == (3, 7)
