@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,7 +19,7 @@ from django.db.models import QuerySet
 from inventory import at_once
 from inventory.models import Person, Team
 from migrations_app import board_rows, hearing
-from migrations_app.board_rows import Scope
+from migrations_app.board_rows import Group, Place, Scope
 from migrations_app.hit_panels import HitPanel, Reach, panel_of
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Departure, Hit
@@ -121,54 +122,54 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of the board is looked at: its columns, or a page of one column's (or all) users."""
+    """What of the board is looked at: its columns, or a page of one column's (or all) users.
+
+    `teams`: whether there is a filter to choose a team in.
+    """
 
     columns: bool = True
     column: str = ""
     page: int = 1
+    teams: bool = True
 
 
 def board_for(
     person: Person, scope: Scope, now: datetime, wanted: Wanted, reach: Reach | None = None
 ) -> Board:
-    """The board of `scope` as `person` may see it; five queries at most."""
+    """The board of `scope` as `person` may see it; six queries at most."""
     reach = reach or Reach.of(person)
+    groups = sorted(board_rows.groups(scope, now, SHOWN if wanted.columns else 0), key=_place)
+    places = _places(groups, scope, now, wanted)
     hits = board_rows.panels(scope)
     told = at_once.ask(
         Person.objects.filter(pk=person.pk),
         {
-            "groups": board_rows.groups(scope, now),
             "hits": hits,
             "callers": board_rows.callers(hits),
             "told": board_rows.told(hits),
             "restoring": board_rows.restoring_now().values("departure"),
             "batches": board_rows.in_batches().values("departure", "batch__number"),
-            "knocks": at_once.number(board_rows.knocks(scope)),
-            "teams": _teams_off(),
+            "knocks": at_once.number(scope.hits(Hit.Kind.KNOCK)),
+            "teams": _teams_off() if wanted.teams else Team.objects.none(),
             "next_batch": board_rows.next_batch(),
         },
     )
-    shown = _shown(scope, now, wanted)
-    cards = _cards(shown, told, reach, now)
-    found = told["groups"]
-    columns = [
-        _column(group, cards, reach, scope.account_id) for group in sorted(found, key=_place)
-    ]
-    users = {group["column"]: 0 for group in found}
-    for group in found:
-        users[group["column"]] += group["users"]
-    on_board = tuple(one for one in columns if one.key not in ("extended", "partly"))
-    watched = sum(group["watched"] for group in found)
+    cards = _cards(places, told, reach, now)
+    by_key: dict[str, list[Card]] = defaultdict(list)
+    for place, card in cards:
+        by_key[place.key].append(card)
+    columns = [_column(one, by_key[one.key], reach, scope.account_id) for one in groups]
+    watched = sum(group.watched for group in groups)
     return Board(
         watched=watched,
-        soaking=sum(users.values()) - watched,
-        called=sum(group["were_called"] for group in found),
+        soaking=sum(group.users for group in groups) - watched,
+        called=sum(group.called for group in groups),
         panels=_panels(told, reach),
-        columns=on_board,
+        columns=tuple(one for one in columns if one.key not in ("extended", "partly")),
         extended=next((one for one in columns if one.key == "extended"), None),
-        cards=tuple(cards),
-        listed=_listed(found, wanted.column),
-        partly=tuple(card for card in cards if card.flag == "partly-deleted"),
+        cards=tuple(card for _, card in cards),
+        listed=sum(group.users for group in groups if wanted.column in ("", group.key)),
+        partly=tuple(card for _, card in cards if card.flag == "partly-deleted"),
         knocks=told["knocks"],
         teams=tuple(told["teams"]),
         next_batch=next(iter(told["next_batch"]), None),
@@ -177,28 +178,22 @@ def board_for(
 
 def _teams_off() -> QuerySet[Team]:
     """The teams that have users fenced or shut, for the filter."""
-    return Team.objects.filter(pk__in=Departure.objects.switched_off().values("owner"))
+    off = Departure.objects.switched_off()
+    return Team.objects.filter(pk__in=off.values("owner")).only("key", "name")
 
 
-def _shown(scope: Scope, now: datetime, wanted: Wanted) -> list[Departure]:
+def _places(groups: Iterable[Group], scope: Scope, now: datetime, wanted: Wanted) -> list[Place]:
+    """Who is shown."""
     if wanted.columns:
-        return list(board_rows.first_of_each(scope, now, SHOWN))
+        return [place for group in groups for place in group.first]
     start = (wanted.page - 1) * ON_ONE_PAGE
-    return list(board_rows.by_due(scope, now, wanted.column, start, ON_ONE_PAGE))
+    return board_rows.by_due(scope, now, wanted.column, start, ON_ONE_PAGE)
 
 
-def _listed(groups: Iterable[Mapping[str, Any]], column: str) -> int:
-    return sum(group["users"] for group in groups if not column or _key(group) == column)
-
-
-def _key(group: Mapping[str, Any]) -> str:
-    return group["ends_on"].isoformat() if group["ends_on"] else str(group["column"])
-
-
-def _place(group: Mapping[str, Any]) -> tuple[int, int]:
+def _place(group: Group) -> tuple[int, int]:
     """Watch, each soak end from the farthest to the nearest, ready to delete."""
-    on = group["ends_on"]
-    return _ORDER.get(group["column"], 3), -on.toordinal() if on else 0
+    on = group.ends_on
+    return _ORDER.get(group.column, 3), -on.toordinal() if on else 0
 
 
 def _panels(told: Mapping[str, Any], reach: Reach) -> tuple[HitPanel, ...]:
@@ -211,14 +206,16 @@ def _panels(told: Mapping[str, Any], reach: Reach) -> tuple[HitPanel, ...]:
 
 
 def _cards(
-    shown: Sequence[Departure], told: Mapping[str, Any], reach: Reach, now: datetime
-) -> list[Card]:
+    places: Sequence[Place], told: Mapping[str, Any], reach: Reach, now: datetime
+) -> list[tuple[Place, Card]]:
     hits = {hit.departure_id: hit for hit in told["hits"]}
     restoring = {row["departure"] for row in told["restoring"]}
     batches = {row["departure"]: row["batch__number"] for row in told["batches"]}
-    unheard = hearing.unheard(shown, now)
+    shown = board_rows.departures(places)
+    unheard = hearing.unheard(list(shown.values()), now)
     found = []
-    for row in shown:
+    for place in places:
+        row = shown[place.departure]
         due, started = row.due_at, row.clock_started_at
         left = max((due - now) / DAY, 0.0) if due else 0.0
         flag = _flag(row, now, restoring)
@@ -226,15 +223,15 @@ def _cards(
             departure=row,
             days_left=math.ceil(left),
             days_total=max(math.ceil((due - started) / DAY), 1) if due and started else 1,
-            ready=vars(row)["column"] == "ready",
-            called=vars(row)["called"],
+            ready=place.column == "ready",
+            called=place.called,
             hit=hits.get(row.pk),
             flag=flag,
             batch=batches.get(row.pk),
             may_restore=reach.may_restore(row) and flag not in ("partly-deleted", "restoring"),
             unheard=hearing.in_short(unheard[row.pk], row.lengthened_by),
         )
-        found.append(card)
+        found.append((place, card))
     return found
 
 
@@ -258,37 +255,34 @@ _TITLES = {
 }
 
 
-def _column(
-    group: Mapping[str, Any], cards: Iterable[Card], reach: Reach, account_id: str
-) -> Column:
-    name, day, now_key = group["column"], group["ends_on"], _key(group)
-    own = tuple(card for card in cards if _key(vars(card.departure)) == now_key)
+def _column(group: Group, cards: Sequence[Card], reach: Reach, account_id: str) -> Column:
+    name = group.column
     title, sub = _TITLES.get(name, ("", ""))
     if name == "day":
-        left = max((card.days_left for card in own), default=0)
+        left = max((card.days_left for card in cards), default=0)
         words = "1 day" if left == 1 else f"{left} days"
         sub = f"Shut, {words} of soak left" if left else "Shut, the soak is over, held"
     action, url = "", ""
-    soon = name == "day" and own and min(card.days_left for card in own) <= SOON.days
+    soon = name == "day" and cards and min(card.days_left for card in cards) <= SOON.days
     if reach.operates and (name == "ready" or soon):
-        action, url = _compose(group, own, account_id)
+        action, url = _compose(group, cards, account_id)
     return Column(
-        key=now_key,
+        key=group.key,
         title=title,
-        day=day,
+        day=group.ends_on,
         sub=sub,
-        users=group["users"],
-        cards=own,
+        users=group.users,
+        cards=tuple(cards),
         action=action,
         action_url=url,
-        first_at=group["earliest"] if name == "watch" else None,
+        first_at=group.earliest if name == "watch" else None,
     )
 
 
-def _compose(group: Mapping[str, Any], cards: Sequence[Card], account_id: str) -> tuple[str, str]:
+def _compose(group: Group, cards: Sequence[Card], account_id: str) -> tuple[str, str]:
     """What to do with a column: the batch its users are in, or one to compose."""
-    if not group["free"]:
+    if not group.free:
         number = next((card.batch for card in cards if card.batch), None)
         return (f"In batch #{number}", f"/batches/{number}/") if number else ("", "")
-    account = account_id or group["of_account"]
+    account = account_id or group.of_account
     return "Compose delete batch", f"/batches/new/?account={account}&move=delete"

@@ -1,51 +1,41 @@
 """The soak board's questions: who is off, sorted into columns by the database.
 
 Thousands may be off in many accounts; a board shows a few of each column and how many there are.
+Whoever is off is read from indexes that hold nobody else and all that the columns need of them
+(`departure_off`, `listed_off`), so that no wide row is touched but those that are shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from django.db.models import (
-    BooleanField,
-    Case,
-    Count,
-    DateField,
-    DateTimeField,
-    ExpressionWrapper,
-    F,
-    Func,
-    Max,
-    Min,
-    Q,
-    QuerySet,
-    Value,
-    When,
-    Window,
-)
-from django.db.models.functions import Greatest, RowNumber
+from django.db import connection
+from django.db.models import Max, QuerySet
 
 from inventory.models import Team
-from migrations_app.lifecycle import MoveName, State
+from migrations_app.lifecycle import SWITCHED_OFF, MoveName
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller, Notice
 
 PANELS = 10
-# What no card shows, and what is long.
-_WIDE = (
-    *("user__inline_policies", "user__privilege_facts", "user__coverage", "user__references"),
-    *("user__verdict_reasons", "user__category_reasons", "user__suggestion_reasons", "user__tags"),
-    *("user__federated_names", "user__attached_policies", "user__groups"),
-    *("user__account__references_read", "user__account__dead_references"),
-    *("user__account__report_notes", "user__account__trail_archive"),
+UNDER_WAY = (Change.Status.QUEUED, Change.Status.RUNNING)
+NAMED = ("watch", "ready", "extended", "partly")
+# What a card, a row of the list and what was not heard show.
+_READ = (
+    *("state", "owner__name", "owner__key", "fenced_at", "clock_started_at", "watch", "soak"),
+    *("lengthened_by", "not_before", "not_before_reason", "disputed_until", "irreversible_at"),
+    *("user__user_id", "user__user_name", "user__account__account_id", "user__account__name"),
+    *("user__account__time_zone", "user__account__enabled_regions"),
 )
-
-
-# Who was called, then who is due next.
-_FIRST = (F("called").desc(), F("due").asc(nulls_last=True), F("pk").asc())
+# What a panel shows of a hit and whom it is on.
+_OF_HIT = (
+    *(field.name for field in Hit._meta.concrete_fields),
+    *("departure__state", "departure__owner__name", "departure__owner__key"),
+    *("departure__user__user_id", "departure__user__user_name"),
+    *("departure__user__account__account_id", "departure__user__account__name"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,84 +45,81 @@ class Scope:
     teams: Sequence[Team] = ()
     account_id: str = ""
 
-    def departures(self) -> QuerySet[Departure]:
-        rows = Departure.objects.switched_off()
+    def hits(self, kind: Hit.Kind) -> QuerySet[Hit]:
+        """Of one kind, on whoever is off."""
+        return Hit.objects.filter(kind=kind, **self._filters("departure__"))
+
+    def _filters(self, prefix: str) -> dict[str, Any]:
+        found: dict[str, Any] = {f"{prefix}state__in": sorted(SWITCHED_OFF)}
+        if self.teams:
+            found[f"{prefix}owner__in"] = self.teams
         if self.account_id:
-            rows = rows.filter(listed__account__account_id=self.account_id)
-        return rows.filter(owner__in=self.teams) if self.teams else rows
+            found[f"{prefix}listed__account__account_id"] = self.account_id
+        return found
 
 
-def in_columns(scope: Scope, now: datetime) -> QuerySet[Departure]:
-    """Who is off with `due`, `called`, `column` (partly, extended, watch, ready or day) and, of
-    the column of a day, `ends_on`: the day on which its soak ends, in its account's time zone."""
-    length = Case(When(state=State.DISABLED, then=F("watch")), default=F("soak"))
-    over = ExpressionWrapper(
-        F("clock_started_at") + length + F("lengthened_by"), output_field=DateTimeField()
-    )
-    called, restoring = Q(pk__in=_called()), Q(pk__in=restoring_now().values("departure"))
-    free = ~restoring & (Q(disputed_until=None) | Q(disputed_until__lt=now.date()))
-    column = Case(
-        When(irreversible_at__isnull=False, then=Value("partly")),
-        When(free & Q(not_before__gt=now), then=Value("extended")),
-        When(state=State.DISABLED, then=Value("watch")),
-        When(free & Q(due__lte=now, called=False), then=Value("ready")),
-        default=Value("day"),
-    )
-    return (
-        scope.departures()
-        .annotate(due=Greatest(over, "not_before"))
-        .annotate(called=ExpressionWrapper(called, output_field=BooleanField()))
-        .annotate(column=column)
-        .annotate(ends_on=Case(When(column="day", then=_local_day()), output_field=DateField()))
-    )
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One user in the order of the board, and in which column it stands."""
+
+    departure: int
+    column: str
+    ends_on: date | None
+    called: bool
+
+    @property
+    def key(self) -> str:
+        return _key(self.column, self.ends_on)
 
 
-def groups(scope: Scope, now: datetime) -> QuerySet[Any]:
-    """By column how many there are, how many of them are in a batch already, and when it ends."""
-    batched = Q(pk__in=in_batches().values("departure"))
-    # The type checker does not see what `in_columns` annotates.
-    rows: Any = in_columns(scope, now).order_by()
-    found: QuerySet[Any] = rows.values("column", "ends_on").annotate(
-        users=Count("pk"),
-        watched=Count("pk", filter=Q(state=State.DISABLED)),
-        were_called=Count("pk", filter=Q(called=True)),
-        earliest=Min("due", filter=Q(called=False)),
-        free=Count("pk", filter=~batched),
-        of_account=Min("listed__account__account_id", filter=~batched),
-    )
-    return found
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One column: watch, ready, extended, partly, or the day on which the soak of its users ends,
+    in their account's time zone.
+
+    `free` are not in a batch yet, `of_account` is the account of one of them; `first`, those that
+    were called and then those that are due next.
+    """
+
+    column: str
+    ends_on: date | None
+    users: int
+    watched: int
+    called: int
+    earliest: datetime | None
+    free: int
+    of_account: str | None
+    first: tuple[Place, ...]
+
+    @property
+    def key(self) -> str:
+        return _key(self.column, self.ends_on)
 
 
-def first_of_each(scope: Scope, now: datetime, number: int) -> QuerySet[Departure]:
-    """The first of each column: who was called, then who is due next."""
-    place = Window(
-        RowNumber(),
-        partition_by=[F("column"), F("ends_on")],
-        order_by=[*_FIRST],
-    )
-    narrow: Any = in_columns(scope, now).annotate(place=place)
-    return _shown(scope, now, narrow.filter(place__lte=number))
+def groups(scope: Scope, now: datetime, shown: int) -> list[Group]:
+    """The columns in no order, each with the first `shown` of its users; one query."""
+    return [_group(row) for row in _asked(_GROUPS, scope, now, shown=shown)]
 
 
-def by_due(
-    scope: Scope, now: datetime, column: str, start: int, number: int
-) -> QuerySet[Departure]:
-    """So many of everybody, or of one column by its key, after the first `start`."""
-    named = {"column": column} if column in NAMED else {"column": "day", "ends_on": column}
-    narrow: Any = in_columns(scope, now)
-    narrow = (narrow.filter(**named) if column else narrow).order_by(*_FIRST)
-    return _shown(scope, now, narrow[start : start + number])
+def by_due(scope: Scope, now: datetime, column: str, start: int, number: int) -> list[Place]:
+    """So many of everybody, or of one column by its key, after the first `start`; one query."""
+    day = None if not column or column in NAMED else column
+    name = "day" if day else column or None
+    found = _asked(_BY_DUE, scope, now, name=name, day=day, start=start, number=number)
+    return [Place(*row) for row in found]
 
 
-NAMED = ("watch", "ready", "extended", "partly")
+def departures(places: Iterable[Place]) -> dict[int, Departure]:
+    """By their key the departures at these places, with what is shown of them; one query."""
+    rows = Departure.objects.select_related("user__account", "owner").only(*_READ)
+    return rows.in_bulk([place.departure for place in places])
 
 
 def panels(scope: Scope) -> QuerySet[Hit]:
     """The latest open hits."""
-    hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="", departure__in=scope.departures())
-    return hits.select_related("departure__user__account", "departure__owner").order_by("-last_at")[
-        :PANELS
-    ]
+    hits = scope.hits(Hit.Kind.HIT).filter(closed="").order_by("-last_at")
+    along = hits.select_related("departure__user__account", "departure__owner")
+    return along.only(*_OF_HIT)[:PANELS]
 
 
 def callers(hits: QuerySet[Hit]) -> QuerySet[HitCaller]:
@@ -148,8 +135,7 @@ def told(hits: QuerySet[Hit]) -> QuerySet[Any]:
 
 
 def restoring_now() -> QuerySet[Change]:
-    under_way = (Change.Status.QUEUED, Change.Status.RUNNING)
-    return Change.objects.filter(move=MoveName.RESTORE, status__in=under_way)
+    return Change.objects.filter(move=MoveName.RESTORE, status__in=UNDER_WAY)
 
 
 def in_batches() -> QuerySet[Change]:
@@ -158,31 +144,100 @@ def in_batches() -> QuerySet[Change]:
     return rows.exclude(status__in=Change.ENDED)
 
 
-def knocks(scope: Scope) -> QuerySet[Hit]:
-    """Failed sign-ins at the names of users that are off: shown, and holding nothing."""
-    return Hit.objects.filter(kind=Hit.Kind.KNOCK, departure__in=scope.departures())
-
-
 def next_batch() -> QuerySet[Batch]:
     rows = Batch.objects.filter(status=Batch.Status.APPROVED).defer("undo_script")
     return rows.order_by("window_from")[:1]
 
 
-def _called() -> QuerySet[Any]:
-    return Hit.objects.filter(kind=Hit.Kind.HIT, closed="").values("departure")
+def _key(column: str, ends_on: date | None) -> str:
+    return ends_on.isoformat() if ends_on else column
 
 
-def _shown(scope: Scope, now: datetime, chosen: QuerySet[Departure]) -> QuerySet[Departure]:
-    """What is shown of the chosen ones; who they are is found by narrow rows before."""
-    rows: Any = in_columns(scope, now).filter(pk__in=chosen.values("pk"))
-    shown: QuerySet[Departure] = rows.select_related("user__account", "owner").defer(*_WIDE)
-    return shown.order_by(*_FIRST)
+def _group(row: tuple[Any, ...]) -> Group:
+    column, ends_on, users, watched, called, earliest, free, of_account, first, hits = row
+    places = tuple(Place(pk, column, ends_on, hit) for pk, hit in zip(first, hits, strict=True))
+    return Group(column, ends_on, users, watched, called, earliest, free, of_account, places)
 
 
-def _local_day() -> Func:
-    return Func(
-        F("listed__account__time_zone"),
-        F("due"),
-        template="(timezone(%(expressions)s))::date",
-        output_field=DateField(),
-    )
+def _asked(question: str, scope: Scope, now: datetime, **more: Any) -> list[tuple[Any, ...]]:
+    given = {
+        "now": now,
+        "today": now.date(),
+        "teams": [team.pk for team in scope.teams] or None,
+        "account": scope.account_id or None,
+        "under_way": [status.value for status in UNDER_WAY],
+        "open": [status.value for status in Batch.OPEN],
+        "ended": [status.value for status in Change.ENDED],
+        **more,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_BOARD} {question}", given)
+        return list(cursor.fetchall())
+
+
+# Everybody that is off with the column it stands in. What decides that is worked out once for each.
+_BOARD = """
+WITH off AS MATERIALIZED (
+    SELECT departure.id, departure.state, departure.not_before, account.account_id,
+        account.time_zone, departure.irreversible_at IS NOT NULL AS partly,
+        greatest(
+            departure.clock_started_at + departure.lengthened_by
+                + CASE departure.state WHEN 'disabled' THEN departure.watch
+                    ELSE departure.soak END,
+            departure.not_before
+        ) AS due,
+        departure.id IN (
+            SELECT departure_id FROM migrations_app_hit WHERE kind = 'hit' AND closed = ''
+        ) AS called,
+        departure.id NOT IN (
+            SELECT departure_id FROM migrations_app_change
+            WHERE move = 'restore' AND status = ANY(%(under_way)s)
+        ) AND coalesce(departure.disputed_until < %(today)s, true) AS free,
+        departure.id IN (
+            SELECT change.departure_id FROM migrations_app_change change
+            JOIN migrations_app_batch batch ON batch.id = change.batch_id
+            WHERE batch.status = ANY(%(open)s) AND change.move = 'delete'
+                AND change.status <> ALL(%(ended)s)
+        ) AS batched
+    FROM migrations_app_departure departure
+    -- A protection hides the state there, and none of those who are off is missing.
+    JOIN migrations_app_listed listed ON listed.departure_id = departure.id
+        AND listed.state IN ('disabled', 'protected', 'soaking')
+    JOIN inventory_account account ON account.id = listed.account_id
+    WHERE departure.state IN ('disabled', 'soaking')
+        AND (%(teams)s::bigint[] IS NULL OR departure.owner_id = ANY(%(teams)s::bigint[]))
+        AND (%(account)s::text IS NULL OR account.account_id = %(account)s)
+),
+placed AS (
+    SELECT off.*, CASE
+        WHEN partly THEN 'partly'
+        WHEN free AND not_before > %(now)s THEN 'extended'
+        WHEN state = 'disabled' THEN 'watch'
+        WHEN free AND due <= %(now)s AND NOT called THEN 'ready'
+        ELSE 'day'
+    END AS "column" FROM off
+),
+board AS (
+    SELECT placed.*, CASE "column" WHEN 'day' THEN (due AT TIME ZONE time_zone)::date END AS ends_on
+    FROM placed
+)
+"""
+_GROUPS = """
+SELECT "column", ends_on, count(*), count(*) FILTER (WHERE state = 'disabled'),
+    count(*) FILTER (WHERE called), min(due) FILTER (WHERE NOT called),
+    count(*) FILTER (WHERE NOT batched), min(account_id) FILTER (WHERE NOT batched),
+    coalesce(array_agg(id ORDER BY place) FILTER (WHERE place <= %(shown)s), '{}'),
+    coalesce(array_agg(called ORDER BY place) FILTER (WHERE place <= %(shown)s), '{}')
+FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY "column", ends_on ORDER BY called DESC, due, id
+    ) AS place FROM board
+) numbered
+GROUP BY "column", ends_on
+"""
+_BY_DUE = """
+SELECT id, "column", ends_on, called FROM board
+WHERE (%(name)s::text IS NULL OR "column" = %(name)s)
+    AND (%(day)s::date IS NULL OR ends_on = %(day)s::date)
+ORDER BY called DESC, due, id OFFSET %(start)s LIMIT %(number)s
+"""

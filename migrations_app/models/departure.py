@@ -145,6 +145,22 @@ class Departure(models.Model):
                 name="departure_gone_outside",
                 condition=Q(deleted_outside=True),
             ),
+            # All that the soak board sorts by, so that it reads nothing else of those who are off.
+            models.Index(
+                fields=["owner", "id"],
+                include=[
+                    "state",
+                    "clock_started_at",
+                    "watch",
+                    "soak",
+                    "lengthened_by",
+                    "not_before",
+                    "disputed_until",
+                    "irreversible_at",
+                ],
+                condition=Q(state__in=["disabled", "soaking"]),
+                name="departure_off",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -236,6 +252,14 @@ class Hit(models.Model):
                 condition=Q(kind="hit", closed=""),
                 name="one_open_hit_per_user",
             ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["-last_at", "departure"],
+                condition=Q(kind="hit", closed=""),
+                name="hit_open_latest",
+            ),
+            models.Index(fields=["departure"], condition=Q(kind="knock"), name="hit_knocks"),
         ]
 
     def __str__(self) -> str:

@@ -106,6 +106,12 @@ class Listed(models.Model):
                 name="listed_disputed",
             ),
             models.Index(fields=["disputed_until"], condition=Q(ready=True), name="listed_ready"),
+            # In which account those are who are off; a protection hides that they are.
+            models.Index(
+                fields=["account", "departure"],
+                condition=Q(state__in=["disabled", "protected", "soaking"]),
+                name="listed_off",
+            ),
         ]
 
     def __str__(self) -> str:

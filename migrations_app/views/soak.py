@@ -43,7 +43,7 @@ def soak(request: HttpRequest) -> HttpResponse:
         person,
         Scope(teams, chosen_account_id(request)),
         now,
-        Wanted(layout == "board", column, page),
+        Wanted(layout == "board", column, page, teams=not is_fragment(request)),
         Reach.of(person, own),
     )
     if is_fragment(request) and request.GET.get("mark") == found.mark:
