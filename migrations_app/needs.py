@@ -99,7 +99,8 @@ def _alert(row: Alert) -> Need:
 
 def _hits() -> QuerySet[Any]:
     rows = Hit.objects.filter(kind=Hit.Kind.HIT, closed="", departure__state__in=SWITCHED_OFF)
-    return rows.select_related("departure__user").order_by("-last_at")[:3]
+    shown = ("count", "first_at", "departure__state", "departure__user__user_name")
+    return rows.select_related("departure__user").only(*shown).order_by("-last_at")[:3]
 
 
 def _hit(row: Hit) -> Need:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Q, Sum, Window
+from django.db.models import Count, F, Q, Subquery, Sum, Window
 from django.db.models.functions import RowNumber
 
-from inventory.models import IamUser, Observation, ObservationCount, Sync
+from inventory.models import Account, IamUser, Observation, ObservationCount, Sync
 from inventory.models.observations import ObservationQuerySet
 from inventory.observation_words import brief, counted, told
 from inventory.observations import Kind
@@ -66,8 +66,9 @@ def week(account_id: str, now: datetime) -> list[Group]:
     rows = Observation.objects.filter(seen_at__gte=now - WEEK).foreign()
     kept = ObservationCount.objects.filter(seen_at__gte=now - WEEK, number__gt=0)
     if account_id:
-        rows = rows.filter(account__account_id=account_id)
-        kept = kept.filter(account__account_id=account_id)
+        # By its key, so that the index of one account's latest is walked.
+        account = Subquery(Account.objects.filter(account_id=account_id).values("pk"))
+        rows, kept = rows.filter(account=account), kept.filter(account=account)
     kinds = kept.exclude(kind=Kind.FIRST_LOOK).order_by().values_list("kind")
     counts = dict(kinds.annotate(Sum("number")))
     latest = Q()

@@ -192,7 +192,12 @@ class Change(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["status", "move"], name="change_queue"),
-            models.Index(fields=["status", "finished_at"], name="change_ended"),
+            # What was done in a week is counted by move and account.
+            models.Index(
+                fields=["status", "finished_at"],
+                include=["move", "departure"],
+                name="change_done_when",
+            ),
             # What the log shows page by page.
             models.Index(
                 fields=["-finished_at", "-id"],

@@ -74,7 +74,9 @@ class Listed(models.Model):
             models.Index(fields=["user_name", "departure"], name="listed_by_name"),
             models.Index(fields=["-last_used_at", "-departure"], name="listed_by_last_use"),
             models.Index(fields=["oldest_key_at", "departure"], name="listed_by_oldest_key"),
-            models.Index(fields=["account", "state"], name="listed_by_account"),
+            models.Index(
+                fields=["account", "state"], include=["departure"], name="listed_of_account"
+            ),
             models.Index(fields=["state", "verdict"], name="listed_by_state"),
             models.Index(fields=["owner", "state"], name="listed_by_owner"),
             models.Index(fields=["category", "state"], name="listed_by_category"),
