@@ -15,6 +15,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from inventory.models import Account, PostureDay
 from inventory.posture import BENCHMARK, RULES, Rule, Status
+from migrations_app.paging import is_one_of
 
 # Shown as a tab of the Users page only while one is chosen; "Unused, 45 days" always.
 VIEWS = {
@@ -162,7 +163,8 @@ def days(account_id: str) -> QuerySet[PostureDay]:
         )
         for of in (PostureDay.objects.filter(first=False), PostureDay.objects.filter(first=True))
     ]
-    rows = PostureDay.objects.filter(Q(pk__in=wanted[0]) | Q(pk__in=wanted[1]))
+    latest, first = (Q(is_one_of(of)) for of in wanted)
+    rows = PostureDay.objects.filter(latest | first)
     shown = ("account__name", "day", "first", "at", "benchmark", "items")
     return rows.select_related("account").only(*shown).order_by("account_id", "first")
 
