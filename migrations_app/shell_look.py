@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -20,14 +21,19 @@ from django.db.models.functions import Coalesce, JSONObject, NullIf
 from inventory import clock
 from inventory.models import Account, Alert, LedgerEntry, Person, Sync
 from inventory.remembered import remembered
+from inventory.statements import Statement
 from migrations_app import notices
 from migrations_app.changes.break_glass import USED
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Plan
+from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Listed, Plan
 from migrations_app.planning import needing
 
 # A page says "999+".
 MOST = 1000
+# Counted anew for every page.
+_FRESH = ("hits", "inbox", "alerts")
+# So many readers, each with an account, have their statement kept by a process.
+_READERS = 256
 # What changes without an entry in the ledger: a verdict, the last day of a dispute.
 _KEPT_SECONDS = 30
 # Messages older than this wait for nobody any more.
@@ -109,20 +115,13 @@ def look(person: Person, chosen: str) -> Look:
     One statement, and one more after something happened. Where what was chosen is not there, or
     one account alone is active, it is asked again.
     """
-    row = _row(
-        person,
-        **_strip_questions(),
-        shown=ArraySubquery(_accounts()),
-        others=Exists(Account.objects.filter(active=False)),
-        head=Subquery(LedgerEntry.objects.order_by("-seq").values("hash")[:1]),
-        **_counted(_calling(person, chosen)),
-    )
+    row = _statement(person.pk, tuple(person.roles), chosen, clock.now().date()).get()
     found = Look(_strips(row), [_account(told) for told in row["shown"]], {}, row["others"])
     account = found.account(chosen)
     meant = account.aws_id if account else ""
     if meant != chosen and (chosen or found.others):
         return look(person, meant)
-    fresh = {name: row[name] for name in _calling(person, chosen)}
+    fresh = {name: row[name] for name in _FRESH}
     return replace(found, counts={**fresh, **_slow(person, chosen, row["head"] or "")})
 
 
@@ -130,6 +129,20 @@ def _slow(person: Person, account_id: str, head: str) -> dict[str, int]:
     """The counts that may be as old as the ledger's last entry."""
     key = f"shell-counts:{account_id}:{head}"
     return remembered(key, _KEPT_SECONDS, lambda: _row(person, **_counted(_waiting(account_id))))
+
+
+@lru_cache(_READERS)
+def _statement(person_pk: int, roles: tuple[str, ...], chosen: str, today: date) -> Statement:
+    """What the shell asks: made once a day for each reader and account, for every page asks it."""
+    person = Person(pk=person_pk, roles=list(roles))
+    questions = {
+        **_strip_questions(),
+        "shown": ArraySubquery(_accounts()),
+        "others": Exists(Account.objects.filter(active=False)),
+        "head": Subquery(LedgerEntry.objects.order_by("-seq").values("hash")[:1]),
+        **_counted(_calling(person, chosen, today)),
+    }
+    return Statement.of(Person.objects.filter(pk=person_pk).values(**questions))
 
 
 def _row(person: Person, **questions: Any) -> dict[str, Any]:
@@ -140,15 +153,16 @@ def _counted(of: Mapping[str, QuerySet[Any]]) -> dict[str, Any]:
     return {name: _Counted(rows.order_by().values("pk")[:MOST]) for name, rows in of.items()}
 
 
-def _calling(person: Person, account_id: str) -> dict[str, QuerySet[Any]]:
-    """By name what is counted anew for every page."""
+def _calling(person: Person, account_id: str, today: date) -> dict[str, QuerySet[Any]]:
+    """By name what is counted anew for every page; nothing in it depends on the time of day."""
     hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="")
     if account_id:
         # Few hits are open: each is asked for its account, instead of each user for its hit.
-        of = Departure.objects.filter(pk=OuterRef("departure"))
-        account = Subquery(of.values("user__account__account_id")[:1])
+        of = Listed.objects.filter(departure=OuterRef("departure"))
+        account = Subquery(of.values("account__account_id")[:1])
         hits = hits.annotate(of_account=account).filter(of_account=account_id)
-    inbox = notices.inbox_for(person).filter(at__gte=clock.now() - _UNREAD_FOR)
+    since = datetime.combine(today, time(), UTC) - _UNREAD_FOR
+    inbox = notices.inbox_for(person).filter(at__gte=since)
     return {
         "hits": hits,
         "inbox": inbox.exclude(openings__person=person),
