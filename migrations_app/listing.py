@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import JSONObject, Lower
 
 from inventory.models import Account, Activity, Credential, Person, Team
@@ -22,7 +22,7 @@ from migrations_app import facets, paging
 from migrations_app.facets import Facet
 from migrations_app.filters import Filters
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
-from migrations_app.models import Change, Departure, Hit, Listed
+from migrations_app.models import Batch, Change, Departure, Hit, Listed
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.models.listed import NO_KEY
 
@@ -156,10 +156,15 @@ def chosen_facets(filters: Filters) -> list[Facet]:
 
 
 def _by_batch(rows: QuerySet[Listed]) -> Mapping[str, int]:
-    changes = Change.objects.filter(departure__in=rows.values("pk"), batch__isnull=False)
-    changes = changes.exclude(status=Change.Status.LEFT_OUT).order_by("-batch__number")
-    pairs = changes.values_list("batch__number").annotate(Count("departure", distinct=True))
-    return {str(number): users for number, users in pairs[:_BATCHES]}
+    """Of the latest batches that hold somebody of `rows`, how many; each batch is asked alone.
+
+    Grouped all at once, the whole journal of old batches would be read to see where the last ends.
+    """
+    changes = Change.objects.filter(batch=OuterRef("pk"), departure__in=rows.values("pk"))
+    held = changes.exclude(status=Change.Status.LEFT_OUT).order_by().values("batch")
+    users = Subquery(held.annotate(users=Count("departure", distinct=True)).values("users"))
+    found = Batch.objects.annotate(users=users).filter(users__gt=0).order_by("-number")
+    return {str(number): users for number, users in found.values_list("number", "users")[:_BATCHES]}
 
 
 def _names(name: str, keys: Collection[str]) -> Mapping[str, str]:
