@@ -44,7 +44,7 @@ def ask(beside: QuerySet[Any], questions: Questions) -> dict[str, Any]:
 
 def number(rows: QuerySet[Any]) -> Coalesce:
     """How many `rows` there are, as one of the questions or beside a row of another table."""
-    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("pk"))
+    counted = rows.order_by().annotate(one=Value(1)).values("one").annotate(number=Count("*"))
     return Coalesce(Subquery(counted.values("number")), Value(0))
 
 
