@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q, QuerySet
@@ -221,7 +221,7 @@ def comment(batch: Batch, person: Person, text: str, change: Change | None = Non
 def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:
     """Departures that the table lets make this move, not yet judged; longest unused first.
 
-    Of users in use those whose plan counts, and whose old credentials rest as the account asks for.
+    Of users in use those whose plan counts, and whose old credentials rest as the policy asks for.
     """
     rows = (
         Departure.objects.unprotected()
@@ -231,12 +231,30 @@ def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:
     )
     if MoveName(move) is MoveName.DELETE:
         return rows.filter(state=State.SOAKING).order_by("clock_started_at", "pk")
-    resting = clock.now() - policy_for(Organization.get(), account).quiet
-    replaced = Q(plan__in=Plan.objects.counted(), user__last_activity_at__lte=resting)
+    replaced = Q(plan__in=Plan.objects.counted()) & _resting(account)
     quiet = Q(user__verdict__in=sorted(guards.QUIET_VERDICTS))
     return rows.filter(quiet | replaced, state=State.OWNER_ASSIGNED).order_by(
         "user__last_activity_at", "pk"
     )
+
+
+def _resting(account: Account) -> Q:
+    """Whose old credentials rest as rule 6 asks for; a category may ask for other times."""
+    organization, now = Organization.get(), clock.now()
+    rests = _resting_since(now - policy_for(organization, account).quiet)
+    for category in sorted(organization.policy.get("by_category", {})):
+        shown = Q(user__category_override=category) | Q(
+            user__category_override="", user__category=category
+        )
+        length = policy_for(organization, account, category).quiet
+        rests = (~shown & rests) | (shown & _resting_since(now - length))
+    return rests
+
+
+def _resting_since(at: datetime) -> Q:
+    """Read whole, and neither used nor made since; as `guards.quiet_since` counts it."""
+    made = Q(user__created_at=None) | Q(user__created_at__lte=at)
+    return made & Q(user__last_activity_at__lte=at, user__coverage_whole=True)
 
 
 def words_for(batch: Batch) -> str:

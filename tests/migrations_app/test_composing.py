@@ -10,10 +10,11 @@ import pytest
 
 from inventory import clock
 from inventory.aws.failure import AwsFailure, NoSuchUser
-from inventory.models import IamUser, LedgerEntry
+from inventory.models import IamUser, LedgerEntry, Organization
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import announcing, changes
+from migrations_app import announcing, changes, guards
 from migrations_app.changes import batches, nudge
+from migrations_app.changes.situation import situation
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Comment, Departure
@@ -456,3 +457,41 @@ def test_a_user_in_use_is_offered_once_its_plan_counts_and_its_old_credentials_r
     row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
     cast.plan(row, **plan)
     assert [*changes.eligible(everybody.account, "disable")] == [row] * offered
+
+
+@pytest.mark.parametrize(
+    ("days", "columns", "offered"),
+    [
+        (25, {"category": "ci-cd"}, False),
+        (31, {"category": "ci-cd"}, True),
+        # What a person said of it counts, whatever the signs say.
+        (15, {"category": "ci-cd", "category_override": "human-console"}, True),
+        (25, {"category": "third-party", "category_override": "ci-cd"}, False),
+        (8, {"category": "mystery"}, True),
+        (15, {"category": "human-console", "coverage_whole": False}, False),
+    ],
+)
+def test_a_user_in_use_is_offered_only_where_the_guard_lets_it_be_fenced(
+    everybody: cast.Cast, days: int, columns: dict[str, Any], offered: bool
+) -> None:
+    longer = {"ci-cd": {"quiet": "30d"}, "mystery": {"quiet": "7d"}}
+    Organization.objects.update_or_create(pk=1, defaults={"policy": {"by_category": longer}})
+    used = clock.now() - timedelta(days=days)
+    user = cast.iam_user("deploy", verdict="active", last_activity_at=used, **columns)
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
+    cast.plan(row, status="confirmed")
+    assert [*changes.eligible(everybody.account, "disable")] == [row] * offered
+    told = guards.may_be_fenced(situation(row), clock.now())
+    assert not list(told) == offered
+
+
+def test_a_user_made_anew_with_old_activity_does_not_rest_yet(everybody: cast.Cast) -> None:
+    now = clock.now()
+    user = cast.iam_user(
+        "deploy",
+        verdict="active",
+        created_at=now - timedelta(days=3),
+        last_activity_at=now - timedelta(days=20),
+    )
+    cast.plan(cast.departure(user, State.OWNER_ASSIGNED, everybody.payments), status="confirmed")
+    assert not changes.eligible(everybody.account, "disable").exists()
