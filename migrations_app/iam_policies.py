@@ -89,7 +89,26 @@ def _center_reads(partition: str) -> list[dict[str, Any]]:
     return [
         _allow("ReadIdentityCenter", actions.ON_IDENTITY_CENTER, "*"),
         _allow("ReadPoliciesOfAws", actions.ON_POLICIES_OF_AWS, policies),
+        *_center_keys(partition),
     ]
+
+
+def _center_keys(partition: str) -> Iterable[dict[str, Any]]:
+    """A key of the organization's own, through Identity Center and for its data alone.
+
+    Identity Center user guide, "Baseline KMS key and IAM policy statements": sets and assignments
+    are bound to the instance, people and groups to the identity store.
+    """
+    instances, stores = "sso:::instance/*", "identitystore::*:identitystore/*"
+    for sid, service, bound, arn in (
+        ("DecryptIdentityCenter", "sso", "aws:sso:instance-arn", instances),
+        ("DecryptIdentityStore", "identitystore", "aws:identitystore:identitystore-arn", stores),
+    ):
+        condition = {
+            "StringLike": {"kms:ViaService": f"{service}.*.amazonaws.com"},
+            "ArnLike": {f"kms:EncryptionContext:{bound}": f"arn:{partition}:{arn}"},
+        }
+        yield _allow(sid, actions.ON_IDENTITY_CENTER_KEY, "*", Condition=condition)
 
 
 def _archive_reads(

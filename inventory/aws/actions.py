@@ -69,6 +69,9 @@ ON_IDENTITY_CENTER = (
     "sso:ListPermissionSets",
 )
 ON_POLICIES_OF_AWS = ("iam:GetPolicy", "iam:GetPolicyVersion")
+# No call of ours: Identity Center decrypts for whoever asks it, where the organization's own key
+# encrypts its data.
+ON_IDENTITY_CENTER_KEY = ("kms:Decrypt",)
 ON_USERS = (
     "iam:GenerateServiceLastAccessedDetails",
     "iam:GetAccessKeyLastUsed",

@@ -57,7 +57,7 @@ def test_the_reader_may_do_exactly_what_the_readers_call() -> None:
     } - {"GetCallerIdentity", "GeneratedTime", "LookupAttributes", "StartTime"}
     named = {ACTION_OF.get(operation, operation) for operation in named}
     needed = set().union(*(allowed("reader", archive, center=True) for archive in ARCHIVES))
-    # What S3 does with a key of KMS for whoever reads.
+    # What S3 and Identity Center do with a key of KMS for whoever reads.
     needed = needed - {"kms:Decrypt"}
     assert {action.partition(":")[2] for action in needed} == named
 
@@ -86,6 +86,24 @@ def test_identity_center_is_readable_only_where_it_is_declared() -> None:
     assert found[0] is not None
     assert found[0]["Action"] == list(actions.ON_IDENTITY_CENTER)
     assert found[1] is None
+
+
+def test_a_key_of_the_organization_decrypts_for_identity_center_and_nothing_else() -> None:
+    assert "kms:Decrypt" not in allowed("reader")
+    told = policy("reader", "123456789012", "aws-us-gov", center=True)["Statement"]
+    conditions = [one["Condition"] for one in told if "kms:Decrypt" in one["Action"]]
+    context = "kms:EncryptionContext:aws"
+    store = "arn:aws-us-gov:identitystore::*:identitystore/*"
+    assert conditions == [
+        {
+            "StringLike": {"kms:ViaService": "sso.*.amazonaws.com"},
+            "ArnLike": {f"{context}:sso:instance-arn": "arn:aws-us-gov:sso:::instance/*"},
+        },
+        {
+            "StringLike": {"kms:ViaService": "identitystore.*.amazonaws.com"},
+            "ArnLike": {f"{context}:identitystore:identitystore-arn": store},
+        },
+    ]
 
 
 def test_only_the_accounts_own_logs_of_the_bucket_are_readable() -> None:
