@@ -70,6 +70,7 @@ def rows(accounts: Iterable[Account] | None = None) -> list[Row]:
             left,
             break_glass,
             exempt,
+            management=account.manages_organization,
             # A listing that is held for being short says nothing.
             listed_whole=account.last_whole_at is not None and not account.hold_reason,
             zero_at=clean.zero_at if clean else None,

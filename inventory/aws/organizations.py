@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from inventory.aws.failure import AwsFailure
 from inventory.aws.paging import ask, token_listing
 from inventory.aws.session import AwsSession
 
 ACTIVE = "ACTIVE"
+_ALONE = "AWSOrganizationsNotInUseException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,21 @@ def read(session: AwsSession) -> Listed:
         management_account=str(told["MasterAccountId"]),
         members=tuple(sorted(members, key=lambda one: (one.name.lower(), one.account_id))),
     )
+
+
+def management_account(session: AwsSession) -> str:
+    """The id of the account that manages the session's organization; "" where it is in none.
+
+    AWS answers every account of an organization. Raises AwsFailure.
+    """
+    client = session.client("organizations")
+    try:
+        told = ask(client.describe_organization, "DescribeOrganization")["Organization"]
+    except AwsFailure as failed:
+        if failed.code == _ALONE:
+            return ""
+        raise
+    return str(told["MasterAccountId"])
 
 
 def _member(told: dict[str, Any]) -> Member:

@@ -62,6 +62,8 @@ class Account(models.Model):
     # What the last looks told. `enabled_regions` is what AWS answered, not what was declared.
     enabled_regions = models.JSONField(default=list, blank=True)
     last_whole_at = models.DateTimeField(null=True, blank=True)
+    # As an account of its organization told: no organization policy acts in this one.
+    manages_organization = models.BooleanField(default=False)
     root_facts = models.JSONField(default=dict, blank=True)
     # Where the credential report and ListUsers disagree: [{"text", "explained"}]
     report_notes = models.JSONField(default=list, blank=True)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models.fields.json import KeyTransform
 
 from inventory import clock, posture
-from inventory.aws import benchmark
+from inventory.aws import benchmark, organizations
 from inventory.aws.session import AwsFailure
 from inventory.models import Account, Credential, Organization, PostureDay
 from inventory.posture import Facts, Item, KeyFacts, RootFacts, Status, UserFacts
@@ -46,6 +46,7 @@ def read_posture(run: Run) -> bool:
     gaps: dict[str, str] = {}
     facts = _facts(run, gaps)
     run.keep()
+    _note_manager(run)
     now = clock.now()
     items = posture.judge(facts, now, gaps)
     with transaction.atomic():
@@ -55,6 +56,17 @@ def read_posture(run: Run) -> bool:
         said = f"{failed} of {len(items)} items failed"
         run.finish("posture", f"{said}, {unseen} not looked at" if unseen else said)
     return True
+
+
+def _note_manager(run: Run) -> None:
+    """Which account manages the organization, as far as this one is told."""
+    try:
+        manager = organizations.management_account(run.aws)
+    except AwsFailure:
+        return
+    Account.objects.filter(account_id=manager).update(manages_organization=True)
+    if run.account.manages_organization and run.account.account_id != manager:
+        Account.objects.filter(pk=run.account.pk).update(manages_organization=False)
 
 
 def _facts(run: Run, gaps: dict[str, str]) -> Facts:

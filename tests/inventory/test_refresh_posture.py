@@ -10,6 +10,7 @@ import pytest
 from demo.aws.account import Simulator
 from demo.aws.faults import Fault
 from demo.aws.instances import Instance
+from demo.aws.organizations import Member, Organization
 from demo.aws.state import VirtualMfa
 from demo.aws.trail_settings import TrailSetting
 from inventory import clock, refresh
@@ -304,9 +305,40 @@ def test_the_statements_are_as_many_for_many_users(
     run.sync.changes["full_admin"] = {"policies": [], "groups": []}
     _many(account, asked, count)
 
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         assert read_posture(run)
 
     found = items(account)
     assert found["one-key"]["count"] == found["groups-only"]["count"] == count
     assert len(found["one-key"]["users"]) == min(count, MOST_NAMED)
+
+
+def test_any_account_of_an_organization_tells_which_one_manages_it(
+    simulator: Simulator, account: Account
+) -> None:
+    manager = cast.account("210987654321", "management")
+    members = [Member(account.account_id, "production")]
+
+    def told() -> list[str]:
+        asked = refresh.ask_sync(account, None)
+        run = runs.claim(asked.pk)
+        assert run is not None
+        run.session = open_session(account, "reader")
+        assert read_posture(run)
+        asked.delete()
+        account.refresh_from_db()
+        managing = Account.objects.filter(manages_organization=True)
+        return [row.name for row in managing]
+
+    # In no organization.
+    assert told() == []
+    simulator.organization = Organization(manager.account_id, members)
+    assert told() == ["management"]
+    # What is refused changes nothing.
+    deny(simulator, "DescribeOrganization")
+    assert told() == ["management"]
+    simulator.faults.clear()
+    simulator.organization = Organization(account.account_id, members)
+    assert told() == ["management", "production"]
+    simulator.organization = Organization("999999999999", members)
+    assert told() == ["management"]

@@ -159,3 +159,21 @@ def test_far_from_zero_there_is_nothing_to_apply(client: Client, people: cast.Ca
     client.force_login(people.jonas)
     assert "No account is near zero yet" in client.get(PAGE).content.decode()
     assert client.get(f"{PAGE}no-new-iam-users.zip").status_code == 422
+
+
+def test_the_management_account_is_marked_and_gets_no_policy_that_would_not_act(
+    client: Client, people: cast.Cast
+) -> None:
+    synced(people.account)
+    client.force_login(people.jonas)
+    words = "Management account: no organization policy acts here"
+    assert words not in client.get(PAGE).content.decode()
+    Account.objects.update(manages_organization=True)
+    page = client.get(PAGE).content.decode()
+    assert words in page
+    assert "Do its own roles deny it?" in page
+    assert "Is the policy attached" not in page
+    answer = client.get(f"{PAGE}no-new-iam-users.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as told:
+        assert "aws_organizations_policy_attachment" not in told.read("main.tf").decode()
+        assert "`production` is the management account" in told.read("README.md").decode()
