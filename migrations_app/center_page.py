@@ -11,12 +11,12 @@ from inventory.models import CenterLook
 from inventory.refresh import declared_center
 from inventory.rights import known_actions
 from migrations_app import center
+from migrations_app.center_sets import Proposal, proposal
 from migrations_app.models import Drift, Plan
 from migrations_app.planning import needing
 from migrations_app.plans.drift import GROUP, Finding, compare
 from migrations_app.plans.drift_fix import Fix, fix
 from migrations_app.plans.permission_sets import PermissionSet
-from migrations_app.proving import way_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """A permission set: what it allows, to how many it is given, and what its people used of it."""
+    """A permission set: what it allows, to how many it is given, for how many people plans ask for
+    it, and how many of its actions any of these used (None while that is not known).
+    """
 
     name: str
     description: str
@@ -41,8 +43,8 @@ class SetRow:
     unread: tuple[str, ...]
     given: str
     accounts: int
-    plans: int
-    used: int
+    people: int
+    used: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class CenterPage:
     look: CenterLook | None
     failed: CenterLook | None
     broken: tuple[Broken, ...]
+    proposal: Proposal
     sets: tuple[SetRow, ...]
     nobody: tuple[Nobody, ...]
     people: int
@@ -102,6 +105,7 @@ def page() -> CenterPage:
     )
     looks = looks.without_content()
     plans = _plans()
+    asked = proposal(plans, [row["name"] for row in look.permission_sets] if look else ())
     return CenterPage(
         declared=declared is not None,
         account=declared[0].name if declared else "",
@@ -109,7 +113,8 @@ def page() -> CenterPage:
         look=look,
         failed=_failed(look, looks.filter(status=CenterLook.Status.FAILED).first()),
         broken=tuple(_broken(look)),
-        sets=tuple(_sets(look, plans)) if look else (),
+        proposal=asked,
+        sets=tuple(_sets(look, asked)) if look else (),
         nobody=tuple(_nobody(plans)) if look else (),
         people=len(plans),
         closed=tuple(Drift.objects.exclude(closed_at=None).order_by("-closed_at")[:20]),
@@ -160,15 +165,12 @@ def _broken(look: CenterLook | None) -> Iterable[Broken]:
         yield Broken(row, waiting[row.pk], known[1] if known else None)
 
 
-def _sets(look: CenterLook, plans: Iterable[Plan]) -> Iterable[SetRow]:
-    by_name: dict[str, list[Plan]] = {}
-    for plan in plans:
-        by_name.setdefault(way_of(plan).name, []).append(plan)
+def _sets(look: CenterLook, asked: Proposal) -> Iterable[SetRow]:
     told = {row["arn"]: row for row in look.permission_sets}
     for one in sorted(center.existing(look), key=lambda one: one.name):
         row = told[one.arn]
         given = [each for each in look.assignments if each["set_arn"] == one.arn]
-        yield _set(one, row["description"], row["session"], given, by_name.get(one.name, []))
+        yield _set(one, row["description"], row["session"], given, asked)
 
 
 def _set(
@@ -176,9 +178,9 @@ def _set(
     description: str,
     session: str,
     given: list[dict[str, str]],
-    plans: list[Plan],
+    asked: Proposal,
 ) -> SetRow:
-    actions = one.actions
+    actions, used = one.actions, asked.used(one.name)
     return SetRow(
         name=one.name,
         description=description,
@@ -189,8 +191,8 @@ def _set(
         unread=tuple(each.words for each in one.unread),
         given=_receivers(given),
         accounts=len({each["account_id"] for each in given}),
-        plans=len(plans),
-        used=max((int(plan.figures.get("used", 0)) for plan in plans), default=0),
+        people=asked.people(one.name),
+        used=None if used is None else len(actions & {each.lower() for each in used}),
     )
 
 

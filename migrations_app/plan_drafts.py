@@ -14,6 +14,7 @@ from django.db.models import F, Q
 
 from inventory import clock
 from inventory.models import Account
+from inventory.rights import known_actions
 from migrations_app import center
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Departure, Plan
@@ -125,5 +126,8 @@ def figures(one: Made) -> dict[str, object]:
     }
     if to:
         told |= {"group": to.group, "person": to.person, "has": to.has}
+        # What people who share a set used of it is told of all of them together.
+        told |= {"actions": list(draft.used_actions)}
+        told |= {"everything": draft.granted_actions >= known_actions.everything()}
         told |= {} if to.person else {"unmatched": to.why}
     return told

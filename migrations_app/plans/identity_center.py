@@ -83,15 +83,12 @@ class SetPlan:
     @property
     def tightens(self) -> str:
         """`7 of its 9 people had every action there is. They used 41 of up to 20,455 granted.`"""
-        number = len(self.people)
-        whole = sum(one.policy.granted >= known_actions.everything() for one in self.people)
-        used = {action for one in self.people for action in one.policy.used}
-        most = max((one.policy.granted for one in self.people), default=0)
-        if number == 1:
-            had = "Its one person had every action there is. " if whole else ""
-            return f"{had}{self.people[0].policy.words}"
-        had = f"{whole} of its {number} people had every action there is. " if whole else ""
-        return f"{had}They used {len(used):,} of up to {most:,} granted actions."
+        return tightens(
+            len(self.people),
+            sum(one.policy.had_everything for one in self.people),
+            len({action for one in self.people for action in one.policy.used}),
+            max((one.policy.granted for one in self.people), default=0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,20 +312,12 @@ def _known(group: DirectoryGroup, *, has: bool = False) -> GroupChoice:
     return GroupChoice(group.name, group.id, group.members, has)
 
 
-def summary(proposal: Proposal) -> tuple[str, ...]:
-    """The whole in sentences."""
-    number, sets = len(proposal.people), len(proposal.sets)
-    drafted = sum(not one.arn for one in proposal.sets)
-    had_all = sum(one.policy.granted >= known_actions.everything() for one in proposal.people)
-    told = [
-        f"{number} people get {sets} permission sets: {sets - drafted} that exist and {drafted} "
-        "new ones."
-    ]
-    if had_all:
-        told.append(f"{had_all} of them had every action there is.")
-    if proposal.unmatched:
-        names = [one.facts.user_name for one in proposal.unmatched]
-        told.append(f"Nobody in Identity Center is found for {len(names)}: {_few(names)}.")
-    if proposal.idle:
-        told.append(f"{len(proposal.idle)} used nothing that needs a right.")
-    return tuple(told)
+def tightens(people: int, everything: int, used: int, granted: int) -> str:
+    """What a set takes away from its people: of how many `everything` was allowed, how many actions
+    they used together, and how many the widest of them was `granted`.
+    """
+    if people == 1:
+        had = "Its one person had every action there is. " if everything else ""
+        return f"{had}Used {used:,} of {granted:,} granted actions."
+    had = f"{everything} of its {people} people had every action there is. " if everything else ""
+    return f"{had}They used {used:,} of up to {granted:,} granted actions."

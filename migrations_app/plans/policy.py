@@ -73,6 +73,11 @@ class Policy:
         return f"Used {len(self.used):,} of {self.granted:,} granted actions."
 
     @property
+    def had_everything(self) -> bool:
+        """Whether the old user could do whatever there is."""
+        return self.granted >= known_actions.everything()
+
+    @property
     def dropped_share(self) -> float:
         """What share of the granted actions the new policy does not allow, from 0 to 1."""
         kept = known_actions.granted([one.lower() for one in self.actions], ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -372,11 +373,49 @@ def test_the_page_tells_sets_and_who_is_nobody(simulator: Simulator, everybody: 
     assert "Nobody there has its e-mail" in page
     assert "Starts" not in page
     assert "Looks everywhere, starts and stops instances" in page
-    assert "1 plan</span>" in page
+    assert "by 1 person together" in page
     fragment = browser(everybody.vera).get(
         "/plans/identity-center/", headers={"HX-Request": "true"}
     )
     assert fragment.status_code == 286
+
+
+def test_people_who_share_a_set_are_told_together_with_what_it_ends(
+    simulator: Simulator, everybody: cast.Cast
+) -> None:
+    look()
+    planned(everybody)
+    other = planned(everybody, "person04").departure.user
+    cast.activity(other, clock.now().date(), service="ec2", action="DescribeVolumes")
+    new = planned(everybody, "dreamer").departure.user
+    cast.activity(new, clock.now().date(), service="sqs", action="CreateQueue")
+    Plan.objects.update(figures_at=None)
+    plan_drafts.refresh_figures(everybody.account)
+    page = text_of(browser(everybody.vera).get("/plans/identity-center/"))
+    assert "3 people get 2 permission sets: 1 that exists and 1 new one." in page
+    assert "3 of them had every action there is." in page
+    assert "2 of its 2 people had every action there is. They used 2 of up to" in page
+    assert "Its one person had every action there is. Used 2 of" in page
+    assert "by 2 people together" in page
+    # What the set allows of what they used, not the most that one of them did.
+    assert re.search(r"2 of [\d,]+ actions</span>", page)
+
+
+def test_figures_from_before_are_counted_as_soon_as_they_are_drafted_anew(
+    simulator: Simulator, everybody: cast.Cast
+) -> None:
+    look()
+    plan = planned(everybody)
+    for name in ("actions", "everything"):
+        del plan.figures[name]
+    plan.save()
+    page = text_of(browser(everybody.vera).get("/plans/identity-center/"))
+    assert "1 person gets 1 permission set" in page
+    assert "drafted anew with the next sync" in page
+    assert "not counted yet" in page
+    Plan.objects.update(figures={})
+    page = text_of(browser(everybody.vera).get("/plans/identity-center/"))
+    assert "1 is not drafted yet; the next sync does." in page
 
 
 def test_the_fix_is_a_zip_while_there_is_something_to_apply(

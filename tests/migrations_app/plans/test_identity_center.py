@@ -16,7 +16,7 @@ from migrations_app.plans import statements
 from migrations_app.plans.directory import Directory, DirectoryGroup, DirectoryUser
 from migrations_app.plans.facts import Origin, PlanFacts, Receiver, Unlogged, Used
 from migrations_app.plans.granted import statements as parsed
-from migrations_app.plans.identity_center import Proposal, SetPlan, propose, summary
+from migrations_app.plans.identity_center import Proposal, SetPlan, propose
 from migrations_app.plans.permission_sets import PermissionSet
 from tests.hcl_text import formatted
 from tests.migrations_app.plans.people import ACCOUNT, ADMIN, NOW, allow, call, person
@@ -172,7 +172,6 @@ def test_who_is_nobody_is_said_and_still_gets_a_plan() -> None:
     assert [one.facts.user_name for one in proposal.unmatched] == ["ghost"]
     assert proposal.sets[0].warnings[0].startswith("Nobody in Identity Center is found for ghost")
     assert proposal.unmatched[0].match.why.startswith("Nobody there has its e-mail")
-    assert "is found for 1: ghost." in " ".join(summary(proposal))
 
 
 def test_who_used_nothing_gets_no_set() -> None:
@@ -269,7 +268,7 @@ def test_87_people_get_few_sets_in_any_order() -> None:
     proposal = propose(people, [], Directory())
     assert sum(len(one.people) for one in proposal.sets) == 87
     assert len(proposal.sets) <= 12
-    assert "43 of them had every action there is." in summary(proposal)
+    assert sum(one.policy.had_everything for one in proposal.people) == 43
     shuffled = random.Random(1).sample(people, len(people))
     assert propose(shuffled, [], Directory()) == proposal
 
