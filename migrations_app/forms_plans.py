@@ -6,6 +6,7 @@ takes just the signs that AWS, GitHub or Kubernetes takes there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -28,14 +29,18 @@ _LONGEST_WORKFLOW = 60_000
 
 
 class _Several(forms.CharField):
-    """Words parted by commas, spaces or lines."""
+    """Words parted by commas, lines or spaces; not by spaces where `spaced` ones may be."""
 
-    def __init__(self, pattern: str, words: str, most: int = 20, **options: Any) -> None:
+    def __init__(
+        self, pattern: str, words: str, most: int = 20, *, spaced: bool = False, **options: Any
+    ) -> None:
         self._check, self._most = RegexValidator(rf"\A(?:{pattern})\Z", words), most
+        self._apart = re.compile(r"[,\r\n]+" if spaced else r"[,\s]+")
         super().__init__(required=False, max_length=2000, **options)
 
     def clean(self, value: Any) -> list[str]:
-        told = list(dict.fromkeys(super().clean(value).replace(",", " ").split()))
+        parts = (one.strip() for one in self._apart.split(super().clean(value)))
+        told = list(dict.fromkeys(one for one in parts if one))
         if len(told) > self._most:
             raise forms.ValidationError(f"At most {self._most}.")
         for one in told:
@@ -93,7 +98,7 @@ class GithubForm(ChoicesForm):
     )
     branches = _Several(r"[\w./+@-]{1,250}", "No such branch can be.", label="Branches")
     environments = _Several(
-        r"[\w.:/ -]{1,255}", "No such environment can be.", label="Environments"
+        r"[\w.:/ -]{1,255}", "No such environment can be.", spaced=True, label="Environments"
     )
     owner_id = _matching(r"\d{1,20}", "GitHub's ids are numbers.", label="Owner's number")
     repository_id = _matching(

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 
+from inventory import clock
 from inventory.models import Organization, Person
 from inventory.permissions import Action, may
 from inventory.policy import Policy, policy_for
@@ -18,7 +19,7 @@ from migrations_app.planning import Quiet, kept_with_a_key, needing, quiet
 from migrations_app.proving import way_of, weeks_access
 
 Target, Status = Plan.Target, Plan.Status
-HOLD = "on-hold"
+HOLD, EXEMPT = "on-hold", "exempt"
 # By target the icon of the sprite, a short name, and what the way in is, in a few words.
 LOOKS: Mapping[str, tuple[str, str, str]] = {
     Target.IDENTITY_CENTER: ("users-group", "Identity Center", "permission sets, by group"),
@@ -29,6 +30,8 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     Target.SECRETS_MANAGER: ("key", "Secrets Manager", "rotated key, last resort"),
     Target.OTHER: ("route", "Other", "a plan in words"),
 }
+# Of users whose plans are listed only those are protected whose key stays until a day.
+_FAR = ("status", "departure__protection")
 _PRIVILEGES = {
     "admin": "Admin",
     "can-become-admin": "can become admin",
@@ -64,7 +67,7 @@ def filters_of(asked: Mapping[str, str]) -> Filters:
     target, status = asked.get("target", ""), asked.get("status", "")
     return Filters(
         target=target if target in Target.values else "",
-        status=status if status in (*Status.values, HOLD) else "",
+        status=status if status in (*Status.values, HOLD, EXEMPT) else "",
         team=asked.get("team", "")[:50],
         q=asked.get("q", "").strip()[:64],
     )
@@ -92,10 +95,12 @@ def chosen(rows: QuerySet[Plan], filters: Filters) -> QuerySet[Plan]:
         )
     if filters.target:
         rows = rows.filter(target=filters.target)
-    if filters.status == HOLD:
-        rows = rows.exclude(held_reason="")
+    if filters.status == EXEMPT:
+        rows = rows.exclude(departure__protection="")
+    elif filters.status == HOLD:
+        rows = rows.filter(departure__protection="").exclude(held_reason="")
     elif filters.status:
-        rows = rows.filter(status=filters.status, held_reason="")
+        rows = rows.filter(status=filters.status, held_reason="", departure__protection="")
     return rows
 
 
@@ -116,9 +121,9 @@ class Tile:
 def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
     """Every target that somebody needs; one query."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    told = rows.order_by().values_list("target", "status").annotate(Count("pk"))
-    for target, status, number in told:
-        counts[target][status] = number
+    told = rows.order_by().values_list("target", *_FAR).annotate(Count("pk"))
+    for target, status, protection, number in told:
+        counts[target][EXEMPT if protection else status] += number
     found = []
     for target in Target:
         if of := counts.get(target.value):
@@ -127,6 +132,7 @@ def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
                 ("done", "confirmed", of[Status.CONFIRMED.value]),
                 ("discovered", "tested", of[Status.TESTED.value]),
                 ("draft", "draft", of[Status.DRAFT.value]),
+                *([("protected", "exempt", of[EXEMPT])] if of[EXEMPT] else []),
             )
             here = target.value == filters.target
             to = filters.query(target="" if here else target.value)
@@ -135,11 +141,11 @@ def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
 
 
 def by_status(rows: QuerySet[Plan]) -> Counter[str]:
-    """How many are where; one on hold counts as that alone."""
+    """How many are where; one on hold counts as that alone, and so does a key that is to stay."""
     found: Counter[str] = Counter()
-    told = rows.order_by().values_list("status", "held_reason").annotate(Count("pk"))
-    for status, held, number in told:
-        found[HOLD if held else status] += number
+    told = rows.order_by().values_list(*_FAR, "held_reason").annotate(Count("pk"))
+    for status, protection, held, number in told:
+        found[EXEMPT if protection else HOLD if held else status] += number
     return found
 
 
@@ -183,7 +189,10 @@ def shown(rows: Sequence[Plan], person: Person, now: datetime) -> list[Row]:
 def figures(plan: Plan) -> str:
     """`14 actions, was Admin`; for a key that stays, until when."""
     if plan.target == Target.SECRETS_MANAGER:
-        return f"exception to {until}" if (until := plan.choice("until")) else "needs a reason"
+        if not (until := plan.choice("until")):
+            return "needs a reason"
+        over = str(until) <= clock.now().date().isoformat()
+        return f"exception ended {until}" if over else f"exception to {until}"
     if "used" not in plan.figures:
         return "not drafted yet"
     used = plan.figures["used"]

@@ -75,13 +75,18 @@ def plans(request: HttpRequest) -> HttpResponse:
         "numbers": numbers,
         "total": numbers.total(),
         "on_hold": numbers[plan_list.HOLD],
+        "exempt": numbers[plan_list.EXEMPT],
         "held": plan_list.held(of_team),
         "drifts": center_page.notes(),
         "may_look": may(person, Action.SYNC),
         "pager": pager,
         "teams": Team.objects.filter(departures__plan__isnull=False).distinct().order_by("name"),
         "query": filters.query(),
-        "statuses": [*Plan.Status.choices, (plan_list.HOLD, "On hold")],
+        "statuses": [
+            *Plan.Status.choices,
+            (plan_list.HOLD, "On hold"),
+            (plan_list.EXEMPT, "Exempt"),
+        ],
         "downloads": may(person, Action.SEE_SENSITIVE),
     }
     return rendered(request, "migrations_app/plans.html", context)

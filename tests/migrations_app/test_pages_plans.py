@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import LedgerEntry, PolicyText
-from migrations_app import plan_drafts
+from migrations_app import changes, plan_drafts
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
 from tests import cast
@@ -246,13 +246,22 @@ def test_looking_at_a_plan_and_downloading_it_changes_nothing(everybody: cast.Ca
 
 def test_choices_are_kept_and_the_files_follow_them(everybody: cast.Cast) -> None:
     plan, client = planned(everybody), browser(everybody.sara)
-    data = {"repository": "acme/shop", "branches": "main, release/1.x", "environments": "prod"}
+    data = {
+        "repository": "acme/shop",
+        "branches": "main, release/1.x",
+        "environments": "prod, Europe West",
+    }
 
     answer = client.post(f"/plans/{plan.pk}/choose/", data)
 
     assert answer["Location"] == f"/plans/{plan.pk}/"
     files = unzipped(client.get(f"/plans/{plan.pk}/download/"))
-    for subject in ("ref:refs/heads/main", "ref:refs/heads/release/1.x", "environment:prod"):
+    for subject in (
+        "ref:refs/heads/main",
+        "ref:refs/heads/release/1.x",
+        "environment:prod",
+        "environment:Europe West",
+    ):
         assert f"repo:acme/shop:{subject}" in files["trust-policy.json"]
     assert LedgerEntry.objects.filter(kind="plan.chosen").count() == 1
     client.post(f"/plans/{plan.pk}/choose/", data)
@@ -360,8 +369,35 @@ def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) ->
     assert plan.choices["approved_by"] == "mei"
     assert mei.post(agree).status_code == 422
     # It is counted as such, and stands in the list.
-    page = browser(everybody.vera).get("/plans/")
+    vera = browser(everybody.vera)
+    page = vera.get("/plans/")
     assert [one.plan.pk for one in page.context["rows"]] == [plan.pk]
+    assert page.context["numbers"] == {"exempt": 1}
+    assert [tile.parts[-1] for tile in page.context["tiles"]] == [("protected", "exempt", 1)]
+    assert "1 exempt with a key that rotates" in text_of(page)
+    assert "agreed by mei" in text_of(page)
+    assert [*vera.get("/plans/?status=exempt").context["rows"]]
+    assert not [*vera.get("/plans/?status=draft").context["rows"]]
+
+
+def test_when_its_day_has_passed_somebody_waits_for_it_again(everybody: cast.Cast) -> None:
+    day = (clock.now() - timedelta(days=1)).date()
+    told = {"reason": "a", "until": day.isoformat(), "asked_by": "jonas", "approved_by": "mei"}
+    plan = planned(everybody, target="secrets-manager", choices=told)
+    Departure.objects.filter(pk=plan.departure_id).update(
+        protection=Protection.EXEMPT, protection_until=day
+    )
+    assert changes.end_exemptions() == 1
+    page = browser(everybody.jonas).get("/plans/")
+    assert page.context["numbers"] == {"draft": 1}
+    assert f"exception ended {day}" in text_of(page)
+    page = text_of(browser(everybody.jonas).get(f"/plans/{plan.pk}/"))
+    assert "Until when? The date lies ahead." in page
+    later = {"reason": "a", "until": "2099-01-01"}
+    browser(everybody.jonas).post(f"/plans/{plan.pk}/choose/", later)
+    assert browser(everybody.mei).post(f"/plans/{plan.pk}/agree/").status_code == 302
+    row = Departure.objects.get(pk=plan.departure_id)
+    assert (row.protection, str(row.protection_until)) == (Protection.EXEMPT, "2099-01-01")
 
 
 def test_a_new_reason_needs_a_new_agreement(everybody: cast.Cast) -> None:
