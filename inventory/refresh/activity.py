@@ -19,7 +19,7 @@ from inventory import clock
 from inventory.aws.cloudtrail import DENIED, FAILED_SIGN_IN, HISTORY, USE, TrailEvent, TrailLook
 from inventory.aws.trail_events import text
 from inventory.models import Account, Activity, ArchiveCoverage, IamUser, TrailCoverage
-from inventory.rights.named import MOST_RESOURCES
+from inventory.rights.named import together
 
 # Events arrive minutes late, and AWS promises no most: each look goes back over the last hour. What
 # comes later than that would never be read.
@@ -249,7 +249,7 @@ class _Summary:
             old.count += 1
             old.first_at = min(old.first_at, row.first_at)
             old.last_at = max(old.last_at, row.last_at)
-            old.resources = _together(old.resources, row.resources)
+            old.resources = together(old.resources, row.resources)
         self._changed[key] = old
 
     def save(self) -> None:
@@ -260,14 +260,6 @@ class _Summary:
             unique_fields=["user", *_KEY, "outcome"],
             update_fields=["count", "first_at", "last_at", "resources"],
         )
-
-
-def _together(some: list[str] | None, more: list[str] | None) -> list[str] | None:
-    """What two rows name; None as soon as one of them named nothing, or they name too many."""
-    if not some or not more:
-        return None
-    found = sorted({*some, *more})
-    return found if len(found) <= MOST_RESOURCES else None
 
 
 def _key_of(row: Activity) -> _Key:

@@ -87,7 +87,6 @@ def keep_days(
             batch_size=_BATCH,
             update_conflicts=True,
             unique_fields=_UNIQUE,
-            # What a day's events named is not kept of the archive: it then tells of no places.
             update_fields=["count", "first_at", "last_at", "resources"],
         )
         row.save()
@@ -157,6 +156,7 @@ def _changed(
             count=one.count,
             first_at=one.first_at,
             last_at=one.last_at,
+            resources=one.resources,
         )
 
 

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from inventory.aws.cloudtrail import DENIED, FAILED_SIGN_IN, TrailEvent
+from inventory.rights.named import together
 
 # So many kinds of calls a user and day are told apart; of more, address and agent are summed up.
 MOST_KINDS = 300
@@ -26,16 +27,22 @@ Kind = tuple[str, str, str, str, str, str]
 
 @dataclass(slots=True)
 class Sum:
-    """Events of one kind: how many, the first and the last (aware UTC)."""
+    """Events of one kind: how many, the first and the last (aware UTC).
+
+    `resources`: the ARNs that they name together; None where one of them names nothing, or they are
+    too many.
+    """
 
     count: int
     first_at: datetime
     last_at: datetime
+    resources: list[str] | None = None
 
-    def add(self, count: int, first_at: datetime, last_at: datetime) -> None:
-        self.count += count
-        self.first_at = min(self.first_at, first_at)
-        self.last_at = max(self.last_at, last_at)
+    def add(self, more: Sum) -> None:
+        self.count += more.count
+        self.first_at = min(self.first_at, more.first_at)
+        self.last_at = max(self.last_at, more.last_at)
+        self.resources = together(self.resources, more.resources)
 
 
 # By user (primary key), then by kind.
@@ -91,7 +98,9 @@ class DayTally:
         """Count an event of the user with this primary key."""
         if event.event_id and not self.seen.add(event.event_id):
             return
-        self.add_sum(user, kind_of(event), Sum(1, event.at, event.at))
+        self.add_sum(
+            user, kind_of(event), Sum(1, event.at, event.at, list(event.resources) or None)
+        )
 
     def add_sum(self, user: int, kind: Kind, told: Sum) -> None:
         """Count a sum of events that nobody else counts."""
@@ -102,7 +111,7 @@ class DayTally:
         if known is None:
             kinds[kind] = told
         else:
-            known.add(told.count, told.first_at, told.last_at)
+            known.add(told)
 
 
 def kind_of(event: TrailEvent) -> Kind:
@@ -139,7 +148,14 @@ def pack(days: Mapping[date, DayTally]) -> bytes:
         day.isoformat(): {
             "seen": base64.b64encode(zlib.compress(tally.seen.packed(), 1)).decode(),
             "sums": [
-                [user, *kind, one.count, one.first_at.isoformat(), one.last_at.isoformat()]
+                [
+                    user,
+                    *kind,
+                    one.count,
+                    one.first_at.isoformat(),
+                    one.last_at.isoformat(),
+                    one.resources,
+                ]
                 for user, kinds in tally.users.items()
                 for kind, one in kinds.items()
             ],
@@ -157,9 +173,15 @@ def unpack(draft: bytes | memoryview | None) -> dict[date, DayTally]:
     days = {}
     for day, packed in told.items():
         tally = DayTally(seen=Seen(zlib.decompress(base64.b64decode(packed["seen"]))))
-        for user, *kind, count, first, last in packed["sums"]:
-            one = Sum(count, datetime.fromisoformat(first), datetime.fromisoformat(last))
-            service, action, key, address, agent, outcome = kind
+        for user, service, action, key, address, agent, outcome, count, *rest in packed["sums"]:
+            # A draft of an earlier version names no resources.
+            first, last, *named = rest
+            one = Sum(
+                count,
+                datetime.fromisoformat(first),
+                datetime.fromisoformat(last),
+                named[0] if named else None,
+            )
             sums = tally.users.setdefault(user, {})
             sums[service, action, key, address, agent, outcome] = one
         days[date.fromisoformat(day)] = tally

@@ -7,7 +7,7 @@ that workloads use most. What is not understood names nothing, which narrows not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # An event that names more is no evidence of a few resources.
@@ -27,6 +27,13 @@ _PARAMETERS: Mapping[tuple[str, str], str] = {
     ("ssm", "name"): "arn:{partition}:ssm:{region}:{account}:parameter/{name}",
     ("codebuild", "projectName"): "arn:{partition}:codebuild:{region}:{account}:project/{name}",
     ("athena", "workGroup"): "arn:{partition}:athena:{region}:{account}:workgroup/{name}",
+    ("rds", "dBInstanceIdentifier"): "arn:{partition}:rds:{region}:{account}:db:{name}",
+    # What AWS puts behind the name of a stack is another one each time it is made.
+    ("cloudformation", "stackName"): "arn:{partition}:cloudformation:{region}:{account}"
+    ":stack/{name}/*",
+    # A service bears its cluster's name; without one AWS takes the cluster `default`.
+    ("ecs", "service"): "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{name}",
+    ("ecs", "services"): "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{name}",
 }
 _QUEUE = re.compile(r"https://[^/]+/(\d{12})/([A-Za-z0-9_.-]{1,80})")
 
@@ -38,6 +45,14 @@ def resources_of(record: Mapping[str, Any]) -> tuple[str, ...]:
     """
     found = sorted({*_listed(record), *_parameters(record)})
     return tuple(found) if len(found) <= MOST_RESOURCES else ()
+
+
+def together(some: Iterable[str] | None, more: Iterable[str] | None) -> list[str] | None:
+    """What two counts of events name; None as soon as one of them named nothing, or too many."""
+    if not some or not more:
+        return None
+    found = sorted({*some, *more})
+    return found if len(found) <= MOST_RESOURCES else None
 
 
 def _listed(record: Mapping[str, Any]) -> Iterator[str]:
@@ -67,7 +82,10 @@ def _arn(value: object) -> Iterator[str]:
 def _named(service: str, key: str, name: str, record: Mapping[str, Any]) -> Iterator[str]:
     identity = record.get("userIdentity")
     arn = str(identity.get("arn", "")) if isinstance(identity, Mapping) else ""
+    request = record.get("requestParameters")
+    cluster = request.get("cluster") if isinstance(request, Mapping) else None
     place = {
+        "cluster": str(cluster or "default").rpartition("/")[2],
         "partition": arn.split(":")[1] if arn.count(":") > 1 else "aws",
         "region": str(record.get("awsRegion", "")),
         "account": str(record.get("recipientAccountId", "")),
@@ -75,5 +93,5 @@ def _named(service: str, key: str, name: str, record: Mapping[str, Any]) -> Iter
     if (service, key) == ("sqs", "queueUrl") and (queue := _QUEUE.fullmatch(name)):
         yield f"arn:{place['partition']}:sqs:{place['region']}:{queue[1]}:{queue[2]}"
     template = _PARAMETERS.get((service, key))
-    if template and _NAME.fullmatch(name):
+    if template and _NAME.fullmatch(name) and _NAME.fullmatch(place["cluster"]):
         yield from _arn(template.format(name=name.lstrip("/"), **place))

@@ -21,6 +21,8 @@ _MOST_OF_A_KIND = 5
 _MADE = re.compile(r"(instance|volume|snapshot|network-interface|spot-instances-request|task|"
                    r"container-instance|execution|command|session|image)[/:]")  # fmt: skip
 _OBJECT = re.compile(r"(arn:[^:]*:s3:::[^/]+)/.+")
+_LOG_GROUP = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:[^:]+")
+_INSIDE = ":*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def _of_kind(kind: ResourceType, seen: Iterable[str], partition: str, account_id
     passing = any(_MADE.search(one.split(":", 5)[-1]) for one in mine)
     if mine and (passing or len(mine) > _MOST_OF_A_KIND) and "s3:::" not in kind.template:
         return [kind.everything(partition, account_id)]
-    return mine
+    # Nearly all calls about a log group are allowed by its ARN with `:*` behind, tagging by the
+    # bare one (CloudWatch Logs user guide, "Overview of managing access permissions").
+    return [*mine, *(f"{one}{_INSIDE}" for one in mine if _LOG_GROUP.fullmatch(one))]
 
 
 def _missing(
@@ -88,7 +92,7 @@ def _missing(
     return [
         kind.everything(partition, account_id)
         for kind in kinds
-        if not any(kind.fits(one) for one in have)
+        if not any(kind.fits(one.removesuffix(_INSIDE)) for one in have)
     ]
 
 

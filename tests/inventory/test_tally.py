@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from inventory.aws.cloudtrail import TrailEvent
 from inventory.refresh.tally import MOST_KINDS, OTHER, OTHER_AGENT, DayTally, Seen, pack, unpack
+from inventory.rights.named import MOST_RESOURCES
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 EVENT = TrailEvent(
@@ -64,6 +67,36 @@ def test_what_a_day_knows_survives_the_end_of_a_slice() -> None:
     again.add(1, replace(EVENT, event_id="e-1000"))
     assert again.users != tally.users
     assert unpack(None) == {}
+
+
+def test_a_kind_names_resources_as_long_as_each_of_its_events_does() -> None:
+    tally, day, names = DayTally(), date(2026, 3, 4), iter(range(1000))
+
+    def met(*arns: str, action: str = "GetBucketAcl") -> list[str] | None:
+        event = replace(EVENT, event_id=f"n-{next(names)}", action=action, resources=arns)
+        tally.add(1, event)
+        return next(one.resources for kind, one in tally.users[1].items() if kind[1] == action)
+
+    assert met("arn:aws:s3:::b") == ["arn:aws:s3:::b"]
+    assert met("arn:aws:s3:::a", "arn:aws:s3:::b") == ["arn:aws:s3:::a", "arn:aws:s3:::b"]
+    again = unpack(pack({day: tally}))[day]
+    assert again.users == tally.users
+    assert met() is None
+    assert met("arn:aws:s3:::a") is None
+    # So many are no few places.
+    for number in range(MOST_RESOURCES):
+        assert met(f"arn:aws:s3:::{number}", action="GetBucketPolicy")
+    assert met("arn:aws:s3:::one-more", action="GetBucketPolicy") is None
+
+
+def test_a_draft_of_an_earlier_version_goes_on_without_resources() -> None:
+    tally, day = DayTally(), date(2026, 3, 4)
+    tally.add(1, replace(EVENT, resources=("arn:aws:s3:::b",)))
+    told = json.loads(zlib.decompress(pack({day: tally})))
+    told[day.isoformat()]["sums"] = [one[:-1] for one in told[day.isoformat()]["sums"]]
+    again = unpack(zlib.compress(json.dumps(told).encode()))[day]
+    ((one,),) = [list(kinds.values()) for kinds in again.users.values()]
+    assert (one.count, one.resources) == (1, None)
 
 
 def test_seen_knows_every_id_it_met_and_no_other() -> None:

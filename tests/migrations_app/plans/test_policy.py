@@ -107,6 +107,20 @@ def test_instances_stand_as_a_pattern_and_what_the_call_needs_besides_is_added()
     assert instance not in one.resources
 
 
+@pytest.mark.parametrize(
+    ("granted", "kept"),
+    [("*", ("", ":*")), (":log-group:/shop/*", ("", ":*")), (":log-group:/shop/web:*", (":*",))],
+)
+def test_a_log_group_is_allowed_in_both_of_its_forms(granted: str, kept: tuple[str, ...]) -> None:
+    here = f"arn:aws:logs:eu-west-1:{ACCOUNT}"
+    calls = (call("logs", "PutRetentionPolicy", f"{here}:log-group:/shop/web"),)
+    resource = granted if granted == "*" else here + granted
+    drafted = used_by(allow("logs:*", on=resource), calls=calls)
+    (found,) = by_action(drafted, "logs:PutRetentionPolicy")
+    assert found.resources == tuple(f"{here}:log-group:/shop/web{end}" for end in kept)
+    assert not [one for one in drafted.widened if one.action == "logs:PutRetentionPolicy"]
+
+
 def test_objects_stand_as_their_bucket() -> None:
     seen = call("s3", "GetObject", "arn:aws:s3:::photos/a/1.jpg", "arn:aws:s3:::photos/2.jpg")
     drafted = used_by(allow("s3:Get*"), calls=(seen,))
