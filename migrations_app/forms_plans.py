@@ -72,8 +72,28 @@ def _role_name() -> forms.CharField:
     )
 
 
+_PLACE = r"""(\["[^"\[\]$%{}\\]{1,64}"\]|\[\d{1,6}\])?"""
+
+
 class ChoicesForm(forms.Form):
-    """The choices of one target as plain JSON: what was left empty is left out."""
+    """The choices of one target as plain JSON: what was left empty is left out.
+
+    Where the user is Terraform's stands on every form, if it is.
+    """
+
+    terraform_address = _matching(
+        rf"(module\.[A-Za-z_][\w-]{{0,99}}{_PLACE}\.)*aws_iam_user\.[A-Za-z_][\w-]{{0,99}}{_PLACE}",
+        "Write it as terraform state list does: module.ci.aws_iam_user.deploy.",
+        label="Its address in Terraform",
+        help_text="With it the plan holds the block by which Terraform lets go of the user.",
+    )
+
+    def __init__(self, *arguments: Any, in_terraform: bool = False, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        address = self.fields.pop("terraform_address")
+        if in_terraform:
+            # Last: the other fields are about the way in.
+            self.fields["terraform_address"] = address
 
     def kept(self) -> dict[str, Any]:
         told = {}
@@ -204,10 +224,14 @@ _FORMS: Mapping[str, type[ChoicesForm]] = {
 
 
 def choices_form(
-    target: str, data: Any = None, initial: Mapping[str, Any] | None = None
+    target: str,
+    data: Any = None,
+    initial: Mapping[str, Any] | None = None,
+    *,
+    in_terraform: bool = False,
 ) -> ChoicesForm:
-    """The form of one target."""
-    return _FORMS[target](data, initial=dict(initial or {}))
+    """The form of one target. `in_terraform`: signs say that Terraform has the user."""
+    return _FORMS[target](data, initial=dict(initial or {}), in_terraform=in_terraform)
 
 
 class TargetForm(forms.Form):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils.dateparse import parse_datetime
 
@@ -15,6 +15,7 @@ from migrations_app.models import Plan
 from migrations_app.plan_drafts import Made
 from migrations_app.planning import Quiet, quiet
 from migrations_app.plans.facts import GeneratedFile, Widened
+from migrations_app.plans.secrets_manager import day_of
 
 # Told beside the files as what to do, and first.
 _INSTRUCTIONS = {"HOW-TO-TEST.md": "How to test", "HOW-TO-ROLL-BACK.md": "How to roll back"}
@@ -80,7 +81,7 @@ def page_of(
         access=access,
         week=proving.weeks_access([plan], now.date()).get(plan.pk, (0,) * 7),
         quiet=rest,
-        sentence=_sentence(access, rest),
+        sentence=_of_a_key(plan, now) if plan.replaces_nothing else _sentence(access, rest),
         made=made,
         files=tuple(one for one in files if one.path not in _INSTRUCTIONS),
         instructions=tuple(
@@ -114,6 +115,19 @@ def _sentence(access: Access | None, rest: Quiet) -> str:
         return f"New access not seen yet, {old}"
     times = "once" if access.count == 1 else f"{access.count:,} times"
     return f"New access {times}, {old}"
+
+
+def _of_a_key(plan: Plan, now: datetime) -> str:
+    """How far the exception is by which a key stays."""
+    until = str(plan.choice("until"))
+    if not until:
+        return "Its key is to stay: say why, and until when."
+    day = day_of(date.fromisoformat(until))
+    if until <= now.date().isoformat():
+        return f"Its key was to stay until {day}. Agree to a later day, or choose another way."
+    if plan.departure.protection:
+        return f"Its key stays and rotates, until {day}."
+    return f"Its key is to stay until {day}, once a second engineer agrees."
 
 
 def _wide(widened: Iterable[Widened]) -> Iterator[Wide]:

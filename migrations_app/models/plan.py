@@ -92,6 +92,11 @@ class Plan(models.Model):
     def on_hold(self) -> bool:
         return bool(self.held_reason)
 
+    @property
+    def replaces_nothing(self) -> bool:
+        """Whether the user stays, with a key that rotates."""
+        return self.target == Plan.Target.SECRETS_MANAGER
+
     def choice(self, name: str, default: Any = "") -> Any:
         """One of the choices."""
         return self.choices.get(name, default)

@@ -60,6 +60,7 @@ def drafts(
     `people`: everybody of these accounts who is to get a permission set, since those who do alike
     share one.
     """
+    wanted = [_addressed(one) for one in wanted]
     proposal: Proposal | None = None
     if any(one.target == identity_center_files.TARGET for one in wanted):
         known = center or Center()
@@ -71,6 +72,14 @@ def drafts(
         }
         proposal = identity_center.propose(persons.values(), known.existing, known.directory)
     return [_one(each, proposal) for each in wanted]
+
+
+def _addressed(wanted: Wanted) -> Wanted:
+    """With the address that somebody gave of a user whom Terraform has."""
+    address = str(wanted.choices.get("terraform_address", ""))
+    if not (address and wanted.facts.terraform_managed):
+        return wanted
+    return replace(wanted, facts=replace(wanted.facts, terraform_managed=address))
 
 
 def _one(wanted: Wanted, proposal: Proposal | None) -> Draft:

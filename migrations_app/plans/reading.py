@@ -130,7 +130,7 @@ def _facts(
         callers=tuple(called),
         repositories=tuple(_repositories(user)),
         key_ids=tuple(_key_ids(read.keys[user.pk])),
-        terraform_managed=_terraform(user),
+        terraform_managed="aws_iam_user" if in_terraform(user) else "",
         generated_at=generated_at,
         evidence_from=since,
         evidence_to=until,
@@ -280,10 +280,9 @@ def _key_ids(keys: Iterable[Credential]) -> Iterator[str]:
             yield f"{key.credential_id[:4]}…{key.credential_id[-4:]}"
 
 
-def _terraform(user: IamUser) -> str:
+def in_terraform(user: IamUser) -> bool:
     """That Terraform has it, if signs say so and nobody recorded that it was taken out."""
-    known = any(
+    return any(
         one.get("kind") == DECLARED and one.get("name") in _TERRAFORM and one.get("blocks")
         for one in user.references
     )
-    return "aws_iam_user" if known else ""

@@ -50,8 +50,8 @@ def requirements(facts: PlanFacts, choices: Choices) -> tuple[Requirement, ...]:
     other = bool(asked and approved) and asked.casefold() != approved.casefold()
     return (
         Requirement("reason", "Why can it not use a role?", bool(choices.reason.strip())),
-        Requirement("until", "Until when? The date lies ahead.", ahead),
-        Requirement("second-person", "A second person agrees to it.", other),
+        Requirement("until", "Until when? The date has to lie ahead.", ahead),
+        Requirement("second-person", "A second person has to agree to it.", other),
     )
 
 

@@ -24,6 +24,7 @@ from migrations_app.models import Plan
 from migrations_app.plan_drafts import Made
 from migrations_app.plan_list import Filters
 from migrations_app.plan_page import PlanPage, page_of
+from migrations_app.plans.reading import in_terraform
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 
@@ -131,7 +132,8 @@ def download(request: HttpRequest, pk: int) -> HttpResponse:
 def choose(request: HttpRequest, pk: int) -> HttpResponse:
     """What the evidence does not tell."""
     row, person = _to_change(request, pk)
-    form = choices_form(row.target, request.POST)
+    managed = in_terraform(row.departure.user)
+    form = choices_form(row.target, request.POST, in_terraform=managed)
     if not form.is_valid():
         return _shown(request, row, person, form=form, status=422)
     verbs.choose(row, person, form.kept())
@@ -180,14 +182,16 @@ def _shown(
         "user": row.departure.user,
         "version_field": {"version": row.departure.version},
         "sensitive": sensitive,
-        "form": form or choices_form(row.target, initial=row.choices),
+        "form": form
+        or choices_form(
+            row.target, initial=row.choices, in_terraform=in_terraform(row.departure.user)
+        ),
         "may_change": may_change,
         "may_confirm": owner is not None
         and may_change
         and row.status != Plan.Status.CONFIRMED
         and not row.on_hold
-        # A key that stays replaces nothing.
-        and row.target != Plan.Target.SECRETS_MANAGER,
+        and not row.replaces_nothing,
         "may_agree": row.target == Plan.Target.SECRETS_MANAGER
         and bool(row.choice("until"))
         and not row.choice("approved_by")

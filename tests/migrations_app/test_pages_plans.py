@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
-from inventory.models import LedgerEntry, PolicyText
+from inventory.models import IamUser, LedgerEntry, PolicyText
 from migrations_app import changes, plan_drafts
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
@@ -300,6 +300,38 @@ def test_what_could_not_stand_in_aws_is_refused_at_its_field(
         assert answer.status_code == 302
 
 
+@pytest.mark.parametrize("target", ["github-oidc", "identity-center", "other"])
+def test_whoever_knows_its_address_gets_the_block_that_lets_go_of_a_user(
+    everybody: cast.Cast, target: str
+) -> None:
+    plan, client = planned(everybody, target=target), browser(everybody.sara)
+    address = f"/plans/{plan.pk}/"
+    assert "Its address in Terraform" not in text_of(client.get(address))
+    sign = {"kind": "declared", "name": "Terraform", "blocks": True}
+    IamUser.objects.update(references=[sign])
+    assert "Its address in Terraform" in text_of(client.get(address))
+    files = unzipped(client.get(f"{address}download/"))
+    assert "terraform state list | grep aws_iam_user" in files["TERRAFORM-LETS-GO.md"]
+    assert "removed.tf" not in files
+
+    data = {"terraform_address": "module.ci.aws_iam_user.deploy"}
+    assert client.post(f"{address}choose/", data).status_code == 302
+    files = unzipped(client.get(f"{address}download/"))
+    assert "from = module.ci.aws_iam_user.deploy" in files["removed.tf"]
+    assert "destroy = false" in files["removed.tf"]
+    assert "terraform state rm module.ci.aws_iam_user.deploy" in files["TERRAFORM-LETS-GO.md"]
+
+    # One of many cannot stand in a block: the state command is told instead.
+    many = {"terraform_address": 'module.ci["a"].aws_iam_user.all["deploy-bot"]'}
+    client.post(f"{address}choose/", many)
+    files = unzipped(client.get(f"{address}download/"))
+    assert "removed.tf" not in files
+    assert "terraform state rm 'module.ci" in files["TERRAFORM-LETS-GO.md"]
+    for wrong in ("aws_iam_role.x", "aws_iam_user.x; rm -rf /", 'aws_iam_user.x["${y}"]'):
+        answer = client.post(f"{address}choose/", {"terraform_address": wrong})
+        assert answer.status_code == 422
+
+
 def test_an_external_id_is_drawn_once_and_kept(everybody: cast.Cast) -> None:
     plan, client = planned(everybody, target="cross-account-role"), browser(everybody.sara)
     client.post(f"/plans/{plan.pk}/choose/", {"vendor_account": "999988887777"})
@@ -356,12 +388,18 @@ def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) ->
     until = (clock.now() + timedelta(days=200)).date()
     jonas, mei = browser(everybody.jonas), browser(everybody.mei)
     agree = f"/plans/{plan.pk}/agree/"
+    assert "say why, and until when." in text_of(jonas.get(f"/plans/{plan.pk}/"))
 
     assert mei.post(agree).status_code == 422
     jonas.post(f"/plans/{plan.pk}/choose/", {"reason": "vendor", "until": until.isoformat()})
     assert jonas.post(agree).status_code == 403
     assert browser(everybody.sara).post(agree).status_code == 403
+    address = f"/plans/{plan.pk}/"
+    assert "once a second engineer agrees." in text_of(mei.get(address))
     mei.post(agree)
+    page = text_of(mei.get(address))
+    assert "Its key stays and rotates, until" in page
+    assert "old credentials quiet" not in page.lower()
 
     row = Departure.objects.get(pk=plan.departure_id)
     assert (row.protection, row.protection_until) == (Protection.EXEMPT, until)
@@ -392,7 +430,8 @@ def test_when_its_day_has_passed_somebody_waits_for_it_again(everybody: cast.Cas
     assert page.context["numbers"] == {"draft": 1}
     assert f"exception ended {day}" in text_of(page)
     page = text_of(browser(everybody.jonas).get(f"/plans/{plan.pk}/"))
-    assert "Until when? The date lies ahead." in page
+    assert "Until when? The date has to lie ahead." in page
+    assert "Its key was to stay until" in page
     later = {"reason": "a", "until": "2099-01-01"}
     browser(everybody.jonas).post(f"/plans/{plan.pk}/choose/", later)
     assert browser(everybody.mei).post(f"/plans/{plan.pk}/agree/").status_code == 302
