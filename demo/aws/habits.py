@@ -68,7 +68,7 @@ def sign_in(member: Member, user: User, born_at: datetime, every: int) -> Habit:
     return Habit(
         kind="console", actor=user.id, key="", service=service, event=event, region=region,
         every=every, first=_first(user, born_at), ip=where(member), agent=_BROWSER,
-        workdays=every < 20 * DAY,
+        workdays=every < 20 * DAY, works=True,
     )  # fmt: skip
 
 
@@ -82,6 +82,7 @@ def calls(member: Member, user: User, key: str, born_at: datetime, every: int) -
         region=TEAM_REGIONS.get(member.team, "us-east-1"), every=every,
         first=_first(user, born_at), ip=where(member),
         agent=TERRAFORM if member.disguise == "terraform-at-home" else _AGENTS[member.category],
+        works=True,
     )  # fmt: skip
 
 

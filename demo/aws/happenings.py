@@ -16,6 +16,7 @@ from .events import Event, assuming, identity_of, shown_username
 from .ids import drawn_id
 from .rhythm import Habit
 from .state import AccessKey, Account, Use, User
+from .work import at_work
 
 if TYPE_CHECKING:
     from .account import Simulator
@@ -81,7 +82,7 @@ class Happenings:
         user = self._account.by_user_id.get(habit.actor)
         if user is None:
             return False
-        return self._kinds[habit.kind](at, habit, user)
+        return self._kinds[habit.kind](at, at_work(habit, at, self._account, user), user)
 
     def _active_key(self, habit: Habit, user: User) -> AccessKey | None:
         key = user.keys.get(habit.key)
@@ -264,7 +265,9 @@ class Happenings:
         if caller.user is not None and habit.event not in _NEVER_DENIED:
             words = explicitly_denied(self._account, caller.user, action)
         error = denial(habit.service, action, caller.arn, words) if words else None
-        self._add(at, habit, caller, f"{habit.service}.amazonaws.com", habit.event, error=error)
+        source = f"{habit.service}.amazonaws.com"
+        params = dict(habit.about) or None
+        self._add(at, habit, caller, source, habit.event, error=error, params=params)
 
     def _add(
         self,

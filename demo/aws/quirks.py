@@ -268,7 +268,7 @@ def _other(
             "knock": "",
         }.get(kind, next(iter(user.keys), ""))
         habit = calls(member, user, key, stage.born_at, every)
-        changes = {"kind": kind, "service": service, "event": event}
+        changes = {"kind": kind, "service": service, "event": event, "works": False}
         if region:
             changes["region"] = region
         return [Habit(**{**_fields(habit), **changes})]  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 DAY = 86_400
 HOUR = 3_600
@@ -27,7 +28,8 @@ class Habit:
     or what it holds), `assumed` (a session of a role begins). `actor` is a user id, or for
     `session` and `assumed` a role's name. `key` names the access key, credential or session name
     used; for `made` the maker's role and session, `ROLE/SESSION`, and for `assumed` the session and
-    who asked, `SESSION WHO`.
+    who asked, `SESSION WHO`. `works`: every other time it is about something of its user (see
+    `work`), whose request parameters are `about`.
     """
 
     kind: str
@@ -44,6 +46,8 @@ class Habit:
     spread: float = 0.6
     workdays: bool = False
     read_only: bool = True
+    works: bool = False
+    about: tuple[tuple[str, Any], ...] = ()
 
 
 def _mixed(seed: int, number: int, n: int) -> int:

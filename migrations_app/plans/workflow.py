@@ -34,6 +34,8 @@ _USES = re.compile(re.escape(ACTION) + r"@([^\s'\"#]+)(['\"]?)(\s+#\s*(?:tag=)?v
 _BOOLEANS = ("mask-aws-account-id", "role-skip-session-tagging", "output-credentials")
 # A colon at the end would make a key of it.
 _PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9/:_.-]*[A-Za-z0-9/_.-])?")
+# Numbers of any kind, times, and what some readers take for a truth.
+_MEANS_MORE = re.compile(r"[\d.][\w.:]*|(?i:true|false|null|yes|no|on|off|y|n)")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -343,11 +345,7 @@ def _region(found: Found, job: Job, step: Step, role: Role) -> str:
 
 def scalar(text: str) -> str:
     """A text as a YAML scalar; quoted where it is more than plain signs."""
-    if (
-        _PLAIN.fullmatch(text)
-        and text[-1] != ":"
-        and not re.fullmatch(r"[\d.:_]+|(?i:true|false|null|yes|no)", text)
-    ):
+    if _PLAIN.fullmatch(text) and text[-1] != ":" and not _MEANS_MORE.fullmatch(text):
         return text
     if re.fullmatch(r"\$\{\{[^{}'\"#\n]*\}\}", text):
         return text

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from migrations_app.plans.workflow import Role, Workflow, change
+from migrations_app.plans.workflow import Role, Workflow, change, scalar
 
 ROLE = Role(
     arn="arn:aws:iam::123456789012:role/github-deploy-prod",
@@ -428,3 +428,13 @@ def test_however_it_is_written_only_the_key_goes(
 def test_no_text_breaks_it(text: str) -> None:
     told = change(PATH, text, ROLE)
     assert told.text == text
+
+
+@pytest.mark.parametrize(
+    "name", ["1e3", "0x1f", "12:30", "on", "Off", "y", "No", "null", "true", "3d"]
+)
+def test_a_name_that_some_reader_takes_for_more_stays_a_name(name: str) -> None:
+    for version in ((1, 1), (1, 2)):
+        reader = YAML(typ="safe", pure=True)
+        reader.version = version
+        assert reader.load(f"name: {scalar(name)}\n") == {"name": name}
