@@ -9,7 +9,7 @@ import pytest
 
 from demo.aws.account import Simulator
 from demo.aws.evaluation import effect, identity_documents
-from demo.aws.work import works_of
+from demo.aws.work import _IN_POLICIES, works_of
 from inventory.rights.called import actions_of
 from inventory.rights.named import resources_of
 
@@ -50,3 +50,8 @@ def test_events_name_what_a_user_works_on_and_the_same_ones_each_time(
     assert len({user for user, _ in named}) > 15
     assert all(len(arns) == 1 for arns in named.values())
     assert plain
+
+
+@pytest.mark.parametrize("event", ["lambda:ListFunctions20150331", "s3:ListBuckets"])
+def test_a_habit_is_called_in_policies_as_the_product_reads_it(event: str) -> None:
+    assert actions_of(*event.split(":")) == (_IN_POLICIES[event].lower(),)
