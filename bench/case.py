@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 from django.core.management import call_command
 
+from bench.plans import Plans, measure
 from demo.aws.account import Simulator
 from demo.aws.calls import OPERATIONS
 from demo.aws.inprocess import simulated
@@ -51,6 +52,7 @@ class Result:
     hits: int = 0
     gone: int = 0
     writes_to_break_glass: int = 0
+    plans: Plans = field(default_factory=Plans)
     seconds: float = 0.0
 
 
@@ -84,10 +86,11 @@ class ReferenceCase:
         self.approver = Person.objects.get(username="mei")
 
     def run(self) -> Result:
-        """Discover, own, disable, soak, delete; the counts."""
+        """Discover, own, plan, disable, soak, delete; the counts."""
         began = time.monotonic()
         self.discover()
         self.own()
+        self.plan()
         self.disable()
         self.soak()
         self.delete()
@@ -121,6 +124,10 @@ class ReferenceCase:
     def own(self) -> None:
         """Nobody claims: the engineer adopts all for the custodian."""
         changes.adopt(Departure.objects.filter(state="discovered", protection=""), self.engineer)
+
+    def plan(self) -> None:
+        """Draft a new way in for everybody who is in use."""
+        self.result.plans = measure(self.account, (self.engineer, self.approver))
 
     def disable(self) -> None:
         """Ask for all dormant users in batches of 20, each run when notice and settle are over."""
