@@ -126,6 +126,7 @@ def figures(one: Made) -> dict[str, object]:
     }
     if to:
         told |= {"group": to.group, "person": to.person, "has": to.has}
+        told |= {"signs_in_as": to.signs_in_as}
         # What people who share a set used of it is told of all of them together.
         told |= {"actions": list(draft.used_actions)}
         told |= {"everything": draft.granted_actions >= known_actions.everything()}

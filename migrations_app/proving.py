@@ -193,9 +193,10 @@ def fits(plan: Plan, one: Assumed) -> bool:
     user = plan.departure.user
     match plan.target:
         case Plan.Target.IDENTITY_CENTER:
-            return one.event == role_sessions.SAML and same_person(
-                one.session, user.user_name, user.tags
-            )
+            # Whom the directory knows under another name than the IAM user's signs in as that.
+            known = str(plan.figures.get("signs_in_as", ""))
+            name, tags = (known, {}) if known else (user.user_name, user.tags)
+            return one.event == role_sessions.SAML and same_person(one.session, name, tags)
         case Plan.Target.GITHUB_OIDC:
             return one.event == role_sessions.WEB_IDENTITY and one.who.startswith("repo:")
         case Plan.Target.CROSS_ACCOUNT_ROLE:

@@ -219,8 +219,8 @@ class Widened:
 class Receiver:
     """Who gets a permission set ("" for none), and how.
 
-    `person` is an id of the directory, "" where nobody there was found; `why` says by what, or why
-    not. `has`: the group has the set and the person already.
+    `person` is an id of the directory, "" where nobody there was found, `signs_in_as` its name
+    there; `why` says by what, or why not. `has`: the group has the set and the person already.
     """
 
     permission_set: str
@@ -228,6 +228,7 @@ class Receiver:
     person: str = ""
     why: str = ""
     has: bool = False
+    signs_in_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

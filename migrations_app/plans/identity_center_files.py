@@ -41,6 +41,7 @@ def draft(one: SetPlan, person: PersonPlan) -> Draft:
             person=person.match.user.id if person.match.user else "",
             why=person.match.why,
             has=one.group.has,
+            signs_in_as=person.match.user.user_name if person.match.user else "",
         ),
     )
     return files.complete(made, facts, person.policy)

@@ -127,6 +127,21 @@ def test_a_shared_permission_set_proves_only_whose_session_it_is(
     assert (looked(stage, plan).status == Plan.Status.TESTED) == counts
 
 
+@pytest.mark.parametrize(
+    ("session", "counts"),
+    [("Nina.Haas@acme.example", True), ("nhaas@acme.example", False), ("tom@acme.example", False)],
+)
+def test_a_person_whom_the_directory_knows_under_another_name_signs_in_as_that(
+    stage: Stage, session: str, counts: bool
+) -> None:
+    figures = {"person": "u-1", "signs_in_as": "nina.haas@acme.example", "name": "DeveloperAccess"}
+    plan = cast.plan(needed(stage, "nhaas"), "identity-center", figures=figures)
+    name = "AWSReservedSSO_DeveloperAccess_0123456789abcdef"
+    role(stage, name, "/aws-reserved/sso.amazonaws.com/")
+    assumed(stage, name, "AssumeRoleWithSAML", session, session=session)
+    assert (looked(stage, plan).status == Plan.Status.TESTED) == counts
+
+
 def test_what_was_seen_is_counted_by_day_and_a_second_look_counts_nothing_twice(
     stage: Stage,
 ) -> None:
