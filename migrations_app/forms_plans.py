@@ -145,6 +145,10 @@ class GithubForm(ChoicesForm):
     secrets = _Several(r"[A-Za-z_]\w{0,99}", "No such secret can be.", label="Secrets of the key")
     role_name = _role_name()
 
+    def clean_workflow(self) -> str:
+        # Browsers send every line of a text with a return; the diff must fit the file as it is.
+        return str(self.cleaned_data["workflow"]).replace("\r\n", "\n")
+
 
 class EksForm(ChoicesForm):
     cluster = _matching(r"[0-9A-Za-z][\w-]{0,99}", "No such cluster can be.", label="Cluster")

@@ -268,6 +268,27 @@ def test_choices_are_kept_and_the_files_follow_them(everybody: cast.Cast) -> Non
     assert LedgerEntry.objects.filter(kind="plan.chosen").count() == 1
 
 
+def test_a_workflow_pasted_into_a_browser_gives_a_diff_that_fits_its_file(
+    everybody: cast.Cast,
+) -> None:
+    lines = [
+        "on: push", "jobs:", "  deploy:", "    runs-on: x", "    steps:",
+        "      - uses: aws-actions/configure-aws-credentials@v4", "        with:",
+        "          aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}",
+        "          aws-secret-access-key: ${{ secrets.AWS_SECRET_ACCESS_KEY }}",
+        "          aws-region: eu-west-1", "",
+    ]  # fmt: skip
+    plan, client = planned(everybody), browser(everybody.sara)
+    data = {"repository": "acme/shop", "branches": "main", "workflow": "\r\n".join(lines)}
+    assert client.post(f"/plans/{plan.pk}/choose/", data).status_code == 302
+    files = unzipped(client.get(f"/plans/{plan.pk}/download/"))
+    assert "+          role-to-assume: " in files["workflows.diff"]
+    assert not [name for name, text in files.items() if "\r" in text]
+    # Keeping the same again is no change.
+    again = client.get(f"/plans/{plan.pk}/").context["form"]["workflow"].value()
+    assert again == "\n".join(lines)
+
+
 @pytest.mark.parametrize(
     ("target", "data", "words"),
     [
@@ -397,9 +418,9 @@ def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) ->
     address = f"/plans/{plan.pk}/"
     assert "once a second engineer agrees." in text_of(mei.get(address))
     mei.post(agree)
-    page = text_of(mei.get(address))
-    assert "Its key stays and rotates, until" in page
-    assert "old credentials quiet" not in page.lower()
+    told = text_of(mei.get(address))
+    assert "Its key stays and rotates, until" in told
+    assert "old credentials quiet" not in told.lower()
 
     row = Departure.objects.get(pk=plan.departure_id)
     assert (row.protection, row.protection_until) == (Protection.EXEMPT, until)
@@ -429,9 +450,9 @@ def test_when_its_day_has_passed_somebody_waits_for_it_again(everybody: cast.Cas
     page = browser(everybody.jonas).get("/plans/")
     assert page.context["numbers"] == {"draft": 1}
     assert f"exception ended {day}" in text_of(page)
-    page = text_of(browser(everybody.jonas).get(f"/plans/{plan.pk}/"))
-    assert "Until when? The date has to lie ahead." in page
-    assert "Its key was to stay until" in page
+    words = text_of(browser(everybody.jonas).get(f"/plans/{plan.pk}/"))
+    assert "Until when? The date has to lie ahead." in words
+    assert "Its key was to stay until" in words
     later = {"reason": "a", "until": "2099-01-01"}
     browser(everybody.jonas).post(f"/plans/{plan.pk}/choose/", later)
     assert browser(everybody.mei).post(f"/plans/{plan.pk}/agree/").status_code == 302
