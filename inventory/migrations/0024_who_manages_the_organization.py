@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("inventory", "0022_found_without_reading_all")]
+    dependencies: ClassVar = [("inventory", "0023_observations_counted")]
 
     operations: ClassVar = [
         migrations.AddField(
