@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from inventory import chain, clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
-from migrations_app import announcing, guards, headcount, notices
+from migrations_app import announcing, guards, headcount, kept_numbers, notices
 from migrations_app.changes import (
     approval,
     campaigns,
@@ -314,5 +314,6 @@ PARTS: dict[str, Callable[[], object]] = {
     "wake": running.nudge_running,
     "kept answers": forget_answers,
     "head counts": headcount.keep_up,
+    "kept numbers": kept_numbers.keep_up,
     "the chain": chain.keep_up,
 }
