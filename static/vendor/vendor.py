@@ -7,8 +7,9 @@ Run by hand after a version changed, never at run time:
     python <here>/vendor.py node_modules
 
 It copies the files named in package.json, draws the icons named in icons.txt into one sprite,
-keeps each licence beside them, and writes manifest.json: version, licence and SHA-256 of every
-file. The files are committed; tests/ground/test_static.py hashes them again.
+keeps each licence beside them, takes out of Tabler's style sheet what no page uses (slim.py), and
+writes manifest.json: version, licence and SHA-256 of every file. The files are committed;
+tests/ground/test_static.py hashes them again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+
+import slim
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -49,6 +52,8 @@ def copy_package(modules: Path, name: str, entry: dict[str, Any]) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(SOURCE_MAP.sub(b"\n", (modules / name / source).read_bytes()))
         written.append(path)
+    if "slim" in entry:
+        written.append(slim.write())
     if "sprite" in entry:
         path = ROOT / entry["sprite"]
         names = (HERE / "icons.txt").read_text().split()

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "static" / "vendor"
 MANIFEST: list[dict[str, Any]] = json.loads((VENDOR / "manifest.json").read_text())
-OURS = {"icons.txt", "manifest.json", "package.json", "package-lock.json", "vendor.py"}
+OURS = {"icons.txt", "manifest.json", "package.json", "package-lock.json", "slim.py", "vendor.py"}
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 
 DJANGO_TAG = re.compile(r"{%.*?%}|{#.*?#}", re.DOTALL)
@@ -87,6 +88,35 @@ def test_no_stylesheet_fetches_from_another_host() -> None:
     sheets = (ROOT / "static").rglob("*.css")
     fetch = re.compile(r"""url\(\s*["']?(?:https?:)?//[^)]{0,60}|@import[^;]{0,60}""")
     assert [match for sheet in sheets for match in fetch.findall(sheet.read_text())] == []
+
+
+def parts_of(css: str) -> set[str]:
+    """Every selector and every variable of a style sheet."""
+    heads = re.findall(r"([^{};]+)\{", css)
+    return {part for head in heads for part in head.split(",")} | {
+        *re.findall(r"[{;](--[\w-]+):", css)
+    }
+
+
+def test_the_slim_style_sheet_holds_all_that_pages_use_of_the_whole_one() -> None:
+    slim = runpy.run_path(str(VENDOR / "slim.py"))
+    wanted = parts_of(slim["slim"](slim["WHOLE"].read_text()))
+    missing = wanted - parts_of(slim["SLIM"].read_text())
+    assert not missing, f"Run static/vendor/vendor.py or slim.py: {sorted(missing)[:20]}"
+
+
+def test_a_rule_stays_if_a_page_can_match_it_and_goes_if_none_can() -> None:
+    slim = runpy.run_path(str(VENDOR / "slim.py"))
+    css = (
+        "a{color:red}.card,.gone{--x:1;--y:2;top:var(--x)}.gone .card{top:0}"
+        ".card:not(.gone){top:1px}@media print{.gone{top:0}.card{top:2px}}"
+        '@media screen{.gone{top:0}}.card::after{content:"}.gone{"}'
+    )
+    kept = slim["without_variables"](slim["rules"](css, frozenset({"card"})), [])
+    assert kept == (
+        "a{color:red}.card{--x:1;top:var(--x)}.card:not(.gone){top:1px}"
+        '@media print{.card{top:2px}}.card::after{content:"}.gone{"}'
+    )
 
 
 def test_the_sprite_holds_every_icon_of_the_list() -> None:
