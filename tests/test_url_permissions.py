@@ -159,6 +159,7 @@ ROWS: dict[str, Row] = {
     "users-bulk": act("E"),
     "users-add": Row(get="E", post="E"),
     "users-facet": page(),
+    "users-columns": act(EVERYBODY),
     "users-view-save": act(EVERYBODY),
     "users-view-change": act(EVERYBODY),
     "users-view-delete": act(EVERYBODY),

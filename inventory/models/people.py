@@ -87,6 +87,8 @@ class Person(AbstractBaseUser):
     granted_teams = ArrayField(models.SlugField(), default=list, blank=True)
     mail = models.CharField(max_length=6, choices=Mail.choices, default=Mail.ALL)
     last_inbox_at = models.DateTimeField(null=True, blank=True)
+    # Columns of the Users page that this person does without.
+    hidden_columns = ArrayField(models.CharField(max_length=12), default=list, blank=True)
 
     # What `remembering` knows: by team, or by None for any team, whether this person leads it.
     _led: dict[int | None, bool] | None = None

@@ -20,6 +20,7 @@ from inventory.models import Account, IamUser
 from inventory.permissions import Action, may, require
 from migrations_app import (
     batch_adding,
+    columns,
     exports,
     facets,
     listing,
@@ -159,6 +160,9 @@ def users_page(
         "typed": request.headers.get("HX-Trigger") == "users-q",
         "may_operate": operates,
         "sees": sees,
+        "columns": columns.offered(person),
+        "hidden_columns": columns.hidden(person),
+        "columns_changed": "columns" in request.POST,
         "swapped": is_fragment(request),
         "draft": batch_adding.draft_for(account) if operates else None,
     }
