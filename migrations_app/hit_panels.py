@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may
+from migrations_app import tally
 from migrations_app.batch_plan import cut_keys
 from migrations_app.models import Departure, Hit, HitCaller, Notice
+from migrations_app.tally import Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class HitPanel:
     may_restore: bool
     may_dismiss: bool
     callers: tuple[Caller, ...] = ()
+    # Of calls that CloudTrail told of; what the account shows has no rhythm.
+    calls: Calls | None = None
 
     @property
     def departure(self) -> Departure:
@@ -121,6 +126,7 @@ def panel_of(hit: Hit, reach: Reach, told: datetime | None) -> HitPanel:
         callers=tuple(Caller(row, sensitive) for row in hit.callers.all()),
         may_restore=reach.may_restore(hit.departure),
         may_dismiss=reach.operates,
+        calls=tally.calls_of(hit.tally, clock.now()) if hit.source == "trail" else None,
     )
 
 

@@ -14,7 +14,7 @@ from inventory import clock, ledger
 from inventory.models import Person, TrailGap
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
-from migrations_app import notices
+from migrations_app import notices, tally
 from migrations_app.changes import approval
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, State
@@ -245,6 +245,7 @@ def _opened(departure: Departure, attempt: Attempt) -> Hit:
         first_at=attempt.at,
         last_at=attempt.at,
         details=attempt.details,
+        tally=tally.counted({}, attempt.at),
         noticed_at=clock.now(),
     )
 
@@ -252,11 +253,14 @@ def _opened(departure: Departure, attempt: Attempt) -> Hit:
 def _grow(hit: Hit, attempt: Attempt, by: int) -> None:
     """One attempt more; what is shown of the hit itself is its latest one."""
     hit.count += by
+    if by:
+        hit.tally = tally.counted(hit.tally, attempt.at)
     hit.first_at = min(hit.first_at, attempt.at)
     if attempt.at >= hit.last_at:
         hit.last_at, hit.source = attempt.at, attempt.source
         hit.what, hit.details = attempt.what[:200], attempt.details
-    hit.save(update_fields=["count", "first_at", "last_at", "source", "what", "details"])
+    shown = ["count", "first_at", "last_at", "source", "what", "details", "tally"]
+    hit.save(update_fields=shown)
 
 
 def _called(hit: Hit, attempt: Attempt) -> bool:

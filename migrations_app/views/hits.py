@@ -34,6 +34,7 @@ def hit(request: HttpRequest, pk: int) -> HttpResponse:
         "hit": row,
         "others": others,
         "now": clock.now(),
+        "as_table": request.GET.get("as") == "table",
         "is_open": row.kind == Hit.Kind.HIT and row.closed == Hit.Closed.OPEN,
     }
     return rendered(request, "migrations_app/hit.html", context)

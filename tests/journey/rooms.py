@@ -20,8 +20,17 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 
 from inventory import clock, ledger
 from inventory.models import Account, Alert, IamUser, Person, Sync
+from migrations_app import tally
 from migrations_app.lifecycle import Protection, State
-from migrations_app.models import Batch, Change, Departure, EmergencyStop, EvidencePack, Holdings
+from migrations_app.models import (
+    Batch,
+    Change,
+    Departure,
+    EmergencyStop,
+    EvidencePack,
+    Hit,
+    Holdings,
+)
 from tests import cast
 from tests.migrations_app import batch_rows
 from tests.test_url_permissions import BY_TOKEN, OF_EVERY_PERSON, ROWS, Scene, names, set_scene
@@ -152,6 +161,7 @@ def states(scene: Scene) -> Iterator[Stop]:
     for path in (
         "/users/?view=all",
         "/users/?q=nothing-is-called-so",
+        f"/hits/{Hit.objects.exclude(tally={}).earliest('pk').pk}/?as=table",
         "/users/?state=soaking&verdict=dormant",
         "/search/?q=deploy",
         "/search/?q=nothing-is-called-so",
@@ -248,7 +258,10 @@ def _users(account: Account) -> list[Departure]:
         cast.departure("gone-elsewhere", State.DELETED, payments, deleted_outside=True),
     ]  # fmt: skip
     cast.hit(rows[9], "sts:GetCallerIdentity was denied", kind="knock")
-    cast.caller(cast.hit(rows[8]))
+    called = cast.hit(rows[8])
+    called.tally = tally.counted({}, called.last_at)
+    called.save()
+    cast.caller(called)
     for row, target in zip(rows[3:6], ("eks", "identity-center", "other"), strict=True):
         cast.plan(row, target)
     return rows

@@ -57,6 +57,7 @@ def test_a_denied_call_is_a_hit_that_says_who_where_and_with_what(
     assert "terraform" in hit.details["with"]
     assert hit.details["error"]
     assert hit.details["key"].startswith("AKIA")
+    assert sum(hit.tally["minute"].values()) == hit.count
 
 
 def test_a_sign_in_is_a_hit(stage: Stage, watched: Departure) -> None:
