@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Count, Prefetch, Q, QuerySet, Value
+from django.http import QueryDict
 
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role
 from inventory.remembered import remembered
-from migrations_app import exports
+from migrations_app import exports, keyset
+from migrations_app.keyset import Page, Part
 from migrations_app.lifecycle import MOVES, MoveName
 from migrations_app.models import Batch, Call, Change, Departure, EvidencePack, Notice
 
@@ -185,7 +187,7 @@ def _counts() -> dict[str, int]:
         "deletions": exports.deletions(),
         "outside": outside,
         "restores": Change.objects.filter(move=MoveName.RESTORE),
-        "approvals": approvals(),
+        "approvals": _approved(),
         "messages": Notice.objects.all(),
         "packs": EvidencePack.objects.all(),
     }
@@ -211,29 +213,30 @@ class Deletion:
     entry_hash: str
 
 
-def deletions(start: int) -> list[Deletion]:
-    """A page of the deletion log from row `start` on, latest first, those deleted outside last."""
-    rows = [*_with_calls(exports.deletions())[start : start + PAGE]]
-    found = [_deletion(change) for change in rows]
-    if len(found) < PAGE:
-        before = max(0, start - exports.deletions().count())
-        outside = Departure.objects.filter(deleted_outside=True).order_by("-deleted_at")
-        chosen = outside.select_related("user__account")[before : before + PAGE - len(found)]
-        found += [_outside(departure) for departure in chosen]
-    hashes = _hashes([deletion.departure for deletion in found])
-    return [
-        Deletion(
-            deletion.change,
-            deletion.departure,
-            deletion.asked,
-            deletion.approved,
-            deletion.soaked,
-            deletion.calls,
-            deletion.proof,
-            hashes.get(deletion.departure.user.user_id, ""),
+def deletions(query: QueryDict, total: int) -> Page:
+    """The page of the deletion log that `query` asks for, latest first, those deleted outside last.
+
+    Its rows are `Deletion`s.
+    """
+    outside = Departure.objects.filter(deleted_outside=True).select_related("user__account")
+    page = keyset.page_of(
+        [
+            Part(_with_calls(exports.deletions()), ("finished_at", "pk"), down=True),
+            Part(outside.exclude(deleted_at=None), ("deleted_at", "pk"), down=True),
+        ],
+        query,
+        total,
+    )
+    gone = [row if isinstance(row, Departure) else row.departure for row in page.rows]
+    hashes = _hashes(gone)
+    found = [
+        replace(
+            _outside(row) if isinstance(row, Departure) else _deletion(row),
+            entry_hash=hashes.get(departure.user.user_id, ""),
         )
-        for deletion in found
+        for row, departure in zip(page.rows, gone, strict=True)
     ]
+    return replace(page, rows=found)
 
 
 def _with_calls(changes: QuerySet[Change]) -> QuerySet[Change]:
@@ -278,15 +281,17 @@ def _hashes(departures: list[Departure]) -> dict[str, str]:
     return dict(ends.order_by("seq").values_list("user_id", "hash"))
 
 
-def restores() -> QuerySet[Change]:
-    """Every restore that was asked for, the latest first."""
-    return _with_calls(Change.objects.filter(move=MoveName.RESTORE)).order_by("-requested_at")
+def restores(query: QueryDict, total: int) -> Page:
+    """A page of every restore that was asked for, the latest first."""
+    rows = _with_calls(Change.objects.filter(move=MoveName.RESTORE))
+    return keyset.page_of([Part(rows, ("requested_at", "pk"), down=True)], query, total)
 
 
-def approvals() -> QuerySet[Batch]:
-    """Every batch that somebody approved, the latest first."""
-    return (
-        Batch.objects.exclude(approved_at=None)
-        .select_related("account", "asked_by", "approved_by")
-        .order_by("-approved_at")
-    )
+def approvals(query: QueryDict, total: int) -> Page:
+    """A page of every batch that somebody approved, the latest first."""
+    rows = _approved().select_related("account", "asked_by", "approved_by")
+    return keyset.page_of([Part(rows, ("approved_at", "pk"), down=True)], query, total)
+
+
+def _approved() -> QuerySet[Batch]:
+    return Batch.objects.exclude(approved_at=None)

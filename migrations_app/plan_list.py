@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 from django.http import QueryDict
 
 from inventory import clock
 from inventory.models import Organization, Person
 from inventory.permissions import Action, may
 from inventory.policy import Policy, policy_for
+from migrations_app.keyset import Part
 from migrations_app.models import Plan
 from migrations_app.planning import Quiet, kept_with_a_key, needing, quiet
 from migrations_app.proving import way_of, weeks_access
@@ -102,6 +103,22 @@ def chosen(rows: QuerySet[Plan], filters: Filters) -> QuerySet[Plan]:
     elif filters.status:
         rows = rows.filter(status=filters.status, held_reason="", departure__protection="")
     return rows
+
+
+def in_order(rows: QuerySet[Plan]) -> list[Part]:
+    """Those that wait for somebody first: on hold, then by how far they are, then by name."""
+    far = Case(
+        When(~Q(held_reason=""), then=0),
+        When(status=Status.CONFIRMED, then=1),
+        When(status=Status.TESTED, then=2),
+        default=3,
+    )
+    rows = (
+        rows.select_related("departure__user__account", "departure__owner", "confirmed_by")
+        .defer("generated_files")
+        .annotate(far=far)
+    )
+    return [Part(rows, ("far", "departure__user__user_name", "pk"))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
@@ -71,12 +70,11 @@ def deletions(request: HttpRequest) -> HttpResponse:
     """Everybody who is gone, with who asked, who approved, every call and the proof."""
     person = person_of(request)
     require(person, Action.SEE)
-    counts = log.counts()
-    page = _page(request, range(counts["deletions"]))
+    page = log.deletions(request.GET, log.counts()["deletions"])
     context = _context(
         "deletions",
         page=page,
-        deletions=log.deletions(page.start_index() - 1 if counts["deletions"] else 0),
+        deletions=page.rows,
         opened=request.GET.get("open", ""),
         kept=packs.kept(person),
         **form_context(),
@@ -96,7 +94,7 @@ def deletions_export(request: HttpRequest, form: Format) -> StreamingHttpRespons
 def restores(request: HttpRequest) -> HttpResponse:
     """Every restore: who asked, why, and how it ended."""
     require(person_of(request), Action.SEE)
-    page = _page(request, log.restores())
+    page = log.restores(request.GET, log.counts()["restores"])
     context = _context("restores", page=page, opened=request.GET.get("open", ""))
     return rendered(request, "migrations_app/log/restores.html", context)
 
@@ -105,9 +103,5 @@ def restores(request: HttpRequest) -> HttpResponse:
 def approvals(request: HttpRequest) -> HttpResponse:
     """Every approval: who asked, who approved, and the digest they agreed on."""
     require(person_of(request), Action.SEE)
-    context = _context("approvals", page=_page(request, log.approvals()))
+    context = _context("approvals", page=log.approvals(request.GET, log.counts()["approvals"]))
     return rendered(request, "migrations_app/log/approvals.html", context)
-
-
-def _page(request: HttpRequest, rows: Any) -> Page[Any]:
-    return Paginator(rows, log.PAGE).get_page(request.GET.get("page"))

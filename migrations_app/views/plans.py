@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Q, QuerySet, When
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -16,7 +14,7 @@ from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
-from migrations_app import center_page, plan_drafts, plan_list
+from migrations_app import center_page, keyset, plan_drafts, plan_list
 from migrations_app.changes import plans as verbs
 from migrations_app.forms_plans import TargetForm, choices_form
 from migrations_app.lifecycle import State
@@ -28,33 +26,8 @@ from migrations_app.plans.reading import in_terraform
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 
-PAGE = 50
 # More plans at once are a matter of minutes; whoever wants them all goes account by account.
 MOST_FILES_OF = 300
-
-
-@dataclass(frozen=True, slots=True)
-class _Pager:
-    """Which of the plans are shown."""
-
-    start: int
-    total: int
-
-    @property
-    def first(self) -> int:
-        return self.start + 1
-
-    @property
-    def last(self) -> int:
-        return min(self.start + PAGE, self.total)
-
-    @property
-    def next_page(self) -> int | None:
-        return self.start // PAGE + 2 if self.start + PAGE < self.total else None
-
-    @property
-    def previous_page(self) -> int | None:
-        return self.start // PAGE or None
 
 
 @require_GET
@@ -67,10 +40,9 @@ def plans(request: HttpRequest) -> HttpResponse:
     of_team = plan_list.chosen(everything, Filters(team=filters.team))
     rows = plan_list.chosen(everything, filters)
     numbers = plan_list.by_status(of_team)
-    pager = _Pager(_start(request.GET.get("page", "1")), rows.count())
-    shown = list(_ordered(rows)[pager.start : pager.start + PAGE])
+    pager = keyset.page_of(plan_list.in_order(rows), request.GET, rows.count())
     context = {
-        "rows": plan_list.shown(shown, person, clock.now()),
+        "rows": plan_list.shown(pager.rows, person, clock.now()),
         "tiles": plan_list.tiles(of_team, filters),
         "filters": filters,
         "numbers": numbers,
@@ -100,7 +72,8 @@ def download_all(request: HttpRequest) -> HttpResponse:
     require(person, Action.SEE_SENSITIVE)
     filters = plan_list.filters_of(request.GET)
     rows = plan_list.chosen(plan_list.plans_of(chosen_account_id(request)), filters)
-    wanted = list(_ordered(plan_list.with_files(rows, person))[: MOST_FILES_OF + 1])
+    parts = plan_list.in_order(plan_list.with_files(rows, person))
+    wanted = keyset.page_of(parts, QueryDict(), 0, MOST_FILES_OF + 1).rows
     if not wanted:
         raise Refused("None of these plans has files that you may see.")
     if len(wanted) > MOST_FILES_OF:
@@ -202,21 +175,6 @@ def _shown(
     return rendered(request, "migrations_app/plan.html", context, status=status)
 
 
-def _ordered(rows: QuerySet[Plan]) -> QuerySet[Plan]:
-    """Those that wait for somebody first: on hold, then by how far they are."""
-    far = Case(
-        When(~Q(held_reason=""), then=0),
-        When(status=Plan.Status.CONFIRMED, then=1),
-        When(status=Plan.Status.TESTED, then=2),
-        default=3,
-    )
-    return (
-        rows.select_related("departure__user__account", "departure__owner", "confirmed_by")
-        .defer("generated_files")
-        .order_by(far, "departure__user__user_name", "pk")
-    )
-
-
 def _plan(pk: int) -> Plan:
     rows = Plan.objects.select_related(
         "departure__user__account", "departure__owner", "confirmed_by", "generated_by", "held_by"
@@ -232,11 +190,6 @@ def _to_change(request: HttpRequest, pk: int) -> tuple[Plan, Person]:
 
 def _address(row: Plan) -> str:
     return reverse("plan", args=[row.pk])
-
-
-def _start(page: str) -> int:
-    number = int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1
-    return max(number - 1, 0) * PAGE
 
 
 def _zip(content: bytes, name: str) -> HttpResponse:
