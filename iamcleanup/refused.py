@@ -42,6 +42,8 @@ class RefusedMiddleware(MiddlewareMixin):
             answer = HttpResponse(status=exception.status)
             answer["HX-Reswap"] = "none"
             toast = {"kind": "error", "text": f"{_title(exception)} {exception}"}
+            if isinstance(exception, Stale) and (open_page := _open_page(request)):
+                toast |= {"link": open_page, "label": "Reload"}
             answer["HX-Trigger"] = json.dumps({"toast": toast})
         else:
             answer = render(
@@ -73,9 +75,18 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 def _came_from(request: HttpRequest) -> str:
     """The page of ours that led here; else the overview."""
-    told = request.headers.get("Referer", "")
+    return _ours(request, "Referer") or "/"
+
+
+def _open_page(request: HttpRequest) -> str:
+    """The page that htmx asks from; empty where it does not say."""
+    return _ours(request, "HX-Current-URL")
+
+
+def _ours(request: HttpRequest, header: str) -> str:
+    told = request.headers.get(header, "")
     ours = url_has_allowed_host_and_scheme(told, {request.get_host()}, request.is_secure())
-    return told if ours else "/"
+    return told if ours else ""
 
 
 def _title(refusal: Refused) -> str:

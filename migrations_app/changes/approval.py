@@ -19,7 +19,7 @@ from inventory.permissions import Action, may, require
 from inventory.policy import Policy, next_opening, policy_for
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import announcing, notices
-from migrations_app.changes import nudge, restoring, stop
+from migrations_app.changes import meanwhile, nudge, restoring, stop
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.evidence import NAMED, quarantines
 from migrations_app.changes.reasons import blocked_users, refused_for
@@ -123,9 +123,7 @@ def approve(
         if person.pk in (row.asked_by_id, row.composed_by_id):
             raise NotAllowed(OWN_BATCH, rule="four-eyes")
         if not digest or digest != row.digest:
-            raise Stale(
-                f"Batch {row} changed since you looked at it. Look at it again.", rule="digest"
-            )
+            raise Stale(meanwhile.of_batch(row.number), rule="digest")
         failed = [
             one
             for one in checks(row, person)

@@ -18,7 +18,7 @@ from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
 from migrations_app import announcing, guards
-from migrations_app.changes import evidence, nudge, ownership
+from migrations_app.changes import evidence, meanwhile, nudge, ownership
 from migrations_app.changes.ahead import look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
 from migrations_app.changes.reasons import left_out, refused_for
@@ -175,9 +175,7 @@ def ask(batch: Batch, person: Person, message: str = "", digest: str | None = No
         row = _draft(batch)
         now = clock.now()
         if digest is not None and digest != row.digest:
-            raise Stale(
-                f"Batch {row} changed since you looked at it. Look at it again.", rule="digest"
-            )
+            raise Stale(meanwhile.of_batch(row.number), rule="digest")
         if row.dry_run_at is None or row.dry_run_asked_at is not None:
             raise Refused("The dry run has not finished yet.", rule="dry-run")
         if now - row.dry_run_at > DRY_RUN_HOLDS:

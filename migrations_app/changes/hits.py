@@ -15,7 +15,7 @@ from inventory.models import Person, TrailGap
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import notices, tally
-from migrations_app.changes import approval
+from migrations_app.changes import approval, meanwhile
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller
@@ -334,7 +334,11 @@ def _close(hit: Hit, how: str, person: Person, reason: str) -> Hit:
         closed=how, closed_at=clock.now(), closed_by=person, closed_reason=reason.strip()
     )
     if not closed:
-        raise Stale("This hit was closed meanwhile.")
+        hit.refresh_from_db()
+        raise Stale(
+            f"This hit was closed meanwhile{meanwhile.at(hit.closed_by, hit.closed_at)}. It is "
+            f"{hit.get_closed_display().lower()}."
+        )
     hit.refresh_from_db()
     ledger.append(f"hit.{how}", actor=person, user=hit.departure.user, reason=reason)
     return hit

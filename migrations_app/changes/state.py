@@ -11,6 +11,7 @@ from inventory import clock, ledger
 from inventory.models import Person
 from inventory.refusals import Refused, Stale
 from migrations_app import lifecycle
+from migrations_app.changes import meanwhile
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Departure
 
@@ -28,8 +29,8 @@ def locked(departure: Departure) -> Departure:
     )
     if row.version != departure.version:
         raise Stale(
-            f"{row.user} was changed meanwhile; it is now {lifecycle.State(row.state).label}. "
-            "Look at it again, then repeat what you wanted."
+            f"{row.user} was changed meanwhile{meanwhile.of_user(row.user)}; it is now "
+            f"{lifecycle.State(row.state).label}. Look at it again, then repeat what you wanted."
         )
     return row
 
@@ -60,7 +61,7 @@ def move(
         pk=departure.pk, state=departure.state, version=departure.version
     ).update(state=target, version=F("version") + 1, **columns)
     if not changed:
-        raise Stale(f"{departure.user} was changed meanwhile. Look at it again.")
+        raise _moved_on(departure)
     before = departure.state
     departure.refresh_from_db()
     ledger.append(
@@ -91,7 +92,12 @@ def note(
         version=F("version") + 1, **columns
     )
     if not changed:
-        raise Stale(f"{departure.user} was changed meanwhile. Look at it again.")
+        raise _moved_on(departure)
     departure.refresh_from_db()
     ledger.append(kind, actor=actor, user=departure.user, **(data or {}))
     return departure
+
+
+def _moved_on(departure: Departure) -> Stale:
+    by = meanwhile.of_user(departure.user)
+    return Stale(f"{departure.user} was changed meanwhile{by}. Look at it again.")

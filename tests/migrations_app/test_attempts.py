@@ -408,7 +408,8 @@ def test_a_dismissed_hit_says_who_when_and_why(everybody: cast.Cast, watched: De
     other.refresh_from_db()
     assert other.closed == ""
     assert LedgerEntry.objects.get(kind="hit.dismissed").user_id == watched.user.user_id
-    with pytest.raises(Stale, match="closed meanwhile"):
+    told = r"closed meanwhile by Jonas Weber, \d+ s ago .*UTC\). It is dismissed"
+    with pytest.raises(Stale, match=told):
         changes.dismiss(hit, everybody.jonas, "A drill")
 
 

@@ -401,7 +401,7 @@ def test_an_approval_of_something_older_is_stale(everybody: cast.Cast, ready: Ba
     answer = approve(browser(everybody.mei), ready, digest="e" * 64)
 
     assert answer.status_code == 409
-    assert "changed since you looked at it" in text_of(answer)
+    assert "changed since you looked at it by Jonas Weber, " in text_of(answer)
     ready.refresh_from_db()
     assert ready.status == "asked"
 

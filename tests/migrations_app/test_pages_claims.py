@@ -264,6 +264,7 @@ def test_htmx_gets_a_stale_card_anew_with_the_reason(everybody: cast.Cast) -> No
     assert answer.status_code == 409
     assert "changed meanwhile" in text_of(answer)
     assert "Not saved." in answer["HX-Trigger"]
+    assert "changed meanwhile by Sara" in answer["HX-Trigger"]
 
 
 @pytest.mark.parametrize("said", ["", "delete", "ours' OR 1=1"])

@@ -1,0 +1,40 @@
+"""Who changed something since a person looked at it, as the ledger knows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from inventory import clock
+from inventory.models import IamUser, LedgerEntry, LedgerName, Person
+from inventory.templatetags.times import duration
+
+
+def of_user(user: IamUser) -> str:
+    """ " by Mei Tanaka, 20 s ago (14:21 UTC)"; empty where nothing is recorded of the user."""
+    rows = LedgerEntry.objects.filter(account_id=user.account.account_id, user_id=user.user_id)
+    # Who calls a user that is off changes nothing about it.
+    return _told(rows.exclude(kind__startswith="hit.").order_by("-seq").first())
+
+
+def of_batch(number: int) -> str:
+    """That a batch is not what somebody looked at, and whose doing that is."""
+    by = _told(LedgerEntry.objects.filter(batch=number).order_by("-seq").first())
+    return f"Batch #{number} changed since you looked at it{by}. Look at it again."
+
+
+def at(person: Person | None, moment: datetime | None) -> str:
+    """ " by Mei Tanaka, 20 s ago (14:21 UTC)" of what a row says of itself."""
+    return _by(str(person or ""), moment) if moment else ""
+
+
+def _told(entry: LedgerEntry | None) -> str:
+    if entry is None:
+        return ""
+    name = LedgerName.objects.filter(hash=entry.actor).values_list("name", flat=True).first()
+    return _by(name or "", entry.at)
+
+
+def _by(name: str, moment: datetime) -> str:
+    now = clock.now()
+    at = f"{moment:%H:%M}" if moment.date() == now.date() else f"{moment:%-d %b %H:%M}"
+    return f" by {name or 'IAM Cleanup'}, {duration(now - moment)} ago ({at} UTC)"
