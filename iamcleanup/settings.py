@@ -8,6 +8,7 @@ The demo (IAMCLEANUP_DEMO=1) refuses to start where it could reach a real accoun
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +19,7 @@ from csp.constants import NONE, SELF
 from iamcleanup import play
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 env = environ.Env()
 
 

@@ -58,6 +58,7 @@ class SignIn(account.LoginView):  # type: ignore[misc]  # allauth has no types
             "refusal": self.refusal,
             "next": self.onward or self.request.GET.get("next", ""),
             "synced_at": Account.objects.aggregate(last=Max("last_whole_at"))["last"],
+            "version": settings.VERSION,
             "ended": sent and self.request.session.is_empty() and "next" in self.request.GET,
         }
 

@@ -97,6 +97,13 @@
     });
   });
 
+  on("click", "[data-reveal]", (button) => {
+    const field = $(button.dataset.reveal);
+    const hide = field.type === "text";
+    field.type = hide ? "password" : "text";
+    button.setAttribute("aria-pressed", !hide);
+  });
+
   const fold = (text) => text.trim().replace(/\s+/g, " ").toLowerCase();
   const checkTyped = (form) => {
     const button = $("[data-typed-button]", form);

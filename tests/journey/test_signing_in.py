@@ -6,6 +6,7 @@ import time
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from playwright.sync_api import expect
 
 from inventory.models import Person
 from tests.issuer import Issuer
@@ -39,6 +40,11 @@ def test_a_local_account_sets_up_its_second_factor_before_anything_else(
     page = jonas.go("/users/?state=soaking")
     page.get_by_label("E-mail").fill("jonas@acme.example")
     page.get_by_label("Password").fill(PASSWORD)
+    look = page.get_by_role("button", name="Show what is typed")
+    look.click()
+    expect(page.get_by_label("Password")).to_have_attribute("type", "text")
+    look.click()
+    expect(page.get_by_label("Password")).to_have_attribute("type", "password")
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("heading", name="Set up your second factor").wait_for()
     jonas.look()
