@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from inventory import clock
+from inventory import clock, ledger
 from inventory.aws import identity
 from inventory.aws.session import Identity
 from inventory.models import Person
@@ -398,6 +398,8 @@ def test_an_approver_approves_what_the_page_showed(everybody: cast.Cast, ready: 
 
 
 def test_an_approval_of_something_older_is_stale(everybody: cast.Cast, ready: Batch) -> None:
+    ledger.append("batch.asked", actor=everybody.jonas, batch=ready.number)
+
     answer = approve(browser(everybody.mei), ready, digest="e" * 64)
 
     assert answer.status_code == 409
