@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("inventory", "0022_found_without_reading_all")]
+    dependencies: ClassVar = [("inventory", "0024_who_manages_the_organization")]
 
     operations: ClassVar = [
         migrations.AddField(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("migrations_app", "0018_found_without_reading_all")]
+    dependencies: ClassVar = [("migrations_app", "0021_a_week_by_index_alone")]
 
     operations: ClassVar = [
         migrations.AddField(
