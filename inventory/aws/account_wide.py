@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -45,36 +46,48 @@ class AccountWide:
 
 
 def look(session: AwsSession, services: Iterable[str], limiter: Limiter) -> AccountWide:
-    """Look at every user of the account, one call after the other.
+    """Look at every user of the account; all that is asked for is asked for at once.
 
     `services` are those that somebody is known to hold credentials of; all that AWS documents are
     asked for in any case. Raises AwsFailure rather than giving a part.
     """
     began = time.monotonic()
-    iam = session.client("iam")
-    policies: dict[str, PolicyHoldings] = {}
-    limiter.wait()
-    for page in pages(
-        iam.get_account_authorization_details,
-        "GetAccountAuthorizationDetails",
-        Filter=["User"],
-        MaxItems=1000,
-    ):
-        for user in page.get("UserDetailList", ()):
-            policies[user["UserId"]] = _policies(user)
+    asked = list(dict.fromkeys([*SERVICES, *services]))
     held: dict[str, list[ServiceCredential]] = {}
-    for service in dict.fromkeys([*SERVICES, *services]):
-        limiter.wait()
-        try:
-            found = service_specific(session, service)
-        except AwsFailure as failed:
-            if failed.code in _NOT_HERE:
-                continue
-            raise
-        for name, ones in found.items():
-            held.setdefault(name, []).extend(ones)
+    with ThreadPoolExecutor(1 + len(asked)) as pool:
+        policies = pool.submit(_everybodys_policies, session, limiter)
+        for found in pool.map(lambda service: _everybodys(session, service, limiter), asked):
+            for name, ones in found.items():
+                held.setdefault(name, []).extend(ones)
     by_name = {name: tuple(sorted(ones, key=lambda one: one.id)) for name, ones in held.items()}
-    return AccountWide(policies, by_name, began)
+    return AccountWide(policies.result(), by_name, began)
+
+
+def _everybodys_policies(session: AwsSession, limiter: Limiter) -> dict[str, PolicyHoldings]:
+    limiter.wait()
+    return {
+        user["UserId"]: _policies(user)
+        for page in pages(
+            session.client("iam").get_account_authorization_details,
+            "GetAccountAuthorizationDetails",
+            Filter=["User"],
+            MaxItems=1000,
+        )
+        for user in page.get("UserDetailList", ())
+    }
+
+
+def _everybodys(
+    session: AwsSession, service: str, limiter: Limiter
+) -> dict[str, tuple[ServiceCredential, ...]]:
+    """Everybody's credentials of one service; none where the partition has no such service."""
+    limiter.wait()
+    try:
+        return service_specific(session, service)
+    except AwsFailure as failed:
+        if failed.code in _NOT_HERE:
+            return {}
+        raise
 
 
 def _policies(user: Mapping[str, Any]) -> PolicyHoldings:
