@@ -79,7 +79,8 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
     cannot be recorded must not happen.
     """
     by = person_hash(actor) if actor else ""
-    with transaction.atomic(), connection.cursor() as cursor:
+    # Whoever called it has a transaction that is broken by any error here, so no savepoint.
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
         last = LedgerEntry.objects.order_by("-seq").values_list("seq", "hash").first()
         seq, previous, now = *(last or (0, GENESIS)), clock.now()
@@ -101,8 +102,11 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
             entries.append(entry)
         LedgerEntry.objects.bulk_create(entries, batch_size=1000)
         if actor:
-            LedgerName.objects.update_or_create(
-                hash=by, defaults={"person": actor, "name": str(actor)}
+            LedgerName.objects.bulk_create(
+                [LedgerName(hash=by, person=actor, name=str(actor))],
+                update_conflicts=True,
+                unique_fields=["hash"],
+                update_fields=["person", "name"],
             )
     return entries
 

@@ -15,6 +15,9 @@ from migrations_app.changes import meanwhile
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Departure
 
+# With all that its ledger entries name.
+_WHOLE = Departure.objects.select_related("user__account", "owner")
+
 
 def locked(departure: Departure) -> Departure:
     """The row as it is now, locked until the transaction ends.
@@ -63,7 +66,7 @@ def move(
     if not changed:
         raise _moved_on(departure)
     before = departure.state
-    departure.refresh_from_db()
+    departure.refresh_from_db(from_queryset=_WHOLE)
     ledger.append(
         f"move.{name}",
         actor=actor,
@@ -93,7 +96,7 @@ def note(
     )
     if not changed:
         raise _moved_on(departure)
-    departure.refresh_from_db()
+    departure.refresh_from_db(from_queryset=_WHOLE)
     ledger.append(kind, actor=actor, user=departure.user, **(data or {}))
     return departure
 
