@@ -4,7 +4,7 @@ from inventory.refresh.center_looks import ask_look, declared_center, run_look, 
 from inventory.refresh.center_looks import enqueue as enqueue_look
 from inventory.refresh.correcting import clear_category, override_category
 from inventory.refresh.gaps import reaching_back
-from inventory.refresh.judging import judge
+from inventory.refresh.judging import Bench, bench_for, judge
 from inventory.refresh.listening import hear, listen_user, listen_users, listened_to
 from inventory.refresh.listing import accept_listing
 from inventory.refresh.looking import LOOK_SERVES, look_at_user, read_last_used
@@ -15,9 +15,11 @@ from inventory.refresh.unseen import watch_accounts
 
 __all__ = [
     "LOOK_SERVES",
+    "Bench",
     "accept_listing",
     "ask_look",
     "ask_sync",
+    "bench_for",
     "clear_category",
     "declared_center",
     "due_syncs",

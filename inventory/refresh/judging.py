@@ -69,10 +69,17 @@ _FEW = 200
 _KEPT_SECONDS = 3600
 
 
-def judge(users: Iterable[IamUser]) -> int:
-    """Judge these users from the rows as they are now and save it; how many were judged."""
+def judge(users: Iterable[IamUser], bench: Bench | None = None) -> int:
+    """Judge these users from the rows as they are now and save it; how many were judged.
+
+    `bench` was made a moment ago for these users among others: who calls from where, and when the
+    accounts were read, is taken from there.
+    """
     pks = sorted({user.pk for user in users})
-    bench = bench_for(pks)
+    if bench is None:
+        bench = bench_for(pks)
+    else:
+        bench = replace(bench, organization=Organization.get(), now=clock.now())
     for start in range(0, len(pks), AT_ONCE):
         bench.judge(pks[start : start + AT_ONCE])
     return len(pks)

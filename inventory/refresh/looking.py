@@ -14,11 +14,12 @@ from inventory.aws.session import AwsFailure, AwsSession
 from inventory.models import Credential, IamUser
 from inventory.reads import reads_of
 from inventory.refresh.credentials import rows_of, save_credentials
-from inventory.refresh.judging import judge
+from inventory.refresh.judging import Bench, judge
 from inventory.refresh.listening import listen_user, listened_to
 
 # A look so young serves again: whoever decides about a whole batch listens once for all of it.
 LOOK_SERVES = timedelta(minutes=2)
+_WITH_ACCOUNT = IamUser.objects.select_related("account")
 
 
 def read_last_used(
@@ -29,7 +30,7 @@ def read_last_used(
     `holdings` is what `read_user` gave a moment ago. None where a last use could not be read: that
     is not "unused", and nothing is changed but the gap that says so.
     """
-    user.refresh_from_db()
+    user.refresh_from_db(from_queryset=_WITH_ACCOUNT)
     try:
         uses = key_uses(session, holdings.access_keys, Limiter.for_reads(user.account))
     except AwsFailure as failed:
@@ -59,19 +60,22 @@ def read_last_used(
     return [row for row in rows if row.kind == Credential.Kind.ACCESS_KEY]
 
 
-def look_at_user(user: IamUser, session: AwsSession, holdings: UserHoldings) -> bool:
+def look_at_user(
+    user: IamUser, session: AwsSession, holdings: UserHoldings, bench: Bench | None = None
+) -> bool:
     """Bring all evidence about one user up to now and judge it; whether every source was read.
 
     Event history is read on from the last look in every Region, unless that is younger than
     `LOOK_SERVES`; credentials are read anew; service last accessed keeps what the last sync read.
     Never raises for AWS: what failed is a gap, and a gap leaves the verdict unknown. Not for a
-    fenced or shut user: its events are new only once, and belong to whoever listens to it.
+    fenced or shut user: its events are new only once, and belong to whoever listens to it. `bench`
+    as in `judge`.
     """
     now = clock.now()
     keys = read_last_used(user, session, holdings)
     listen_user(user, session, now, fresh=LOOK_SERVES)
-    judge([user])
-    user.refresh_from_db()
+    judge([user], bench)
+    user.refresh_from_db(from_queryset=_WITH_ACCOUNT)
     heard = listened_to(user)
     # A sync that judges at the same time may write over the gap that says so.
     read = keys is not None and heard is not None and heard > now - LOOK_SERVES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -24,7 +25,23 @@ _SOON = timedelta(hours=1)
 _WORTH_IT = 3
 
 
-def look_ahead(batch: Batch, changes: Sequence[int]) -> AccountWide | None:
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A look a moment ago that serves many users: at the account, and at what their verdicts share.
+
+    `bench` is None where no verdict is judged again.
+    """
+
+    wide: AccountWide
+    bench: refresh.Bench | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may still stand for a look at one user."""
+        return self.wide.holds
+
+
+def look_ahead(batch: Batch, changes: Sequence[int]) -> Ahead | None:
     """Look at whatever serves all of these changes of the batch; None if each looks for itself.
 
     Event history is brought up to now for those whose verdict is judged again. What AWS refuses
@@ -32,18 +49,19 @@ def look_ahead(batch: Batch, changes: Sequence[int]) -> AccountWide | None:
     """
     if len(changes) < _WORTH_IT:
         return None
-    account = batch.account
+    account, users = batch.account, list[IamUser]()
     try:
         reader = shared_reader(account)
         if batch.move == MoveName.DISABLE and not batch.urgent:
             # Who is fenced already is listened to elsewhere: its events are new only once.
             judged = Departure.objects.filter(changes__in=changes, state=State.OWNER_ASSIGNED)
-            users = IamUser.objects.filter(departure__in=judged).order_by("pk")
+            users = list(IamUser.objects.filter(departure__in=judged).order_by("pk"))
             refresh.listen_users(account, users, reader, clock.now(), fresh=refresh.LOOK_SERVES)
-        return account_wide.look(reader, _services(account), Limiter.for_reads(account))
+        wide = account_wide.look(reader, _services(account), Limiter.for_reads(account))
     except AwsFailure as refused:
         log.warning("the whole account could not be looked at", error=str(refused))
         return None
+    return Ahead(wide, refresh.bench_for([user.pk for user in users]) if users else None)
 
 
 def read_ahead(account: Account, session: AwsSession, goes_on: Callable[[], bool]) -> None:

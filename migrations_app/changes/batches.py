@@ -9,7 +9,6 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q, QuerySet
 
 from inventory import clock, ledger
-from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import read_user
 from inventory.aws.session import AwsSession, shared_reader
@@ -19,7 +18,7 @@ from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
 from migrations_app import announcing, guards
 from migrations_app.changes import evidence, meanwhile, nudge, ownership
-from migrations_app.changes.ahead import look_ahead
+from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
 from migrations_app.changes.reasons import left_out, refused_for
 from migrations_app.changes.situation import account_blockers, situation
@@ -150,9 +149,9 @@ def dry_run(batch_pk: int) -> None:
     changes = list(
         batch.changes.select_related("departure__user__account", "departure__owner").order_by("pk")
     )
-    wide = look_ahead(batch, [change.pk for change in changes])
+    ahead = look_ahead(batch, [change.pk for change in changes])
     for change in changes:
-        _dry_run_one(change, session, wide if wide and wide.holds else None)
+        _dry_run_one(change, session, ahead if ahead and ahead.holds else None)
     with transaction.atomic():
         row = Batch.objects.select_for_update().get(pk=batch.pk)
         # Somebody changed the draft meanwhile: the dry run that this asked for is still to come.
@@ -312,11 +311,11 @@ def _ask_dry_run(batch: Batch) -> None:
     nudge.dry_run(batch.pk)
 
 
-def _dry_run_one(change: Change, session: AwsSession, wide: AccountWide | None) -> None:
+def _dry_run_one(change: Change, session: AwsSession, ahead: Ahead | None) -> None:
     departure, move = change.departure, MoveName(change.move)
     user = departure.user
     try:
-        holdings = read_user(session, user.user_name, wide)
+        holdings = read_user(session, user.user_name, ahead.wide if ahead else None)
     except NoSuchUser:
         _block(change, "gone", f"{user} is not in AWS under this name. Sync the account.")
         return
@@ -329,7 +328,8 @@ def _dry_run_one(change: Change, session: AwsSession, wide: AccountWide | None) 
     if move is MoveName.DELETE:
         looked_at, whole = evidence.listened(departure)
     else:
-        whole, looked_at = evidence.look(departure, session, holdings), clock.now()
+        bench = ahead.bench if ahead else None
+        whole, looked_at = evidence.look(departure, session, holdings, bench), clock.now()
     facts = facts_of(departure, holdings, move, change.method)
     change.facts = facts
     change.digest = ledger.digest(facts)

@@ -24,11 +24,17 @@ REFERENCE, REFERENCE_UNREAD = "reference", "reference-unread"
 NAMED = frozenset({REFERENCE, REFERENCE_UNREAD})
 
 
-def look(departure: Departure, session: AwsSession, holdings: UserHoldings) -> bool:
-    """Bring the evidence about this user up to now, and judge it; whether every source was read."""
-    whole = refresh.look_at_user(departure.user, session, holdings)
-    departure.user.refresh_from_db()
-    return whole
+def look(
+    departure: Departure,
+    session: AwsSession,
+    holdings: UserHoldings,
+    bench: refresh.Bench | None = None,
+) -> bool:
+    """Bring the evidence about this user up to now, and judge it; whether every source was read.
+
+    `bench` was made a moment ago for this user among others.
+    """
+    return refresh.look_at_user(departure.user, session, holdings, bench)
 
 
 def listened(departure: Departure) -> tuple[datetime | None, bool]:

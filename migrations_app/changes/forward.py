@@ -12,7 +12,6 @@ from typing import Any
 from django.db import transaction
 
 from inventory import clock, ledger
-from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import (
     UserHoldings,
@@ -29,6 +28,7 @@ from inventory.referrers.references import undated
 from inventory.rhythm import GRACE, RARE
 from migrations_app import aws, guards, notices
 from migrations_app.changes import evidence
+from migrations_app.changes.ahead import Ahead
 from migrations_app.changes.facts import (
     batch_digest,
     differences,
@@ -55,30 +55,32 @@ class NotYet(Exception):
     """Nothing speaks against it, but something must be read first; it is tried again shortly."""
 
 
-def apply_forward(change: Change, worker: str, wide: AccountWide | None = None) -> str:
+def apply_forward(change: Change, worker: str, ahead: Ahead | None = None) -> str:
     """Bring one change to its end; what was done, in words.
 
-    `wide` is a look at the whole account a moment ago, which stands for a part of the first look at
-    this user. Raises LeftOut, AwsFailure, and what the journal's gate raises. Run again after any
-    of them, or after the process died, it goes on where it was: every step looks first.
+    `ahead` is a look a moment ago that stands for a part of the first look at this user. Raises
+    LeftOut, AwsFailure, and what the journal's gate raises. Run again after any of them, or after
+    the process died, it goes on where it was: every step looks first.
     """
     with RowJournal(change, worker) as journal:
         journal.look_long()
-        return _apply(change, journal, wide)
+        return _apply(change, journal, ahead)
 
 
-def _apply(change: Change, journal: RowJournal, wide: AccountWide | None) -> str:
+def _apply(change: Change, journal: RowJournal, ahead: Ahead | None) -> str:
     name = MoveName(change.move)
     reader = shared_reader(change.departure.user.account)
     # Whoever comes a second time looks at everything anew: the account was not as it seemed.
-    fresh = change.begun or change.attempts > 1
+    begun = change.begun
+    if begun or change.attempts > 1:
+        ahead = None
     looked_at = time.monotonic()
-    live = _look(change, reader, journal, None if fresh else wide)
+    live = _look(change, reader, journal, ahead)
     if live is None:
         return _deleted_by_us(change, reader, journal)
     _clock_is_right(change, reader)
-    if not change.begun:
-        _judge(change, reader, live, journal)
+    if not begun:
+        _judge(change, reader, live, journal, ahead)
     saved = _save_holdings(change, live)
     journal.gate()
     if name is MoveName.DELETE:
@@ -97,12 +99,12 @@ def _apply(change: Change, journal: RowJournal, wide: AccountWide | None) -> str
 
 
 def _look(
-    change: Change, reader: AwsSession, journal: RowJournal, wide: AccountWide | None
+    change: Change, reader: AwsSession, journal: RowJournal, ahead: Ahead | None
 ) -> UserHoldings | None:
     """The user as it is now; None when it is gone and our own DeleteUser may have done it."""
     user = change.departure.user
     try:
-        live = read_user(reader, user.user_name, wide)
+        live = read_user(reader, user.user_name, ahead.wide if ahead else None)
     except NoSuchUser:
         journal.looked("GetUser", user.user_name, "NoSuchEntity")
         if change.calls.filter(operation="DeleteUser", kind=Call.Kind.WRITE).exists():
@@ -185,7 +187,13 @@ def vanish(departure: Departure) -> Departure:
     return moved
 
 
-def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJournal) -> None:
+def _judge(
+    change: Change,
+    reader: AwsSession,
+    live: UserHoldings,
+    journal: RowJournal,
+    ahead: Ahead | None,
+) -> None:
     """Everything that may refuse, before the first write (rules 3, 4, 6, 12, 13)."""
     departure, batch = change.departure, change.batch
     name = MoveName(change.move)
@@ -199,7 +207,12 @@ def _judge(change: Change, reader: AwsSession, live: UserHoldings, journal: RowJ
     if not urgent:
         _in_its_window(change)
     # Who is fenced already is listened to: the guards ask how far. Its events are new only once.
-    if name is MoveName.DISABLE and not urgent and not evidence.look(departure, reader, live):
+    bench = ahead.bench if ahead else None
+    if (
+        name is MoveName.DISABLE
+        and not urgent
+        and not evidence.look(departure, reader, live, bench)
+    ):
         raise LeftOut("A source could not be read, and unknown is never unused.")
     journal.hold()
     _same_as_approved(change, live)

@@ -20,14 +20,13 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from inventory import clock, ledger
-from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure
 from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
 from migrations_app import announcing, notices
 from migrations_app.changes import approval, database_home, nudge, outranking, restoring
-from migrations_app.changes.ahead import look_ahead
+from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import (
     LEASE,
@@ -79,7 +78,7 @@ def run_batch(batch_pk: int) -> bool:
 
 def _slice(batch_pk: int) -> bool:
     ends = time.monotonic() + SLICE
-    wide: AccountWide | None = None
+    ahead: Ahead | None = None
     while time.monotonic() < ends:
         batch = Batch.objects.select_related("account", "approved_by").get(pk=batch_pk)
         if batch.status != Batch.Status.RUNNING or not _may_go_on(batch):
@@ -89,13 +88,13 @@ def _slice(batch_pk: int) -> bool:
             # Whoever waits to be tried again is woken by the sweep, not by asking all the time.
             finish_if_done(batch)
             return False
-        if wide is None or not wide.holds:
-            wide = look_ahead(batch, list(ready))
-        _work_through(ready, batch_pk, wide, ends)
+        if ahead is None or not ahead.holds:
+            ahead = look_ahead(batch, list(ready))
+        _work_through(ready, batch_pk, ahead, ends)
     return True
 
 
-def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, ends: float) -> None:
+def _work_through(ready: deque[int], batch_pk: int, ahead: Ahead | None, ends: float) -> None:
     """Take users one after the other, as many at a time as the settings allow."""
 
     def work() -> None:
@@ -107,7 +106,7 @@ def _work_through(ready: deque[int], batch_pk: int, wide: AccountWide | None, en
             # Paused, aborted or stopped: whoever is under way ends, and nobody else begins.
             if not Batch.objects.filter(pk=batch_pk, status=Batch.Status.RUNNING).exists():
                 return
-            _run(pk, wide if wide and wide.holds else None)
+            _run(pk, ahead if ahead and ahead.holds else None)
 
     def work_and_hang_up() -> None:
         try:
@@ -136,14 +135,14 @@ def run_change(change_pk: int) -> None:
         cannot_record(broken)
 
 
-def _run(change_pk: int, wide: AccountWide | None = None) -> None:
-    """`wide`: a look at the whole account that may stand for a part of the look at its user."""
+def _run(change_pk: int, ahead: Ahead | None = None) -> None:
+    """`ahead`: a look a moment ago that may stand for a part of the look at its user."""
     worker = uuid.uuid4().hex
     change = _claim(change_pk, worker)
     if change is None:
         return
     try:
-        result = apply_forward(change, worker, wide)
+        result = apply_forward(change, worker, ahead)
     except LeaseLost:
         return
     except Superseded:
@@ -193,13 +192,16 @@ def run_restore(change_pk: int) -> bool:
 
 def finish_if_done(batch: Batch) -> bool:
     """Close a batch none of whose users is waiting or running; whether it is closed."""
+    # Whoever ends last sees it: each looks after its own end is committed.
+    if batch.changes.filter(_goes_on()).exists():
+        return False
     with transaction.atomic():
         row = Batch.objects.select_for_update().get(pk=batch.pk)
         if row.status != Batch.Status.RUNNING:
             return row.status in Batch.ENDED
-        mine = row.changes.filter(follows=None)
-        if mine.filter(status__in=[Change.Status.QUEUED, Change.Status.RUNNING]).exists():
+        if row.changes.filter(_goes_on()).exists():
             return False
+        mine = row.changes.filter(follows=None)
         row.status, row.finished_at = Batch.Status.DONE, clock.now()
         row.save()
         done = mine.filter(status=Change.Status.DONE).count()
@@ -207,6 +209,10 @@ def finish_if_done(batch: Batch) -> bool:
         announcing.finished(row)
         ledger.append("batch.finished", batch=row.number, done=done, failed=failed)
     return True
+
+
+def _goes_on() -> Q:
+    return Q(follows=None, status__in=[Change.Status.QUEUED, Change.Status.RUNNING])
 
 
 def _may_go_on(batch: Batch) -> bool:

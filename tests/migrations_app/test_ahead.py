@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from inventory import clock
-from inventory.models import Credential, TrailCoverage
+from inventory import clock, refresh
+from inventory.models import Credential, IamUser, Organization, TrailCoverage
+from migrations_app import guards
 from migrations_app.changes.ahead import look_ahead, read_ahead
 from migrations_app.models import Batch, Departure
 from tests import cast
@@ -43,9 +46,40 @@ def look(batch: Batch) -> Any:
 
 def test_from_three_users_on_one_look_serves_them_all(stage: Stage, three: list[Departure]) -> None:
     batch = stage.draft("disable", three)
-    wide = look(batch)
-    assert {row.user.user_id for row in three} <= set(wide.policies)
+    ahead = look(batch)
+    assert {row.user.user_id for row in three} <= set(ahead.wide.policies)
+    assert ahead.holds
     assert look_ahead(batch, list(batch.changes.values_list("pk", flat=True))[:2]) is None
+
+
+def test_what_verdicts_share_is_looked_up_once_and_judges_as_each_for_itself(
+    stage: Stage, three: list[Departure]
+) -> None:
+    batch = stage.draft("disable", three)
+    bench = look(batch).bench
+    IamUser.objects.update(verdict="", category="")
+    refresh.judge([three[0].user], bench)
+    refresh.judge([three[1].user])
+    first, second = (IamUser.objects.get(pk=row.user_id) for row in three[:2])
+    assert first.verdict
+    for column in ("verdict", "category", "coverage_whole"):
+        assert getattr(first, column) == getattr(second, column)
+    # Told at the moment of the verdict, by the policy of then.
+    stage.skip(minutes=1)
+    asked = clock.now()
+    organization = Organization.get()
+    organization.policy = organization.policy | {"dormant_after": "3650d"}
+    organization.save()
+    refresh.judge([three[0].user], bench)
+    first.refresh_from_db()
+    assert first.judged_at is not None
+    assert first.judged_at >= asked
+    assert first.verdict not in guards.QUIET_VERDICTS
+    with CaptureQueriesContext(connection) as shared:
+        refresh.judge([three[0].user], bench)
+    with CaptureQueriesContext(connection) as alone:
+        refresh.judge([three[0].user])
+    assert len(shared) < len(alone) / 2
 
 
 def test_a_look_ahead_hears_whom_it_will_judge_again(stage: Stage, three: list[Departure]) -> None:
@@ -69,7 +103,7 @@ def test_where_no_verdict_is_judged_again_nobody_is_heard_ahead(
         setattr(batch, name, value)
     stage.skip(minutes=10)
     assert read_by(stage, three, lambda: look(batch)) == [False, False, False]
-    assert look(batch) is not None
+    assert look(batch).bench is None
 
 
 def test_services_are_asked_for_of_which_somebody_here_holds_a_credential(

@@ -415,8 +415,10 @@ def test_a_read_back_that_failed_waits_for_a_person(change: Change) -> None:
 def test_whoever_closes_a_batch_or_takes_a_change_over_holds_its_row(
     change: Change, batch: Batch
 ) -> None:
+    batch.changes.update(status="done")
     with CaptureQueriesContext(connection) as asked:
         running.finish_if_done(batch)
+    batch.changes.update(status="running")
     assert any("FOR UPDATE" in one["sql"] and "_batch" in one["sql"] for one in asked)
     with CaptureQueriesContext(connection) as asked:
         outranking.lock_running(change.departure_id)
