@@ -13,21 +13,41 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Self
 
-from django.db import DatabaseError, transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Max
 
 from inventory import clock, ledger
 from inventory.models import Alert
 from migrations_app import aws
-from migrations_app.lifecycle import MoveName
-from migrations_app.models import Call, Change, Departure, EmergencyStop
+from migrations_app.models import Call, Change, Departure
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 # Looking again waits for CloudTrail's two lookups per second, so it gets a longer one.
 LOOKING = timedelta(minutes=5)
-_OPEN_RESTORE = (Change.Status.QUEUED, Change.Status.RUNNING, Change.Status.FAILED)
+# What may have come since the last write; asked before each, so it is spelt out and not composed.
+_MEANWHILE = """
+SELECT EXISTS (SELECT FROM migrations_app_emergencystop WHERE lifted_at IS NULL),
+       change.stop_asked,
+       EXISTS (
+           SELECT FROM migrations_app_change restore
+           WHERE restore.departure_id = change.departure_id AND restore.move = 'restore'
+             AND restore.finished_at IS NULL
+             AND restore.status IN ('queued', 'running', 'failed')
+       ),
+       EXISTS (
+           SELECT FROM migrations_app_change restore
+           WHERE restore.departure_id = change.departure_id AND restore.move = 'restore'
+             AND restore.status = 'running'
+       ),
+       departure.protection,
+       change.follows_id IS NULL AND batch.status IN ('paused', 'aborted')
+FROM migrations_app_change change
+JOIN migrations_app_departure departure ON departure.id = change.departure_id
+LEFT JOIN migrations_app_batch batch ON batch.id = change.batch_id
+WHERE change.id = %(change)s
+"""
 
 
 class Halted(Exception):
@@ -85,6 +105,7 @@ class RowJournal:
         self.worker = worker
         self._last: int | None = None
         self._looks: list[Call] = []
+        self._sent = False
 
     def __enter__(self) -> Self:
         return self
@@ -104,21 +125,10 @@ class RowJournal:
         self.hold()
         if not self.change.forward:
             return
-        restores = Change.objects.filter(
-            departure=OuterRef("departure"), move=MoveName.RESTORE, status__in=_OPEN_RESTORE
-        )
-        stopped, stop_asked, restoring, reading_back, protection = (
-            Change.objects.filter(pk=self.change.pk)
-            .annotate(
-                stopped=Exists(EmergencyStop.objects.filter(lifted_at=None)),
-                restoring=Exists(restores.filter(finished_at=None)),
-                reading_back=Exists(restores.filter(status=Change.Status.RUNNING)),
-            )
-            .values_list(
-                "stopped", "stop_asked", "restoring", "reading_back", "departure__protection"
-            )
-            .get()
-        )
+        # After the lease, in a statement of its own: it sees what was committed while that waited.
+        with connection.cursor() as cursor:
+            cursor.execute(_MEANWHILE, {"change": self.change.pk})
+            stopped, stop_asked, restoring, reading_back, protection, held = cursor.fetchone()
         if stopped:
             raise Halted("The emergency stop is pulled.")
         if stop_asked or restoring:
@@ -127,6 +137,12 @@ class RowJournal:
             raise Halted("An earlier restore of it is being read back.")
         if protection:
             raise Halted(f"It was protected meanwhile ({protection}).")
+        if held and not self._has_begun():
+            raise Halted("Its batch was halted before its first write.")
+
+    def _has_begun(self) -> bool:
+        """Whether a write of this change may have been applied: then it is brought to its end."""
+        return self._sent or self.change.begun
 
     @contextmanager
     def recording(self) -> Iterator[Departure]:
@@ -174,13 +190,15 @@ class RowJournal:
             self.gate()
             if passes:
                 self._no_return()
-            return self._line(
+            line = self._line(
                 kind=Call.Kind.WRITE,
                 operation=call.operation,
                 target=call.target[:300],
                 params=call.params,
                 attempt=attempt,
-            ).pk
+            )
+        self._sent = True
+        return line.pk
 
     def after(self, line: int, answer: aws.Answer) -> None:
         """Commit what AWS answered."""

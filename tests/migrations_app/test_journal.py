@@ -22,7 +22,7 @@ from migrations_app.changes.journal import (
     recordable,
 )
 from migrations_app.lifecycle import State
-from migrations_app.models import Call, Change, Departure, EmergencyStop
+from migrations_app.models import Batch, Call, Change, Departure, EmergencyStop
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,16 @@ def claimed(of: Departure, move: str = "disable", **columns: Any) -> RowJournal:
     """The journal of a change that this worker has."""
     columns = {"status": "running", "claimed_by": ME, "lease_until": clock.real_now()} | columns
     return RowJournal(cast.change(of, move, **columns), ME)
+
+
+def approved(status: str) -> Batch:
+    return cast.batch(
+        cast.account(),
+        cast.person("jonas"),
+        status=status,
+        approved_by=cast.person("mei"),
+        approved_digest="0" * 64,
+    )
 
 
 def left(journal: RowJournal) -> timedelta:
@@ -113,6 +123,46 @@ def test_what_came_meanwhile_halts_a_forward_change_and_no_restore(
     Change.objects.filter(move="restore").exclude(pk=journal.change.pk).update(status="done")
     Change.objects.filter(pk=journal.change.pk).update(status="running")
     RowJournal(Change.objects.get(pk=journal.change.pk), ME).gate()
+
+
+@pytest.mark.parametrize(
+    ("status", "halts"),
+    [("paused", True), ("aborted", True), ("running", False), ("done", False)],
+)
+def test_who_has_not_begun_when_its_batch_is_halted_does_not_begin(
+    theirs: Departure, status: str, halts: bool
+) -> None:
+    batch = approved(status)
+    journal = claimed(theirs, batch=batch)
+    if halts:
+        with pytest.raises(Halted, match="before its first write"):
+            journal.before(INACTIVE, 1)
+        assert not Call.objects.exists()
+    else:
+        journal.before(INACTIVE, 1)
+
+
+@pytest.mark.parametrize("status", ["paused", "aborted"])
+def test_who_has_begun_is_brought_to_its_end_also_by_another_worker(
+    theirs: Departure, status: str
+) -> None:
+    batch = approved("running")
+    journal = claimed(theirs, batch=batch)
+    journal.before(INACTIVE, 1)
+    Batch.objects.update(status=status)
+    journal.before(INACTIVE, 2)
+    again = RowJournal(Change.objects.get(pk=journal.change.pk), ME)
+    again.gate()
+    # What AWS refused was not applied: it has not begun.
+    Call.objects.update(outcome="refused")
+    with pytest.raises(Halted):
+        again.gate()
+
+
+def test_an_automatic_shut_does_not_ask_whether_its_batch_runs(theirs: Departure) -> None:
+    batch = approved("aborted")
+    fence = cast.change(cast.departure("fenced", State.DISABLED), batch=batch, status="done")
+    claimed(theirs, "soak", batch=batch, follows=fence).gate()
 
 
 def test_a_lifted_stop_and_what_concerns_another_user_halt_nobody(theirs: Departure) -> None:
