@@ -68,7 +68,7 @@ IAMCLEANUP_SANDBOX_ACCOUNTS = env.list("IAMCLEANUP_SANDBOX_ACCOUNTS", default=[]
 IAMCLEANUP_API_APPROVES_DELETES = env.bool("IAMCLEANUP_API_APPROVES_DELETES", default=False)
 # How many users of a running batch one write worker works on at the same time; each takes a
 # database connection. The account's rate of writes holds for all of them together.
-IAMCLEANUP_USERS_AT_ONCE = env.int("IAMCLEANUP_USERS_AT_ONCE", default=10)
+IAMCLEANUP_USERS_AT_ONCE = env.int("IAMCLEANUP_USERS_AT_ONCE", default=20)
 # Where people reach the product: every link in a message begins with it.
 IAMCLEANUP_URL = env.str("IAMCLEANUP_URL", default="") or next(
     iter(CSRF_TRUSTED_ORIGINS), f"http://{IAMCLEANUP_BIND}"

@@ -281,7 +281,8 @@ def _config(role: str, service: str) -> Config:
         connect_timeout=3,
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 1 if once else 6},
-        max_pool_connections=16,
+        # A worker takes a whole batch at a time; whoever finds no connection kept makes a new one.
+        max_pool_connections=32,
         user_agent_extra=USER_AGENT,
     )
 
