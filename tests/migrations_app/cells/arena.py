@@ -132,6 +132,10 @@ class Arena:
             assert time.monotonic() < deadline, f"{pid} still lives"
             time.sleep(0.005)
 
+    def lose(self) -> None:
+        """The message of a worker that died whole: its broker would keep it for hours."""
+        self.store.delete("unacked", "unacked_index")
+
     def quiet(self) -> None:
         """Wait until no message waits and none is worked on."""
         deadline = time.monotonic() + PATIENCE

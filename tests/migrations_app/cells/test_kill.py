@@ -44,6 +44,7 @@ def die(arena: Arena, scene: Scene, point: Point, do: str = "kill") -> None:
     scene.nudge()
     arena.see_death()
     if do == "kill worker":
+        arena.lose()
         arena.worker.start()
     kept = [(one.seq, one.operation, one.target) for one in lines(scene.change)]
     arena.until(scene.ended, scene.nudge)
