@@ -323,10 +323,12 @@ def retry(change: Change, person: Person) -> Change:
             raise Stale(f"{change.departure.user} did not fail; there is nothing to try again.")
         change.refresh_from_db()
         ledger.append("change.retried", actor=person, user=change.departure.user)
-        # A batch that ended with this failure runs again for it.
-        Batch.objects.filter(changes=change, status=Batch.Status.DONE).update(
-            status=Batch.Status.RUNNING, finished_at=None
-        )
+        # A batch that ended with this failure runs again for it. The shut that follows a fence is
+        # no part of a run, and nobody would end the batch after it.
+        if change.batch_id and change.follows_id is None:
+            Batch.objects.filter(pk=change.batch_id, status=Batch.Status.DONE).update(
+                status=Batch.Status.RUNNING, finished_at=None
+            )
         if change.move == MoveName.RESTORE:
             nudge.restore(change.pk)
         else:

@@ -447,6 +447,18 @@ def test_one_that_failed_is_tried_again_and_its_batch_with_it(
     assert entry("change.retried").user_id == theirs.user.user_id
 
 
+def test_a_shut_that_is_tried_again_leaves_its_batch_ended(
+    everybody: cast.Cast, theirs: Departure, told: list[tuple[str, int]]
+) -> None:
+    """It follows its fence by itself: nobody would end the batch once more."""
+    row = batch(everybody, "done", finished_at=clock.now())
+    fence = cast.change(theirs, batch=row, status="done")
+    shut = cast.change(theirs, "soak", batch=row, status="failed", follows=fence)
+    changes.retry(shut, everybody.jonas)
+    assert (again(shut).status, now(row).status) == ("queued", "done")
+    assert told == [("run_change", shut.pk)]
+
+
 @pytest.mark.parametrize("status", ["queued", "running", "done", "left-out"])
 def test_what_did_not_fail_is_not_tried_again(
     everybody: cast.Cast, theirs: Departure, status: str
