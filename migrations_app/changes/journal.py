@@ -123,12 +123,13 @@ class RowJournal:
     def gate(self) -> None:
         """Raise Halted, Superseded or LeaseLost unless the next write may be sent."""
         self.hold()
-        if not self.change.forward:
-            return
         # After the lease, in a statement of its own: it sees what was committed while that waited.
         with connection.cursor() as cursor:
             cursor.execute(_MEANWHILE, {"change": self.change.pk})
             stopped, stop_asked, restoring, reading_back, protection, held = cursor.fetchone()
+        # Nothing of it holds a restore, but where it cannot be read, nothing could be recorded.
+        if not self.change.forward:
+            return
         if stopped:
             raise Halted("The emergency stop is pulled.")
         if stop_asked or restoring:

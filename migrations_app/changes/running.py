@@ -166,9 +166,15 @@ def _run(change_pk: int, ahead: Ahead | None = None) -> None:
 
 def run_restore(change_pk: int) -> bool:
     """Claim one restore, or one of its later read-backs, and do it; whether it must wait."""
-    worker = uuid.uuid4().hex
-    if not recordable():
+    try:
+        return recordable() and _restore(change_pk)
+    except DatabaseError as broken:
+        cannot_record(broken)
         return False
+
+
+def _restore(change_pk: int) -> bool:
+    worker = uuid.uuid4().hex
     if not _is_free(change_pk):
         return True
     change = _claim(change_pk, worker)
@@ -185,8 +191,9 @@ def run_restore(change_pk: int) -> bool:
         if change is not None:
             _failed(change, worker, refused)
     except (Refused, DatabaseError) as broken:
-        if change is not None:
-            _not_recorded(change, worker, broken)
+        if change is None:
+            raise
+        _not_recorded(change, worker, broken)
     return False
 
 
