@@ -146,8 +146,8 @@ def test_it_breaks_right_before_the_first_write(
 
         def perform(call: ApiCall) -> dict[str, Any]:
             nonlocal seen
-            seen += 1
-            if seen == last_look:
+            seen += call.service != "sts"
+            if seen == last_look and not ways:
                 ways.append(broken(way))
                 ways[0].__enter__()
             return really(call)
@@ -169,7 +169,7 @@ def test_it_breaks_right_before_the_first_write(
 def looks_before_the_first_write(
     stage: Stage, disturbed: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> int:
-    """How many calls of a run come before its first write."""
+    """How many calls of a run come before its first write; sessions may be open from before."""
     from tests.migrations_app.stage import is_write
 
     class Enough(BaseException):
@@ -182,7 +182,7 @@ def looks_before_the_first_write(
         nonlocal seen
         if is_write(call):
             raise Enough
-        seen += 1
+        seen += call.service != "sts"
         return really(call)
 
     with monkeypatch.context() as patch:
