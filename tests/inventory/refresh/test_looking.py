@@ -94,7 +94,7 @@ def test_a_read_that_failed_is_not_whole_though_a_sync_wrote_over_its_gap(
     user = dormant()
     kept = user.coverage
 
-    def judged_by_a_sync(users: list[IamUser]) -> None:
+    def judged_by_a_sync(users: list[IamUser], *_: object) -> None:
         IamUser.objects.filter(pk=user.pk).update(coverage=kept, coverage_whole=True)
 
     monkeypatch.setattr(looking, "judge", judged_by_a_sync)
