@@ -479,7 +479,7 @@ def test_a_user_in_use_is_offered_only_where_the_guard_lets_it_be_fenced(
     used = clock.now() - timedelta(days=days)
     user = cast.iam_user("deploy", verdict="active", last_activity_at=used, **columns)
     row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
-    cast.plan(row, status="confirmed")
+    cast.plan(row, status="confirmed", confirmed_at=used)
     assert [*changes.eligible(everybody.account, "disable")] == [row] * offered
     told = guards.may_be_fenced(situation(row), clock.now())
     assert bool(list(told)) != offered
