@@ -192,7 +192,7 @@ def _judge(
     reader: AwsSession,
     live: UserHoldings,
     journal: RowJournal,
-    ahead: Ahead | None,
+    ahead: Ahead | None = None,
 ) -> None:
     """Everything that may refuse, before the first write (rules 3, 4, 6, 12, 13)."""
     departure, batch = change.departure, change.batch
