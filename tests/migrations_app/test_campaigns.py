@@ -287,6 +287,43 @@ def test_what_is_added_later_is_reminded_of_like_what_was_asked_first(
     assert set(told("claim-reminder")[-1].departures.all()) == {added}
 
 
+def test_each_team_is_reminded_though_another_is_due_at_the_same_moment(
+    everybody: cast.Cast,
+) -> None:
+    suggested(everybody.payments, "pay-1")
+    suggested(everybody.platform, "plat-1")
+    changes.start_campaign(everybody.jonas)
+    skip(days=3)
+    for _ in range(2):
+        campaigns.remind()
+    reminded = [notice.team.key for notice in told("claim-reminder") if notice.team]
+    assert sorted(reminded) == ["payments", "platform"]
+
+
+def test_what_is_added_while_reminders_go_out_is_not_reminded_of_at_once(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (row,) = asked(everybody, 1)
+    skip(days=4)
+    added = suggested(everybody.payments, "pay-new")
+    still_open = campaigning.still_open
+
+    def and_somebody_adds(asks: list[Ask]) -> dict[int, list[int]]:
+        left = still_open(asks)
+        changes.start_campaign(everybody.jonas)
+        return left
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(campaigning, "still_open", and_somebody_adds)
+        campaigns.remind()
+    assert told("claim-reminder") == []
+
+    skip(days=3)
+    campaigns.remind()
+    (notice,) = told("claim-reminder")
+    assert set(notice.departures.all()) == {row, added}
+
+
 def test_nobody_is_reminded_of_what_is_answered(everybody: cast.Cast) -> None:
     _, rows = asked(everybody, 2)
     changes.claim(rows[0], everybody.payments, everybody.sara, "can-go")
@@ -324,6 +361,20 @@ def test_whoever_asked_hears_once_that_a_team_is_done(everybody: cast.Cast) -> N
     ask.refresh_from_db()
     assert (notice.person, ask.answered_by) == (everybody.jonas, everybody.sara)
     assert notice.title == "Payments is done: 2 IAM users answered"
+
+
+def test_a_team_of_whose_users_security_took_the_rest_is_not_said_to_be_done(
+    everybody: cast.Cast,
+) -> None:
+    ask, rows = asked(everybody, 2)
+    changes.claim(rows[0], everybody.payments, everybody.sara, "needed")
+    skip(days=30)
+    changes.adopt([fresh(rows[1])], everybody.jonas)
+
+    campaigns.note_answers()
+
+    ask.refresh_from_db()
+    assert (ask.answered_by, told("claim-answered")) == (everybody.sara, [])
 
 
 # ── Teams that others named ──────────────────────────────────────────────────────────────────────
