@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from inventory import clock
-from inventory.models import LedgerEntry
+from inventory.models import LedgerEntry, Person, Team
 from inventory.policy import add_working_days
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import changes, claiming
 from migrations_app.changes import handing_over
+from migrations_app.changes.state import locked
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Departure, Notice
 from tests import cast
@@ -37,6 +39,16 @@ def codes(row: Departure, move: MoveName) -> set[str]:
     return {one.code for one in changes.blockers_for([row], move)[row.pk]}
 
 
+def kept(row: Departure) -> tuple[str, Team | None, Person | None]:
+    """The last answer: what, for whom and by whom."""
+    last = row.answers.latest("pk")
+    return last.said, last.team, last.person
+
+
+def entry(kind: str) -> dict[str, object]:
+    return dict(LedgerEntry.objects.get(kind=kind).data)
+
+
 def told(kind: str) -> set[str]:
     rows = Notice.objects.filter(kind=kind)
     return {notice.team.key if notice.team else notice.role for notice in rows}
@@ -52,6 +64,7 @@ def test_a_second_claim_is_kept_beside_the_first(everybody: cast.Cast) -> None:
     assert row.contested_by == everybody.priya
     assert row.answers.get(team=everybody.platform).said == "needed"
     assert told("contest") == {"payments", "platform", "engineer"}
+    assert entry("claim.contested") == {"team": "platform", "first": "payments", "said": "needed"}
 
 
 def test_a_claim_that_waits_is_not_overwritten_by_another(everybody: cast.Cast) -> None:
@@ -128,6 +141,38 @@ def test_whoever_lost_a_contest_does_not_claim_it_again(everybody: cast.Cast) ->
     assert row.owner == everybody.platform
 
 
+def test_what_security_claims_for_a_team_again_that_team_may_speak_of(
+    everybody: cast.Cast,
+) -> None:
+    row = changes.settle(contested(everybody), everybody.payments, everybody.jonas)
+    row = changes.claim(row, everybody.platform, everybody.jonas)
+    row = changes.claim(row, everybody.platform, everybody.priya, "can-go")
+    assert (row.contested_by_team, kept(row)) == (
+        everybody.platform,
+        ("can-go", everybody.platform, everybody.priya),
+    )
+
+
+def test_why_security_left_it_where_it_was_is_in_the_ledger(everybody: cast.Cast) -> None:
+    changes.settle(contested(everybody), everybody.payments, everybody.jonas, "In their repo")
+    assert entry("contest.settled") == {"team": "payments", "note": "In their repo"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"), [("In their repo", "In their repo"), ("", "contest settled")]
+)
+def test_why_security_gave_it_to_the_other_is_in_the_ledger(
+    everybody: cast.Cast, reason: str, note: str
+) -> None:
+    changes.settle(contested(everybody), everybody.platform, everybody.jonas, reason)
+    assert entry("move.assign")["note"] == note
+
+
+def test_the_winners_own_word_stands_whatever_the_other_said_since(everybody: cast.Cast) -> None:
+    row = changes.claim(contested(everybody), everybody.payments, everybody.sara, "can-go")
+    assert changes.settle(row, everybody.platform, everybody.jonas).answer == "needed"
+
+
 def test_only_an_engineer_settles_and_only_between_the_two(everybody: cast.Cast) -> None:
     row = contested(everybody)
     for person in (everybody.sara, everybody.priya, everybody.ada):
@@ -183,6 +228,31 @@ def test_when_security_declines_the_first_claim_the_other_waits(everybody: cast.
     assert (row.claim_pending_team, row.contested_by_team) == (everybody.platform, None)
 
 
+def test_the_claim_that_moves_up_says_what_it_said_though_its_team_spoke_since(
+    everybody: cast.Cast,
+) -> None:
+    row = changes.claim(cast.departure("ci-x"), everybody.payments, everybody.sara)
+    row = changes.claim(row, everybody.platform, everybody.priya, "can-go")
+    until = clock.now().date() + timedelta(days=3)
+    row = changes.dispute(row, everybody.priya, "Not this week", until, everybody.platform)
+
+    row = changes.decline_claim(row, everybody.jonas)
+
+    assert (row.claim_pending_team, row.answer) == (everybody.platform, "can-go")
+
+
+def test_whoever_claims_what_it_was_offered_and_takes_it_ends_the_contest(
+    everybody: cast.Cast,
+) -> None:
+    row = changes.hand_over(owned(everybody), everybody.platform, everybody.sara)
+    row = changes.claim(row, everybody.platform, everybody.priya)
+    assert row.contested_by_team == everybody.platform
+
+    row = changes.accept_hand_over(row, everybody.priya)
+
+    assert (row.owner, row.contested_by_team, row.contested_at) == (everybody.platform, None, None)
+
+
 def test_an_engineer_who_assigns_it_settles_it(everybody: cast.Cast) -> None:
     row = changes.assign(contested(everybody), everybody.security, everybody.jonas)
     assert (row.owner, row.contested_by_team) == (everybody.security, None)
@@ -225,6 +295,7 @@ def test_an_offer_comes_back_by_itself_after_five_working_days(everybody: cast.C
     row = changes.hand_over(owned(everybody), everybody.platform, everybody.sara)
     assert row.handed_at is not None
     due = add_working_days(row.handed_at, 5, everybody.account.time_zone)
+    assert handing_over.comes_back_at(row) == due
     skip(seconds=int((due - clock.now()).total_seconds()) - 60)
     assert handing_over.give_back_what_nobody_took() == 0
     skip(minutes=2)
@@ -234,14 +305,60 @@ def test_an_offer_comes_back_by_itself_after_five_working_days(everybody: cast.C
 
     row.refresh_from_db()
     assert (row.owner, row.handed_to) == (everybody.payments, None)
+    assert handing_over.comes_back_at(row) is None
     (notice,) = Notice.objects.filter(kind="hand-over-back")
     assert notice.team == everybody.payments
     assert "did not take it in time" in notice.text
     (card,) = claiming.page_of(everybody.payments, clock.now()).cards
     assert card.status == "question"
-    kept = row.answers.first()
-    assert kept is not None
-    assert (kept.said, kept.person, kept.team) == ("came-back", None, everybody.platform)
+    assert kept(row) == ("came-back", everybody.platform, None)
+
+
+def test_whoever_takes_it_at_that_moment_keeps_it_and_holds_up_no_other(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        changes.hand_over(
+            cast.departure(name, State.OWNER_ASSIGNED, everybody.payments),
+            everybody.platform,
+            everybody.sara,
+        )
+        for name in ("ci-1", "ci-2")
+    )
+    skip(days=10)
+    takes = [everybody.priya]
+
+    def and_somebody_takes_the_second(row: Departure) -> Departure:
+        if takes:
+            changes.accept_hand_over(second, takes.pop())
+        return locked(row)
+
+    monkeypatch.setattr(handing_over, "locked", and_somebody_takes_the_second)
+    assert handing_over.give_back_what_nobody_took() == 1
+
+    owners = Departure.objects.filter(handed_to=None).values_list("pk", "owner__key")
+    assert dict(owners) == {first.pk: "payments", second.pk: "platform"}
+
+
+@pytest.mark.parametrize("verb", [changes.accept_hand_over, changes.decline_hand_over])
+def test_what_nobody_offered_is_neither_taken_nor_sent_back(
+    everybody: cast.Cast, verb: Callable[[Departure, Person], Departure]
+) -> None:
+    row = owned(everybody)
+    with pytest.raises(Refused, match="Nobody offered ci-pay-old"):
+        verb(row, everybody.jonas)
+    assert not row.answers.exists()
+
+
+def test_every_word_about_an_offer_is_kept(everybody: cast.Cast) -> None:
+    row = changes.hand_over(owned(everybody), everybody.platform, everybody.sara)
+    assert entry("hand-over.asked") == {"to": "platform"}
+    assert kept(row) == ("hand-over", everybody.payments, everybody.sara)
+    row = changes.decline_hand_over(row, everybody.priya)
+    assert kept(row) == ("not-ours", everybody.platform, everybody.priya)
+    row = changes.hand_over(row, everybody.platform, everybody.sara)
+    row = changes.accept_hand_over(row, everybody.priya)
+    assert kept(row) == ("ours", everybody.platform, everybody.priya)
 
 
 def test_both_sides_of_an_offer_are_told(everybody: cast.Cast) -> None:
@@ -262,8 +379,17 @@ def test_what_nobody_has_yet_is_offered_by_whoever_was_asked(everybody: cast.Cas
 
     # Nobody suggested it to Platform, so its claim waits like any other.
     assert (row.owner, row.claim_pending_team) == (None, everybody.platform)
+    assert entry("claim.pending") == {"team": "platform", "said": "ours"}
+    assert told("hand-over-taken") == {"payments"}
     row = changes.confirm_claim(row, everybody.jonas)
     assert row.owner == everybody.platform
+
+
+def test_what_an_engineer_takes_waits_for_no_other_engineer(everybody: cast.Cast) -> None:
+    row = cast.departure(cast.iam_user("ci-x", suggested_team=everybody.payments))
+    row = changes.hand_over(row, everybody.security, everybody.sara)
+    row = changes.accept_hand_over(row, everybody.jonas)
+    assert (row.owner, row.claim_pending_team) == (everybody.security, None)
 
 
 def test_an_answer_is_taken_back_by_the_team_that_gave_it(everybody: cast.Cast) -> None:
