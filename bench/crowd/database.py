@@ -84,7 +84,7 @@ def _code_digest() -> str:
     for file in sorted(Path(__file__).parent.glob("*.py")):
         if file != Path(__file__):
             digest.update(file.read_bytes())
-    return digest.hexdigest()[:8]
+    return digest.hexdigest()[:6]
 
 
 def _fill(url: str, users: int, accounts: int) -> None:

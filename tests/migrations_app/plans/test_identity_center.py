@@ -148,7 +148,9 @@ def test_a_group_that_has_the_existing_set_already_stays() -> None:
     assert "aws_ssoadmin_account_assignment" not in text["main.tf"]
     assert "create-account-assignment" not in text["create.sh"]
     assert draft.notes[0].startswith("The group developers has Deployer in this account already")
-    assert draft.to == Receiver("Deployer", "developers", "n", "By user name.", has=True)
+    assert draft.to == Receiver(
+        "Deployer", "developers", "n", "By user name.", signs_in_as="nina", has=True
+    )
 
 
 def test_a_set_that_somebody_has_already_comes_before_a_tighter_one() -> None:
