@@ -347,14 +347,20 @@ def _end(change: Change, worker: str, status: str, result: str) -> None:
 
 
 def _give_back(change: Change, worker: str, why: str) -> None:
-    Change.objects.filter(pk=change.pk, status=Change.Status.RUNNING, claimed_by=worker).update(
-        status=Change.Status.QUEUED,
-        claimed_by="",
-        lease_until=None,
-        result=why,
-        try_after=clock.real_now() + GIVEN_BACK,
-        attempts=F("attempts") - 1,
-    )
+    """Let it wait; in a batch that was aborted meanwhile nobody waits."""
+    with transaction.atomic():
+        # The batch first, as whoever aborts does: one of the two sees what the other did.
+        batch = Batch.objects.select_for_update().filter(pk=change.batch_id).first()
+        Change.objects.filter(pk=change.pk, status=Change.Status.RUNNING, claimed_by=worker).update(
+            status=Change.Status.QUEUED,
+            claimed_by="",
+            lease_until=None,
+            result=why,
+            try_after=clock.real_now() + GIVEN_BACK,
+            attempts=F("attempts") - 1,
+        )
+        if batch and batch.status == Batch.Status.ABORTED and change.follows_id is None:
+            approval.withdraw_unclaimed(batch, "The batch was aborted.")
 
 
 def _failed(change: Change, worker: str, refused: AwsFailure) -> None:

@@ -103,6 +103,52 @@ def test_however_it_ends_it_ends_in_its_row(
 
 
 @pytest.mark.parametrize(
+    ("batch_is", "begun", "status"),
+    [
+        ("aborted", False, "withdrawn"),
+        ("aborted", True, "failed"),
+        ("paused", False, "queued"),
+        ("paused", True, "queued"),
+    ],
+)
+def test_who_was_halted_waits_with_its_batch_and_not_for_one_that_was_aborted(
+    monkeypatch: pytest.MonkeyPatch,
+    change: Change,
+    batch: Batch,
+    *,
+    batch_is: str,
+    begun: bool,
+    status: str,
+) -> None:
+    def halted(*_: object) -> None:
+        if begun:
+            change.calls.create(
+                seq=1, kind="write", operation="UpdateAccessKey", sent_at=clock.now(), outcome="ok"
+            )
+        Batch.objects.filter(pk=batch.pk).update(status=batch_is)
+        raise Halted("Its batch was halted.")
+
+    monkeypatch.setattr(running, "apply_forward", halted)
+    running.run_change(change.pk)
+    after = now(change)
+    assert after.status == status
+    # It went without its first write, so it may be composed anew; half done, somebody is told.
+    assert (after.finished_at is not None) is (status == "withdrawn")
+    assert ("done by half" in after.error) is (status == "failed")
+
+
+def test_the_shut_that_follows_waits_though_its_batch_was_aborted(
+    monkeypatch: pytest.MonkeyPatch, change: Change, batch: Batch
+) -> None:
+    Change.objects.filter(pk=change.pk).update(status="done")
+    shut = cast.change(change.departure, "soak", batch=batch, status="queued", follows=change)
+    Batch.objects.filter(pk=batch.pk).update(status="aborted")
+    ends(monkeypatch, Halted("The emergency stop is pulled."))
+    running.run_change(shut.pk)
+    assert now(shut).status == "queued"
+
+
+@pytest.mark.parametrize(
     ("code", "forgets"),
     [
         ("InvalidClientTokenId", True),
