@@ -1,7 +1,7 @@
 """Pages of lists that grow: a page begins after (or before) a row, which an index finds.
 
 A list may have parts, one after the other, each in an order of its own. The Users page, which can
-be sorted, has its own way (`migrations_app.paging`).
+be sorted, has its own way (`migrations_app.paging`), but writes a place as it is written here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
 PAGE = 50
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Stands in no name of an IAM user.
-_BETWEEN = "~"
+BETWEEN = "~"
 _LONGEST = 64
 
 
@@ -72,7 +72,7 @@ class _Place:
     def query(self) -> str:
         if not self.values:
             return ""
-        text = _BETWEEN.join([str(self.part), *map(_written, self.values)])
+        text = BETWEEN.join([str(self.part), *map(written, self.values)])
         return urlencode({"before" if self.backwards else "after": text, "from": self.number})
 
 
@@ -125,7 +125,7 @@ def _value(row: Any, column: str) -> Any:
 def _read_place(parts: Sequence[Part], query: QueryDict) -> _Place:
     """The place of a query string; the first page where it names none of this list."""
     backwards = "before" in query
-    index, *texts = query.get("before" if backwards else "after", "").split(_BETWEEN)
+    index, *texts = query.get("before" if backwards else "after", "").split(BETWEEN)
     part = _number(index)
     if part is None or part >= len(parts) or len(texts) != len(parts[part].columns):
         return _Place()
@@ -144,14 +144,15 @@ def _read(column: str, text: str) -> Any:
     if number is None or not column.endswith("_at"):
         return number
     try:
-        return _EPOCH + timedelta(microseconds=number)
+        return EPOCH + timedelta(microseconds=number)
     except OverflowError:
         return None
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value of a row as a link says it; a moment in microseconds since 1970."""
     if isinstance(value, datetime):
-        return str((value - _EPOCH) // timedelta(microseconds=1))
+        return str((value - EPOCH) // timedelta(microseconds=1))
     return str(value)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -16,10 +16,10 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
+from migrations_app.keyset import BETWEEN, EPOCH, PAGE, written
 from migrations_app.models import Departure, Listed
 from migrations_app.models.departure import DepartureQuerySet
 
-PAGE = 50
 SORTS = {
     "suggested": "Suggested order",
     "name": "Name",
@@ -34,9 +34,6 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "oldest-key": ("oldest_key_at", "pk"),
 }
 _DOWN = frozenset({"last-used"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# No name of an IAM user holds it.
-_BETWEEN = "~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Place:
         """As a query string says it."""
         if not self.values:
             return []
-        text = _BETWEEN.join(_written(value) for value in self.values)
+        text = BETWEEN.join(written(value) for value in self.values)
         return [("before" if self.backwards else "after", text), ("from", str(self.number))]
 
 
@@ -168,7 +165,7 @@ def _beyond(sort: str, place: Place) -> Expression:
 
 def _values(text: str, sort: str) -> tuple[Any, ...] | None:
     """What a link says of a row; None where that is no row of this order."""
-    parts = text.split(_BETWEEN)
+    parts = text.split(BETWEEN)
     columns = _COLUMNS[sort]
     if len(parts) != len(columns):
         return None
@@ -185,12 +182,6 @@ def _read(column: str, text: str) -> Any:
     if column in ("pk", "urgency"):
         return number if column == "pk" or number < 100 else None
     try:
-        return _EPOCH + timedelta(microseconds=number)
+        return EPOCH + timedelta(microseconds=number)
     except OverflowError:
         return None
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, datetime):
-        return str((value - _EPOCH) // timedelta(microseconds=1))
-    return str(value)

@@ -350,7 +350,7 @@ def _give_back(change: Change, worker: str, why: str) -> None:
     """Let it wait; in a batch that was aborted meanwhile nobody waits."""
     with transaction.atomic():
         # The batch first, as whoever aborts does: one of the two sees what the other did.
-        batch = Batch.objects.select_for_update().filter(pk=change.batch_id).first()
+        batch = Batch.objects.select_for_update(of=("self",)).filter(changes=change).first()
         Change.objects.filter(pk=change.pk, status=Change.Status.RUNNING, claimed_by=worker).update(
             status=Change.Status.QUEUED,
             claimed_by="",

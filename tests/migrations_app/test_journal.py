@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from inventory import clock, ledger
@@ -163,6 +164,18 @@ def test_an_automatic_shut_does_not_ask_whether_its_batch_runs(theirs: Departure
     batch = approved("aborted")
     fence = cast.change(cast.departure("fenced", State.DISABLED), batch=batch, status="done")
     claimed(theirs, "soak", batch=batch, follows=fence).gate()
+
+
+def test_a_restore_sends_nothing_either_where_its_row_cannot_be_read(
+    theirs: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = claimed(theirs, "restore")
+    monkeypatch.setattr(
+        import_module("migrations_app.changes.journal"), "_MEANWHILE", "SELECT unreadable"
+    )
+    with pytest.raises(DatabaseError), transaction.atomic():
+        journal.before(INACTIVE, 1)
+    assert not Call.objects.exists()
 
 
 def test_a_lifted_stop_and_what_concerns_another_user_halt_nobody(theirs: Departure) -> None:

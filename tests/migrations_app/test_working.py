@@ -448,6 +448,25 @@ def test_a_restore_that_fails_is_loud(
     assert (now(restore).status, now(restore).error_code) == (status, code)
 
 
+def test_a_restore_that_cannot_be_claimed_is_told_and_waits(
+    monkeypatch: pytest.MonkeyPatch, change: Change, did: list[str]
+) -> None:
+    restore = cast.change(change.departure, "restore", status="queued")
+    told: list[object] = []
+    monkeypatch.setattr(running, "cannot_record", told.append)
+    for name in ("_is_free", "_claim"):
+        with monkeypatch.context() as patch:
+            patch.setattr(running, name, _refused_by_the_database)
+            assert running.run_restore(restore.pk) is False
+    assert (len(told), did, now(restore).status) == (2, [], "queued")
+    running.run_restore(restore.pk)
+    assert did == ["restored"]
+
+
+def _refused_by_the_database(*_: object) -> None:
+    raise DatabaseError("no such column")
+
+
 def test_a_read_back_that_failed_waits_for_a_person(change: Change) -> None:
     restore = cast.change(change.departure, "restore", status="failed", check_at=clock.now())
     assert list(running.waiting_restores()) == []
