@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.client
 import hypothesis
 import pytest
 from pytest_django import DjangoDbBlocker
@@ -105,6 +106,32 @@ def _sessions_of_their_own() -> None:
     from inventory.aws.session import forget_sessions
 
     forget_sessions()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _client_classes_made_once() -> Iterator[None]:
+    """The SDK makes a client's class, with a method for each operation, anew for each client.
+
+    A test's sync asks a dozen services in several Regions, so that this was a fifth of its time. A
+    class depends on nothing but the service's model, which is the same for a whole run.
+    """
+    patch = pytest.MonkeyPatch()
+    creator = botocore.client.ClientCreator
+    for name in ("_create_client_class", "_load_service_model"):
+        patch.setattr(creator, name, _once_for_each_service(getattr(creator, name)))
+    yield
+    patch.undo()
+
+
+def _once_for_each_service(make: Callable[..., Any]) -> Callable[..., Any]:
+    made: dict[str, Any] = {}
+
+    def once(self: Any, service_name: str, *given: Any, **named: Any) -> Any:
+        if service_name not in made:
+            made[service_name] = make(self, service_name, *given, **named)
+        return made[service_name]
+
+    return once
 
 
 @pytest.fixture(autouse=True)
