@@ -6,12 +6,22 @@ restore of single tables, a replica) would leave them wrong for good.
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+import logging
+
+from django.core.cache import cache
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from inventory.remembered import remembered
 
+log = logging.getLogger(__name__)
+
 _A_DAY = 86_400
+_LATER = 600
+_PATIENCE = "2s"
+_DONE = "kept-numbers-put-right"
 # Nobody writes the rows while they are counted, so that nothing is counted twice or not at all.
+# Who waits for that lock holds up every writer behind it, so that it waits a moment only.
 _PUT_RIGHT = (
     """
     LOCK TABLE inventory_observation IN SHARE MODE;
@@ -46,18 +56,28 @@ _PUT_RIGHT = (
 )
 
 
-def put_right() -> None:
-    """Count both anew, each in a transaction of its own."""
+def put_right() -> bool:
+    """Count both anew, each in a transaction of its own; False where writers were not done soon."""
+    done = True
     for statements in _PUT_RIGHT:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statements)
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [_PATIENCE])
+                cursor.execute(statements)
+        except OperationalError as busy:
+            if not isinstance(busy.__cause__, LockNotAvailable):
+                raise
+            log.warning("Numbers were not counted anew: others write the rows.")
+            done = False
+    return done
 
 
 def keep_up() -> None:
-    """The sweep's part: once a day for all workers together."""
-    remembered("kept-numbers-put-right", _A_DAY, _put_right_now)
+    """The sweep's part: once a day for all workers; while others write, again soon after."""
+    remembered("kept-numbers-tried", _LATER, _once_a_day)
 
 
-def _put_right_now() -> bool:
-    put_right()
+def _once_a_day() -> bool:
+    if cache.get(_DONE) is None and put_right():
+        cache.set(_DONE, True, _A_DAY)
     return True

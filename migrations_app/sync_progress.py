@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inventory import clock
+from inventory.durations import duration
 from inventory.models import Sync
-from inventory.templatetags.times import duration
 
 Steps = Iterable[Mapping[str, Any]]
 # Sooner, a rate says more about the first answer than about the rest.

@@ -14,8 +14,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from inventory import clock
+from inventory.durations import duration
 
 register = template.Library()
+register.filter(duration)
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
@@ -135,22 +137,6 @@ def due(value: datetime | None, zone: str = "UTC", absent: str = "not set") -> S
     return format_html(
         '<time class="num" datetime="{}" title="{}">{}</time>', _stamp(value), _full(value), text
     )
-
-
-@register.filter
-def duration(value: timedelta | None) -> str:
-    """ "3 min 12 s", "14 days", "2 h 5 min": the two largest units; empty for None."""
-    if value is None:
-        return ""
-    seconds = int(value.total_seconds())
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s".removesuffix(" 0 s")
-    if seconds < 86400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min".removesuffix(" 0 min")
-    days = seconds // 86400
-    return "1 day" if days == 1 else f"{days:,} days"
 
 
 @register.simple_tag

@@ -6,22 +6,7 @@ with reasons, is one transaction, and enqueues on commit.
 
 from migrations_app.changes.acknowledging import approve_by_digest, to_acknowledge
 from migrations_app.changes.answering import Answered, answer, answer_many
-from migrations_app.changes.approval import (
-    Check,
-    abort,
-    approve,
-    checks,
-    pause,
-    restore_batch,
-    resume,
-    retry,
-    seen_by,
-    send_back,
-    skip,
-    take_over,
-    view,
-    withdraw,
-)
+from migrations_app.changes.approval import approve, send_back, take_over, withdraw
 from migrations_app.changes.attribution import explain
 from migrations_app.changes.batches import (
     add_users,
@@ -39,6 +24,7 @@ from migrations_app.changes.batches import (
 from migrations_app.changes.campaigns import Started
 from migrations_app.changes.campaigns import close as close_campaign
 from migrations_app.changes.campaigns import start as start_campaign
+from migrations_app.changes.checking import Check, checks, seen_by, view
 from migrations_app.changes.clean import stay_clean
 from migrations_app.changes.contests import settle
 from migrations_app.changes.drift import accept as accept_drift
@@ -90,6 +76,7 @@ from migrations_app.changes.restoring import (
     saved_before,
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
+from migrations_app.changes.steering import abort, pause, restore_batch, resume, retry, skip
 from migrations_app.changes.stop import current, lift, pull
 from migrations_app.changes.sweep import shut_waits_for, sweep, waits_for
 

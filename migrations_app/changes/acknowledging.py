@@ -14,7 +14,8 @@ from django.db import transaction
 from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Because, NotAllowed, Refused, Stale
-from migrations_app.changes import approval
+from migrations_app.changes import approval, checking
+from migrations_app.changes.state import locked_batch
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change
 
@@ -48,7 +49,7 @@ def approve_by_digest(
         )
     with transaction.atomic():
         # Nobody may change it between the look and the approval; the order of `approve`'s locks.
-        row = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+        row = locked_batch(batch)
         if row.status == Batch.Status.ASKED:
             if digest != row.digest:
                 raise Stale(
@@ -57,7 +58,7 @@ def approve_by_digest(
                 )
             _refuse_unacknowledged(row, acknowledged)
             for change in row.changes.filter(status=Change.Status.ASKED):
-                approval.view(change, person)
+                checking.view(change, person)
         return approval.approve(row, person, digest, words, overrides)
 
 

@@ -22,6 +22,7 @@ from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
 from migrations_app.changes.reasons import left_out, refused_for
 from migrations_app.changes.situation import account_blockers, situation
+from migrations_app.changes.state import locked_batch
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Comment, Departure, Plan
 
@@ -261,7 +262,7 @@ def words_for(batch: Batch) -> str:
 
 
 def _draft(batch: Batch) -> Batch:
-    row = Batch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
+    row = locked_batch(batch)
     if row.status != Batch.Status.DRAFT:
         raise Stale(f"Batch {row} is {row.get_status_display().lower()}, no longer a draft.")
     return row

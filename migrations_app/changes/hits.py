@@ -15,7 +15,7 @@ from inventory.models import Person, TrailGap
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import notices, tally
-from migrations_app.changes import approval, meanwhile
+from migrations_app.changes import meanwhile, steering
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller
@@ -194,7 +194,7 @@ def _pause_batches(departure: Departure) -> None:
         batch__status=Batch.Status.RUNNING, status__in=[*Change.OPEN, Change.Status.DONE]
     ).select_related("batch"):
         if change.batch:
-            approval.pause_by_itself(change.batch, f"{departure.user} was called.")
+            steering.pause_by_itself(change.batch, f"{departure.user} was called.")
 
 
 def _is_news(departure: Departure, attempt: Attempt) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from inventory import clock
+from inventory.durations import duration
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person
-from inventory.templatetags.times import duration
 
 
 def of_user(user: IamUser) -> str:

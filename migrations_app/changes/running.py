@@ -25,7 +25,15 @@ from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
 from migrations_app import announcing, notices
-from migrations_app.changes import approval, database_home, nudge, outranking, restoring
+from migrations_app.changes import (
+    approval,
+    checking,
+    database_home,
+    nudge,
+    outranking,
+    restoring,
+    steering,
+)
 from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import (
@@ -228,20 +236,20 @@ def _may_go_on(batch: Batch) -> bool:
         return False
     if not approval.approver_still_may(batch):
         why = f"{batch.approved_by} is no approver any more."
-        approval.pause_by_itself(batch, why, "its approver lost the role")
+        steering.pause_by_itself(batch, why, "its approver lost the role")
         return False
     held = account_blockers(batch.account, batch.move, urgent=True)
     if held:
         # Without Redis nobody reports; the workers do again at their next tick once it is back.
         if any(one.code != "self-unknown" for one in held):
-            approval.pause_by_itself(batch, held[0].text)
+            steering.pause_by_itself(batch, held[0].text)
         return False
     if batch.urgent:
         return True
-    policy = approval.policy_of_batch(batch)
+    policy = checking.policy_of_batch(batch)
     window = policy.delete_window if batch.move == MoveName.DELETE else policy.disable_window
     if not is_open(window, policy.freezes, batch.account.time_zone, clock.now()):
-        approval.pause_by_itself(batch, "its window closed.")
+        steering.pause_by_itself(batch, "its window closed.")
         return False
     return True
 
@@ -360,7 +368,7 @@ def _give_back(change: Change, worker: str, why: str) -> None:
             attempts=F("attempts") - 1,
         )
         if batch and batch.status == Batch.Status.ABORTED and change.follows_id is None:
-            approval.withdraw_unclaimed(batch, "The batch was aborted.")
+            steering.withdraw_unclaimed(batch, "The batch was aborted.")
 
 
 def _failed(change: Change, worker: str, refused: AwsFailure) -> None:
@@ -424,7 +432,7 @@ def _not_recorded(change: Change, worker: str, broken: Refused | DatabaseError) 
 def _pause_after(batch: Batch, change: Change, refused: AwsFailure) -> None:
     failed = batch.changes.filter(status=Change.Status.FAILED).count()
     if refused.denied or refused.code in _PAUSE_AT_ONCE or failed >= 2:
-        approval.pause_by_itself(
+        steering.pause_by_itself(
             batch, f"{change.departure.user}: AWS refused {refused.operation}: {refused.code}."
         )
 

@@ -13,7 +13,7 @@ from inventory.refusals import Refused, Stale
 from migrations_app import lifecycle
 from migrations_app.changes import meanwhile
 from migrations_app.lifecycle import MoveName
-from migrations_app.models import Departure
+from migrations_app.models import Batch, Departure
 
 # With all that its ledger entries name.
 _WHOLE = Departure.objects.select_related("user__account", "owner")
@@ -36,6 +36,11 @@ def locked(departure: Departure) -> Departure:
             f"{lifecycle.State(row.state).label}. Look at it again, then repeat what you wanted."
         )
     return row
+
+
+def locked_batch(batch: Batch) -> Batch:
+    """The batch and its account as they are now, the batch locked until the transaction ends."""
+    return Batch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
 
 
 def move(

@@ -10,7 +10,7 @@ from inventory import clock
 from inventory.policy import notice_over_at
 from migrations_app import announcing, changes, notices
 from migrations_app.changes import running
-from migrations_app.changes.approval import policy_of_batch
+from migrations_app.changes.checking import policy_of_batch
 from migrations_app.changes.sweep import start_what_is_due, sweep
 from migrations_app.models import Batch, Change, Departure, Notice
 from tests import cast

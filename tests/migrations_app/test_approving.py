@@ -12,8 +12,8 @@ from inventory import clock
 from inventory.models import LedgerEntry, Person, Role
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes
-from migrations_app.changes import approval, nudge
-from migrations_app.changes.approval import Check
+from migrations_app.changes import approval, checking, nudge, steering
+from migrations_app.changes.checking import Check
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Call, Change, Departure, EmergencyStop, Viewed
@@ -37,7 +37,8 @@ def theirs(everybody: cast.Cast) -> Departure:
 
 @pytest.fixture(autouse=True)
 def _nothing_else_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approval, "account_blockers", lambda *_, **__: [])
+    for one in (checking, steering):
+        monkeypatch.setattr(one, "account_blockers", lambda *_, **__: [])
 
 
 @pytest.fixture
@@ -103,14 +104,14 @@ def test_viewing_counts_for_the_facts_that_were_seen(
     with pytest.raises(NotAllowed):
         changes.view(change, everybody.sara)
     changes.view(change, everybody.mei)
-    assert approval.seen_by(now(change.batch), everybody.mei) == 1  # type: ignore[arg-type]
-    assert approval.seen_by(now(change.batch), everybody.jonas) == 0  # type: ignore[arg-type]
+    assert checking.seen_by(now(change.batch), everybody.mei) == 1  # type: ignore[arg-type]
+    assert checking.seen_by(now(change.batch), everybody.jonas) == 0  # type: ignore[arg-type]
     Change.objects.update(digest="b" * 64)
-    assert approval.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
+    assert checking.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
     changes.view(again(change), everybody.mei)
     assert Viewed.objects.get().digest == "b" * 64
     Change.objects.update(status="left-out")
-    assert approval.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
+    assert checking.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("status", EVERY)
@@ -182,7 +183,7 @@ def test_who_asked_and_has_no_role_any_more_does_not_take_it_back(everybody: cas
 @pytest.mark.parametrize("status", EVERY)
 def test_only_what_runs_is_paused(everybody: cast.Cast, status: str) -> None:
     row = batch(everybody, status)
-    approval.pause_by_itself(row, "its window closed.")
+    steering.pause_by_itself(row, "its window closed.")
     assert now(row).status == ("paused" if status == "running" else status)
     Batch.objects.filter(pk=row.pk).update(status=status, pause_reason="")
     if status not in ("running", "paused"):
@@ -206,7 +207,7 @@ def test_a_pause_says_why_to_people_and_without_names_to_the_ledger(everybody: c
     )
     for ledgered, kept in (("its approver lost the role", "its approver lost the role"), ("", "x")):
         other = batch(everybody, "running")
-        approval.pause_by_itself(other, "x", ledgered)
+        steering.pause_by_itself(other, "x", ledgered)
         assert now(other).pause_reason == "Paused by itself: x"
         told = LedgerEntry.objects.get(kind="batch.paused", batch=other.number)
         assert told.data["reason"] == kept
@@ -247,7 +248,7 @@ def test_what_holds_the_account_holds_a_resume(
 ) -> None:
     row = batch(everybody, "paused")
     held = Blocker("hold", "It is held.", "See Settings.")
-    monkeypatch.setattr(approval, "account_blockers", lambda *_, urgent: [held] if urgent else [])
+    monkeypatch.setattr(steering, "account_blockers", lambda *_, urgent: [held] if urgent else [])
     with pytest.raises(Refused, match="It is held"):
         changes.resume(row, everybody.jonas)
     assert now(row).status == "paused"
@@ -296,7 +297,7 @@ def test_an_abort_ends_who_waits_and_nobody_else(
 ) -> None:
     row = batch(everybody, "running")
     change = cast.change(theirs, batch=row, status=status, **before)
-    approval.withdraw_unclaimed(row, "It ended.")
+    steering.withdraw_unclaimed(row, "It ended.")
     assert again(change).status == after
 
 
@@ -304,7 +305,7 @@ def test_who_was_begun_fails_and_stays_in_sight(everybody: cast.Cast, theirs: De
     row = batch(everybody, "running")
     change = cast.change(theirs, batch=row, status="queued")
     sent(change)
-    approval.withdraw_unclaimed(row, "It ended.")
+    steering.withdraw_unclaimed(row, "It ended.")
     failed = again(change)
     assert (failed.status, failed.finished_at) == ("failed", None)
     assert failed.error == "It ended. It is done by half: restore it, or try it again."
@@ -578,7 +579,7 @@ def said(row: Batch, person: Person) -> dict[str, tuple[bool, str]]:
 
 def test_four_eyes_are_checked_and_kept(everybody: cast.Cast) -> None:
     row = batch(everybody, "asked")
-    assert said(row, everybody.jonas)["four-eyes"] == (False, approval.OWN_BATCH)
+    assert said(row, everybody.jonas)["four-eyes"] == (False, checking.OWN_BATCH)
     assert said(row, everybody.mei)["four-eyes"] == (
         True,
         f"Four eyes: {everybody.jonas} asked, you decide",
@@ -637,10 +638,10 @@ def test_a_lock_out_and_a_quarantine_are_checks_of_their_own(
     policies = ["arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV2"]
     Change.objects.update(facts={"holdings": {"managed policies": policies}})
     code = f"quarantine:{change.departure.user.user_id}"
-    monkeypatch.setattr(approval, "lock_out", lambda *_: [])
+    monkeypatch.setattr(checking, "lock_out", lambda *_: [])
     assert not {"lock-out", code} & set(said(row, everybody.mei))
     monkeypatch.setattr(
-        approval, "lock_out", lambda *_: [Blocker("lock-out", "Nobody is left.", "Leave one.")]
+        checking, "lock_out", lambda *_: [Blocker("lock-out", "Nobody is left.", "Leave one.")]
     )
     Batch.objects.update(move="delete")
     assert said(row, everybody.mei)["lock-out"] == (False, "Nobody is left.")
@@ -648,7 +649,7 @@ def test_a_lock_out_and_a_quarantine_are_checks_of_their_own(
 
 
 def test_one_check_stands_for_all_users_with_the_same_blocker() -> None:
-    found = approval._by_code(
+    found = checking._by_code(
         [Blocker("busy", "a is busy.", "Wait."), Blocker("gone", "b is gone.", "Sync.")]
         + [Blocker("busy", f"{name} is busy.", "Wait.") for name in "cd"]
     )
@@ -681,7 +682,7 @@ def looked(everybody: cast.Cast, *ages: timedelta | None) -> tuple[Batch, list[C
 def test_evidence_is_as_old_as_the_oldest_look(
     everybody: cast.Cast, *, ages: list[timedelta | None], ok: bool, text: str
 ) -> None:
-    found = approval._evidence_age(*looked(everybody, *ages))
+    found = checking._evidence_age(*looked(everybody, *ages))
     assert (found.code, found.ok, found.text) == ("evidence", ok, text)
     assert (found.fix == "") is ok
 
@@ -690,22 +691,22 @@ def test_who_still_names_a_user_is_ticked_by_the_very_approver(
     everybody: cast.Cast,
 ) -> None:
     _, made = looked(everybody, HOUR, HOUR, HOUR)
-    assert approval._named_elsewhere(made, everybody.mei) == []
+    assert checking._named_elsewhere(made, everybody.mei) == []
     for change, code in zip(made, ("reference", "reference-unread", "no-mfa"), strict=True):
         change.warnings = [{"code": code, "text": "x"}]
         change.digest = "a" * 64
         change.save()
-    (found,) = approval._named_elsewhere(made, everybody.mei)
+    (found,) = checking._named_elsewhere(made, everybody.mei)
     assert (found.ok, found.text) == (False, "Who still names u0 and 1 more is not ticked yet")
     changes.view(made[0], everybody.mei)
     changes.view(made[1], everybody.jonas)
-    (found,) = approval._named_elsewhere(made, everybody.mei)
+    (found,) = checking._named_elsewhere(made, everybody.mei)
     assert (found.ok, found.text) == (False, "Who still names u1 is not ticked yet")
     changes.view(made[1], everybody.mei)
-    (found,) = approval._named_elsewhere(made, everybody.mei)
+    (found,) = checking._named_elsewhere(made, everybody.mei)
     assert (found.ok, found.text) == (True, "Who still names 2 of them was ticked")
     Viewed.objects.update(digest="b" * 64)
-    assert not approval._named_elsewhere(made, everybody.mei)[0].ok
+    assert not checking._named_elsewhere(made, everybody.mei)[0].ok
 
 
 def test_taking_off_what_aws_put_on_is_a_line_of_its_own(everybody: cast.Cast) -> None:
@@ -718,7 +719,7 @@ def test_taking_off_what_aws_put_on_is_a_line_of_its_own(everybody: cast.Cast) -
             ]
         }
     }
-    (found,) = approval._quarantined(made)
+    (found,) = checking._quarantined(made)
     assert found.code == f"quarantine:{made[0].departure.user.user_id}"
     assert (found.ok, found.overridable) == (False, True)
     assert "Detaches AWSCompromisedKeyQuarantineV2" in found.text

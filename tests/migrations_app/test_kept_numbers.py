@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg
 import pytest
+from django.core.cache import cache
 
 from inventory import clock
 from inventory.models import Observation, ObservationCount, Sync
 from migrations_app import kept_numbers
 from migrations_app.models import DayCount, DayTotal
 from tests import cast
+from tests.services import TestDatabase
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +60,26 @@ def test_wrong_missing_and_left_over_numbers_are_put_right() -> None:
 
     kept_numbers.put_right()
 
+    assert kept() == RIGHT
+
+
+def test_whoever_writes_is_not_held_up_for_long(
+    monkeypatch: pytest.MonkeyPatch, test_database: TestDatabase
+) -> None:
+    """A waiting lock of a table makes all its writers wait behind it."""
+    monkeypatch.setattr(kept_numbers, "_PATIENCE", "50ms")
+    DayTotal.objects.update(left=70)
+    ObservationCount.objects.update(number=9)
+    with psycopg.connect(test_database.url) as other:
+        other.execute("LOCK TABLE migrations_app_daycount IN ROW EXCLUSIVE MODE")
+
+        kept_numbers.keep_up()
+
+    # What nobody writes is counted all the same.
+    assert kept()[0] == RIGHT[0]
+    assert kept()[1] != RIGHT[1]
+    cache.delete("kept-numbers-tried")
+    kept_numbers.keep_up()
     assert kept() == RIGHT
 
 

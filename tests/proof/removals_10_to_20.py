@@ -118,7 +118,7 @@ LAST: tuple[Removal, ...] = (
         12,
         "A hit pauses nothing",
         f"{CHANGES}/hits.py",
-        'approval.pause_by_itself(change.batch, f"{departure.user} was called.")',
+        'steering.pause_by_itself(change.batch, f"{departure.user} was called.")',
         "pass",
         f"{RULES}12_a_hit_on_one_of_its_users_pauses_the_run",
     ),

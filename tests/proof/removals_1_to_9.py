@@ -33,7 +33,7 @@ _GUARD_PROTECTION = Removal(
 _CHECK_FOUR_EYES = one(
     4,
     "The check shown to the requester passes",
-    f"{CHANGES}/approval.py",
+    f"{CHANGES}/checking.py",
     "own = person.pk in (batch.asked_by_id, batch.composed_by_id)",
     "own = False",
 )

@@ -30,6 +30,12 @@ _MIRRORS = {
     "changes/approval": (
         "migrations_app/test_approving migrations_app/test_rules migrations_app/test_half_done"
     ),
+    "changes/checking": (
+        "migrations_app/test_approving migrations_app/test_rules migrations_app/test_half_done"
+    ),
+    "changes/steering": (
+        "migrations_app/test_approving migrations_app/test_rules migrations_app/test_half_done"
+    ),
     "changes/attribution": "migrations_app/test_attributing",
     "changes/batches": (
         "migrations_app/test_composing migrations_app/test_batches migrations_app/test_rules "

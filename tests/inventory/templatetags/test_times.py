@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from inventory.durations import duration
 from inventory.templatetags import times
 
 NOW = datetime(2025, 3, 6, 14, 22, tzinfo=UTC)
@@ -82,4 +83,4 @@ def test_a_day_is_the_one_of_the_zone() -> None:
     ],
 )
 def test_a_length_is_said_in_its_two_largest_units(length: timedelta | None, words: str) -> None:
-    assert times.duration(length) == words
+    assert duration(length) == words
