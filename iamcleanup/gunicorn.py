@@ -26,3 +26,14 @@ def on_starting(server: Any) -> None:
         for address in server.cfg.address:
             shown = f"unix:{address}" if isinstance(address, str) else f"{address[0]}:{address[1]}"
             play.refuse(play.bind_refusals(shown))
+
+
+def post_worker_init(worker: Any) -> None:
+    """The application is loaded, and its first request has not come yet."""
+    from django.urls import get_resolver  # noqa: PLC0415 - gunicorn's main process stays small
+
+    from iamcleanup import garbage  # noqa: PLC0415
+
+    # Addresses with all their views are read with the first request otherwise.
+    _ = get_resolver().url_patterns
+    garbage.leave_the_start_alone()
