@@ -36,6 +36,12 @@ __all__ = [
 
 # Any constant does, as long as everybody who appends takes the same one.
 _CHAIN_LOCK = 0x1A3C_1ED6
+# Two statements, so that the second sees what was committed while the first waited; one way to the
+# database and back, because everybody else who appends waits meanwhile.
+_LOCKED_TAIL = """
+SELECT pg_advisory_xact_lock(%s);
+SELECT seq, hash FROM inventory_ledgerentry ORDER BY seq DESC LIMIT 1
+"""
 
 
 def person_hash(person: Person) -> str:
@@ -81,9 +87,11 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
     by = person_hash(actor) if actor else ""
     # Whoever called it has a transaction that is broken by any error here, so no savepoint.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
-        last = LedgerEntry.objects.order_by("-seq").values_list("seq", "hash").first()
-        seq, previous, now = *(last or (0, GENESIS)), clock.now()
+        named = actor is None or _is_named(by, actor)
+        cursor.execute(_LOCKED_TAIL, [_CHAIN_LOCK])
+        cursor.nextset()
+        seq, previous = cursor.fetchone() or (0, GENESIS)
+        now = clock.now()
         entries = []
         for line in lines:
             seq += 1
@@ -101,7 +109,7 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
             entry.hash = previous = entry_hash(entry)
             entries.append(entry)
         LedgerEntry.objects.bulk_create(entries, batch_size=1000)
-        if actor:
+        if actor and not named:
             LedgerName.objects.bulk_create(
                 [LedgerName(hash=by, person=actor, name=str(actor))],
                 update_conflicts=True,
@@ -109,6 +117,11 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
                 update_fields=["person", "name"],
             )
     return entries
+
+
+def _is_named(by: str, person: Person) -> bool:
+    """Whether that name stands there already; asked before the lock, and nearly always yes."""
+    return LedgerName.objects.filter(hash=by, person=person, name=str(person)).exists()
 
 
 def entry_hash(entry: LedgerEntry) -> str:
