@@ -26,8 +26,12 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 # Looking again waits for CloudTrail's two lookups per second, so it gets a longer one.
 LOOKING = timedelta(minutes=5)
-# What may have come since the last write; asked before each, so it is spelt out and not composed.
+# Asked before each write, so it is spelt out and not composed, and one way to the database and
+# back: the lease renewed, then what may have come since the last write. Two statements, because the
+# second sees what was committed while the first waited.
 _MEANWHILE = """
+UPDATE migrations_app_change SET lease_until = %(lease_until)s
+WHERE id = %(change)s AND status = 'running' AND claimed_by = %(worker)s;
 SELECT EXISTS (SELECT FROM migrations_app_emergencystop WHERE lifted_at IS NULL),
        change.stop_asked,
        EXISTS (
@@ -48,6 +52,17 @@ JOIN migrations_app_departure departure ON departure.id = change.departure_id
 LEFT JOIN migrations_app_batch batch ON batch.id = change.batch_id
 WHERE change.id = %(change)s
 """
+
+
+# Wide, and nothing that a change does rests on them; asked for where somebody wants them.
+UNREAD = (
+    "user__category_reasons",
+    "user__suggestion_reasons",
+    "user__verdict_reasons",
+    "user__privilege_facts",
+    "user__inline_policies",
+    "user__removed_from_code_note",
+)
 
 
 class Halted(Exception):
@@ -122,11 +137,11 @@ class RowJournal:
 
     def gate(self) -> None:
         """Raise Halted, Superseded or LeaseLost unless the next write may be sent."""
-        self.hold()
-        # After the lease, in a statement of its own: it sees what was committed while that waited.
         with connection.cursor() as cursor:
-            cursor.execute(_MEANWHILE, {"change": self.change.pk})
-            stopped, stop_asked, restoring, reading_back, protection, held = cursor.fetchone()
+            cursor.execute(_MEANWHILE, self._ours(LEASE))
+            self._believe(cursor.rowcount)
+            cursor.nextset()
+            stopped, stop_asked, restoring, reading_back, protection, halted = cursor.fetchone()
         # Nothing of it holds a restore, but where it cannot be read, nothing could be recorded.
         if not self.change.forward:
             return
@@ -138,7 +153,7 @@ class RowJournal:
             raise Halted("An earlier restore of it is being read back.")
         if protection:
             raise Halted(f"It was protected meanwhile ({protection}).")
-        if held and not self._has_begun():
+        if halted and not self._has_begun():
             raise Halted("Its batch was halted before its first write.")
 
     def _has_begun(self) -> bool:
@@ -162,6 +177,7 @@ class RowJournal:
         return (
             Departure.objects.select_for_update(of=("self",))
             .select_related("user__account", "owner")
+            .defer(*UNREAD)
             .get(pk=self.change.departure_id)
         )
 
@@ -170,8 +186,17 @@ class RowJournal:
         held = Change.objects.filter(
             pk=self.change.pk, status=Change.Status.RUNNING, claimed_by=self.worker
         ).update(lease_until=clock.real_now() + lease)
+        self._believe(held)
+
+    @staticmethod
+    def _believe(held: int) -> None:
+        """The row count decides whether the lease was ours to renew."""
         if held != 1:
             raise LeaseLost
+
+    def _ours(self, lease: timedelta) -> dict[str, object]:
+        until = clock.real_now() + lease
+        return {"change": self.change.pk, "worker": self.worker, "lease_until": until}
 
     def look_long(self) -> None:
         """Hold the change through a look at every source, which writes nothing."""
@@ -230,9 +255,10 @@ class RowJournal:
         Call.objects.bulk_create(looks)
 
     def _line(self, **columns: object) -> Call:
+        """A line after the looks noted so far, written with them by one statement."""
         line = self._made(**columns)
-        self.keep_looks()
-        line.save(force_insert=True)
+        looks, self._looks = self._looks, []
+        Call.objects.bulk_create([*looks, line])
         return line
 
     def _made(self, **columns: object) -> Call:
