@@ -11,11 +11,10 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
@@ -35,9 +34,11 @@ from migrations_app.changes import (
     steering,
 )
 from migrations_app.changes.ahead import Ahead, look_ahead
+from migrations_app.changes.crew import Crew
 from migrations_app.changes.forward import LeftOut, NotYet, apply_forward
 from migrations_app.changes.journal import (
     LEASE,
+    UNREAD,
     Halted,
     LeaseLost,
     Superseded,
@@ -50,6 +51,7 @@ from migrations_app.models import Batch, Change, EmergencyStop
 
 log = logging.getLogger(__name__)
 
+_CREW = Crew()
 # A task works a minute at most.
 SLICE = 45.0
 ATTEMPTS = 3
@@ -116,20 +118,11 @@ def _work_through(ready: deque[int], batch_pk: int, ahead: Ahead | None, ends: f
                 return
             _run(pk, ahead if ahead and ahead.holds else None)
 
-    def work_and_hang_up() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
     at_once = min(settings.IAMCLEANUP_USERS_AT_ONCE, len(ready))
     if at_once <= 1:
         work()
-        return
-    with ThreadPoolExecutor(at_once, thread_name_prefix=f"batch-{batch_pk}") as pool:
-        working = [pool.submit(work_and_hang_up) for _ in range(at_once)]
-    for one in working:
-        one.result()
+    else:
+        _CREW.run(work, at_once)
 
 
 def run_change(change_pk: int) -> None:
@@ -314,9 +307,9 @@ def _claim_check(change_pk: int, worker: str) -> Change | None:
 
 
 def _loaded(change_pk: int) -> Change:
-    return Change.objects.select_related(
-        "departure__user__account", "departure__owner", "batch__account", "batch__approved_by"
-    ).get(pk=change_pk)
+    named = ("departure__user__account", "departure__owner", "batch__account", "batch__approved_by")
+    wide = ("batch__undo_script", *(f"departure__{name}" for name in UNREAD))
+    return Change.objects.select_related(*named).defer(*wide).get(pk=change_pk)
 
 
 def _is_free(change_pk: int) -> bool:
