@@ -169,12 +169,13 @@ def notice_over(batch: Batch, policy: Policy) -> datetime | None:
     return max(ends, default=None)
 
 
-def reached_in_time(change: Change) -> bool:
+def reached_in_time(change: Change, organization: Organization | None = None) -> bool:
     """Whether the present owner of this user was reached, and its notice is over."""
     batch, owner = change.batch, change.departure.owner
     if batch is None or owner is None:
         return False
-    policy = policy_for(Organization.get(), batch.account, change.departure.user.shown_category)
+    organization = organization or Organization.get()
+    policy = policy_for(organization, batch.account, change.departure.user.shown_category)
     for notice in _reaching(batch):
         if notice.team_id == owner.pk and notice.reached_at:
             over = notice_over_at(notice.reached_at, policy, batch.account.time_zone)

@@ -146,7 +146,9 @@ class AwsSession:
                 pace(**told)
 
         caller = narrowed.Caller(self._keys, before, self._compare_clocks)
-        return narrowed.NarrowedClient(_shared_client(self.role, service, region), caller)
+        # Whoever writes may share: to make a client takes half a second, and they do not differ.
+        role: Role = "reader" if self.role == "reader" else "actor"
+        return narrowed.NarrowedClient(_shared_client(role, service, region), caller)
 
     def pace(self, service: str, wait: Callable[[], object]) -> None:
         """Call `wait` before each call of `service`; before its first client is asked for."""

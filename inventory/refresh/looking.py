@@ -73,10 +73,13 @@ def look_at_user(
     """
     now = clock.now()
     keys = read_last_used(user, session, holdings)
-    listen_user(user, session, now, fresh=LOOK_SERVES)
+    # Whoever made a bench listened for all of its users at that time.
+    heard = listened_to(user) if bench else None
+    if heard is None or heard <= now - LOOK_SERVES:
+        listen_user(user, session, now, fresh=LOOK_SERVES)
+        heard = listened_to(user)
     judge([user], bench)
     user.refresh_from_db(from_queryset=_WITH_ACCOUNT)
-    heard = listened_to(user)
     # A sync that judges at the same time may write over the gap that says so.
     read = keys is not None and heard is not None and heard > now - LOOK_SERVES
     return read and user.coverage_whole

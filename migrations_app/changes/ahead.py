@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from inventory.aws import account_wide
 from inventory.aws.account_wide import AccountWide
 from inventory.aws.failure import AwsFailure
 from inventory.aws.limiter import Limiter
-from inventory.aws.session import AwsSession, shared_reader
+from inventory.aws.session import AwsSession, Identity, own_identity, shared_reader
 from inventory.models import Account, Credential, IamUser
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Departure
@@ -29,10 +30,12 @@ _WORTH_IT = 3
 class Ahead:
     """A look a moment ago that serves many users: at the account, and at what their verdicts share.
 
-    `bench` is None where no verdict is judged again.
+    `own` is whose the base credentials of this process are. `bench` is None where no verdict is
+    judged again.
     """
 
     wide: AccountWide
+    own: Identity
     bench: refresh.Bench | None = None
 
     @property
@@ -57,11 +60,16 @@ def look_ahead(batch: Batch, changes: Sequence[int]) -> Ahead | None:
             judged = Departure.objects.filter(changes__in=changes, state=State.OWNER_ASSIGNED)
             users = list(IamUser.objects.filter(departure__in=judged).order_by("pk"))
             refresh.listen_users(account, users, reader, clock.now(), fresh=refresh.LOOK_SERVES)
-        wide = account_wide.look(reader, _services(account), Limiter.for_reads(account))
+        services, limiter = _services(account), Limiter.for_reads(account)
+        with ThreadPoolExecutor(2) as pool:
+            own = pool.submit(own_identity)
+            wide = pool.submit(account_wide.look, reader, services, limiter)
+            # From the rows alone, while AWS answers.
+            bench = refresh.bench_for([user.pk for user in users]) if users else None
+        return Ahead(wide.result(), own.result(), bench)
     except AwsFailure as refused:
         log.warning("the whole account could not be looked at", error=str(refused))
         return None
-    return Ahead(wide, refresh.bench_for([user.pk for user in users]) if users else None)
 
 
 def read_ahead(account: Account, session: AwsSession, goes_on: Callable[[], bool]) -> None:

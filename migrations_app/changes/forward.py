@@ -22,7 +22,7 @@ from inventory.aws.holdings import (
 )
 from inventory.aws.limiter import Limiter
 from inventory.aws.session import AwsSession, open_session, own_identity, shared_reader
-from inventory.models import IamUser, Role
+from inventory.models import IamUser, Organization, Role
 from inventory.policy import is_open
 from inventory.referrers.references import undated
 from inventory.rhythm import GRACE, RARE
@@ -198,14 +198,16 @@ def _judge(
     departure, batch = change.departure, change.batch
     name = MoveName(change.move)
     urgent = bool(batch and batch.urgent)
-    refused = account_blockers(departure.user.account, name, urgent=True)
+    # One policy for all that is asked of this user.
+    organization = Organization.get()
+    refused = account_blockers(departure.user.account, name, True, organization)
     if refused:
         raise Halted(refused[0].text)
-    _not_ourselves(live)
+    _not_ourselves(live, ahead)
     if batch is not None:
         _approval_holds(change, batch)
     if not urgent:
-        _in_its_window(change)
+        _in_its_window(change, organization)
     # Who is fenced already is listened to: the guards ask how far. Its events are new only once.
     bench = ahead.bench if ahead else None
     if (
@@ -216,9 +218,8 @@ def _judge(
         raise LeftOut("A source could not be read, and unknown is never unused.")
     journal.hold()
     _same_as_approved(change, live)
-    found = guards.blockers(
-        situation(departure, besides=[change]), name, clock.now(), urgent=urgent
-    )
+    one = situation(departure, besides=[change], organization=organization)
+    found = guards.blockers(one, name, clock.now(), urgent=urgent)
     if found and all(one.code in guards.PASSING for one in found):
         raise NotYet(found[0].text)
     if found:
@@ -227,14 +228,14 @@ def _judge(
         return
     _no_later_activity(change)
     _nothing_new_names_it(change)
-    if change.follows_id is None and not notices.reached_in_time(change):
+    if change.follows_id is None and not notices.reached_in_time(change, organization):
         raise LeftOut(f"{departure.owner} was not reached in time.")
 
 
-def _not_ourselves(live: UserHoldings) -> None:
+def _not_ourselves(live: UserHoldings, ahead: Ahead | None) -> None:
     """The user that this very process runs as is never touched, whatever was reported before."""
     try:
-        own = own_identity()
+        own = ahead.own if ahead else own_identity()
     except AwsFailure as refused:
         raise Halted(f"It cannot be told whose credentials these are: {refused}") from refused
     if own.user_id == live.user_id:
@@ -251,9 +252,9 @@ def _approval_holds(change: Change, batch: Batch) -> None:
         raise LeftOut("The batch is not the one that was approved.")
 
 
-def _in_its_window(change: Change) -> None:
+def _in_its_window(change: Change, organization: Organization) -> None:
     """Rule 12, for whatever begins outside a batch's own run: an automatic shut, a second try."""
-    account, policy = change.departure.user.account, policy_of(change.departure)
+    account, policy = change.departure.user.account, policy_of(change.departure, organization)
     window = policy.delete_window if change.move == MoveName.DELETE else policy.disable_window
     if not is_open(window, policy.freezes, account.time_zone, clock.now()):
         raise NotYet("The change window is closed.")
@@ -434,25 +435,29 @@ def _deleted_by_us(change: Change, reader: AwsSession, journal: RowJournal) -> s
         Change.objects.filter(pk=change.pk).update(
             proof={"get_user": proof.get_user, "by": proof.by, "at": now.isoformat()}
         )
-        batch: Batch | None = change.batch
         move(
             departure,
             MoveName.DELETE,
-            actor=batch.approved_by if batch else None,
-            batch=batch.number if batch else None,
+            actor=change.batch.approved_by if change.batch else None,
+            batch=change.batch.number if change.batch else None,
             note=f"Proved by GetUser: {proof.get_user}, {proof.by}",
+            then=[_gone_line(change, proof)],
             deleted_at=now,
         )
-        ledger.append(
-            "user.deleted",
-            actor=batch.approved_by if batch else None,
-            user=user,
-            batch=batch.number if batch else None,
-            proof=proof.get_user,
-            by=proof.by,
-            asked_by=ledger.person_hash(batch.asked_by) if batch and batch.asked_by else "",
-            request_ids=[
-                call.request_id for call in change.calls.filter(kind=Call.Kind.WRITE, outcome="ok")
-            ],
-        )
     return f"Gone, proved by GetUser: {proof.get_user}."
+
+
+def _gone_line(change: Change, proof: aws.Proof) -> ledger.Line:
+    batch: Batch | None = change.batch
+    sent = change.calls.filter(kind=Call.Kind.WRITE, outcome="ok")
+    return ledger.Line(
+        "user.deleted",
+        change.departure.user,
+        batch=batch.number if batch else None,
+        data={
+            "proof": proof.get_user,
+            "by": proof.by,
+            "asked_by": ledger.person_hash(batch.asked_by) if batch and batch.asked_by else "",
+            "request_ids": list(sent.values_list("request_id", flat=True)),
+        },
+    )

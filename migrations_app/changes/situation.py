@@ -26,22 +26,26 @@ from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
 from migrations_app.models import Change, Departure, EmergencyStop, Hit, Plan
 
 
-def policy_of(departure: Departure) -> Policy:
+def policy_of(departure: Departure, organization: Organization | None = None) -> Policy:
     """The policy that holds for this user: its account's and its category's."""
     user = departure.user
-    return policy_for(Organization.get(), user.account, user.shown_category)
+    return policy_for(organization or Organization.get(), user.account, user.shown_category)
 
 
 def situations(
-    departures: Iterable[Departure], *, besides: Iterable[Change] = ()
+    departures: Iterable[Departure],
+    *,
+    besides: Iterable[Change] = (),
+    organization: Organization | None = None,
 ) -> dict[int, Situation]:
     """By departure id; `besides` are the changes that ask, which do not stand in their own way.
 
-    A number of queries that does not grow with the number of departures.
+    A number of queries that does not grow with the number of departures. `organization` as it was
+    loaded a moment ago.
     """
     rows = list(departures)
     ids = [row.pk for row in rows]
-    organization = Organization.get()
+    organization = organization or Organization.get()
     hit = set(
         Hit.objects.filter(departure__in=ids, kind=Hit.Kind.HIT, closed="").values_list(
             "departure_id", flat=True
@@ -126,9 +130,14 @@ def _sharing(rows: Iterable[Departure]) -> frozenset[str]:
     )
 
 
-def situation(departure: Departure, *, besides: Iterable[Change] = ()) -> Situation:
+def situation(
+    departure: Departure,
+    *,
+    besides: Iterable[Change] = (),
+    organization: Organization | None = None,
+) -> Situation:
     """What the guards judge of one user."""
-    return situations([departure], besides=besides)[departure.pk]
+    return situations([departure], besides=besides, organization=organization)[departure.pk]
 
 
 def blockers_for(
@@ -214,9 +223,9 @@ def heard(
     )
 
 
-def break_glass() -> IamUser | None:
+def break_glass(organization: Organization | None = None) -> IamUser | None:
     """The organization's break-glass user, as it was last seen."""
-    organization = Organization.get()
+    organization = organization or Organization.get()
     if not organization.break_glass_user:
         return None
     return (
@@ -249,9 +258,11 @@ def _refused_sandbox(account: Account) -> str:
     )
 
 
-def account_situation(account: Account, move: MoveName) -> guards.AccountSituation:
+def account_situation(
+    account: Account, move: MoveName, organization: Organization | None = None
+) -> guards.AccountSituation:
     """What the guards judge of an account before a forward write."""
-    keeper = break_glass()
+    keeper = break_glass(organization)
     hits = Hit.objects.filter(
         departure__user__account=account, kind=Hit.Kind.HIT, closed=""
     ).values_list("departure__user__user_name", flat=True)
@@ -269,9 +280,14 @@ def account_situation(account: Account, move: MoveName) -> guards.AccountSituati
     )
 
 
-def account_blockers(account: Account, move: MoveName | str, urgent: bool = False) -> list[Blocker]:
+def account_blockers(
+    account: Account,
+    move: MoveName | str,
+    urgent: bool = False,
+    organization: Organization | None = None,
+) -> list[Blocker]:
     """Why no forward write may happen in this account now."""
-    situation = account_situation(account, MoveName(move))
+    situation = account_situation(account, MoveName(move), organization)
     return guards.account_blockers(situation, MoveName(move), clock.now(), urgent=urgent)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,12 +52,14 @@ def move(
     at: datetime | None = None,
     batch: int | None = None,
     note: str = "",
+    then: Sequence[ledger.Line] = (),
     **columns: Any,
 ) -> Departure:
     """Make one move of the table and record it; the departure as it is afterwards.
 
-    `columns` are set in the same statement. Refused when the table does not hold the move, Stale
-    when another worker or person was quicker. The caller holds the transaction.
+    `columns` are set in the same statement, and `then` is appended to the ledger with it. Refused
+    when the table does not hold the move, Stale when another worker or person was quicker. The
+    caller holds the transaction.
     """
     try:
         target = lifecycle.target_of(departure.state, name)
@@ -71,18 +74,26 @@ def move(
     if not changed:
         raise _moved_on(departure)
     before = departure.state
-    departure.refresh_from_db(from_queryset=_WHOLE)
-    ledger.append(
-        f"move.{name}",
-        actor=actor,
-        user=departure.user,
-        batch=batch,
-        source=before,
-        target=str(target),
-        owner=departure.owner.key if departure.owner else "",
-        note=note,
-    )
+    _became(departure, {**columns, "state": str(target), "version": departure.version + 1})
+    told = {
+        "source": before,
+        "target": str(target),
+        "owner": departure.owner.key if departure.owner else "",
+        "note": note,
+    }
+    made = ledger.Line(f"move.{name}", departure.user, batch=batch, data=told)
+    ledger.append_all([made, *then], actor=actor)
     return departure
+
+
+def _became(departure: Departure, columns: dict[str, Any]) -> None:
+    """The row as the statement left it, which its version proves; asked for only where it counted
+    something itself."""
+    if any(hasattr(value, "resolve_expression") for value in columns.values()):
+        departure.refresh_from_db(from_queryset=_WHOLE)
+        return
+    for name, value in columns.items():
+        setattr(departure, name, value)
 
 
 def note(
