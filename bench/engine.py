@@ -1,6 +1,7 @@
 """What disabling and deleting 76 users takes: ours, a shell script, Custodian, and bare calls.
 
     .venv/bin/python -m bench.engine ours|restore|script|custodian|page ...
+    .venv/bin/python -m bench.engine ours:10000:50     (one setting: writes a second, ms of latency)
 
 Each part keeps what it measured in docs/bench/engine.json; `page` makes docs/bench/engine.md of it.
 One machine, one simulated account as a process of its own, seed 206, 206 users; everybody begins
@@ -59,11 +60,17 @@ def keep(part: str, told: Any) -> None:
     KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 
+def _settings(part: str) -> tuple[tuple[int, float], ...]:
+    """All of them for `ours`, one for `ours:RATE:MILLISECONDS`."""
+    _, *chosen = part.split(":")
+    return ((int(chosen[0]), int(chosen[1]) / 1000),) if chosen else RUNS
+
+
 def main(arguments: list[str]) -> int:
     """Measure the parts named, in that order."""
     for part in arguments or ["ours", "restore", "script", "custodian", "page"]:
-        if part == "ours":
-            for rate, latency in RUNS:
+        if part.partition(":")[0] == "ours":
+            for rate, latency in _settings(part):
                 keep(f"ours, {rate} writes/s, {int(latency * 1000)} ms", ours(rate, latency))
         elif part == "restore":
             from bench import restore  # noqa: PLC0415

@@ -56,6 +56,8 @@ def product(name: str, now: datetime | None = None) -> Iterator[Callable[[], Non
         from django.core.management import call_command  # noqa: PLC0415
         from django.db import connection  # noqa: PLC0415
 
+        from inventory.aws.session import forget_sessions  # noqa: PLC0415
+
         database = services.TestDatabase(os.environ["DATABASE_URL"], name)
 
         def migrate(url: str) -> None:
@@ -78,6 +80,8 @@ def product(name: str, now: datetime | None = None) -> Iterator[Callable[[], Non
         try:
             yield renew
         finally:
+            # Its clients lead to an account that is gone by now.
+            forget_sessions()
             connection.close()
             database.drop()
 
