@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import DatabaseError, connection, transaction
@@ -174,12 +174,13 @@ class RowJournal:
             yield departure
 
     def _lock(self) -> Departure:
-        return (
-            Departure.objects.select_for_update(of=("self",))
-            .select_related("user__account", "owner")
-            .defer(*UNREAD)
-            .get(pk=self.change.departure_id)
-        )
+        """The row as it is now; its user, and an owner that is still the same, as loaded before."""
+        before = self.change.departure
+        row = Departure.objects.select_for_update().get(pk=before.pk)
+        row.user = before.user
+        if row.owner_id == before.owner_id:
+            row.owner = before.owner
+        return row
 
     def hold(self, lease: timedelta = LEASE) -> None:
         """Renew the lease, in real time; LeaseLost if it is no longer ours."""
@@ -194,7 +195,7 @@ class RowJournal:
         if held != 1:
             raise LeaseLost
 
-    def _ours(self, lease: timedelta) -> dict[str, object]:
+    def _ours(self, lease: timedelta) -> dict[str, int | str | datetime]:
         until = clock.real_now() + lease
         return {"change": self.change.pk, "worker": self.worker, "lease_until": until}
 
