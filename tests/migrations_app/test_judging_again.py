@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
 from inventory.aws.holdings import UserHoldings
-from inventory.models import Alert, IamUser, LedgerEntry
+from inventory.models import Alert, IamUser, LedgerEntry, Organization
 from migrations_app.changes.facts import facts_of
 from migrations_app.changes.journal import Halted, RowJournal
 from migrations_app.guards import Blocker
@@ -212,9 +212,9 @@ def test_each_move_keeps_to_its_own_window(
     change = Change.objects.get(pk=cast.change(theirs, move).pk)
     if closed:
         with pytest.raises(NotYet, match="window is closed"):
-            forward._in_its_window(change)
+            forward._in_its_window(change, Organization.get())
     else:
-        forward._in_its_window(change)
+        forward._in_its_window(change, Organization.get())
 
 
 # ── Later use, later names ───────────────────────────────────────────────────────────────────────
@@ -291,7 +291,7 @@ def test_the_user_that_the_product_runs_as_is_never_touched(
     seen = live(theirs)
     runs_as = SimpleNamespace(user_id=seen.user_id if own == "its id" else "AIDAOTHER")
     monkeypatch.setattr(forward, "own_identity", lambda: runs_as)
-    assert ("runs as this user" in why(forward._not_ourselves, seen)) is (own == "its id")
+    assert ("runs as this user" in why(forward._not_ourselves, seen, None)) is (own == "its id")
 
 
 def test_where_it_cannot_be_told_who_we_are_nothing_runs(
@@ -302,7 +302,7 @@ def test_where_it_cannot_be_told_who_we_are_nothing_runs(
 
     monkeypatch.setattr(forward, "own_identity", refused)
     with pytest.raises(Halted, match="cannot be told"):
-        forward._not_ourselves(live(theirs))
+        forward._not_ourselves(live(theirs), None)
 
 
 @pytest.mark.parametrize(
@@ -547,10 +547,10 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def ask(name: str) -> Any:
         return lambda *_: answers["asked"].append(name)
 
-    monkeypatch.setattr(forward, "account_blockers", lambda *_, urgent: answers["account"])
+    monkeypatch.setattr(forward, "account_blockers", lambda *_: answers["account"])
     monkeypatch.setattr(forward.guards, "blockers", lambda *_, urgent: answers["guards"])
     monkeypatch.setattr(forward.evidence, "look", lambda *_: answers["whole"])
-    monkeypatch.setattr(forward.notices, "reached_in_time", lambda change: True)
+    monkeypatch.setattr(forward.notices, "reached_in_time", lambda *_: True)
     for name in (
         "_not_ourselves",
         "_approval_holds",
@@ -618,7 +618,7 @@ def test_an_owner_who_was_not_reached_in_time_leaves_it_out_but_not_the_shut_tha
     asked_for: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forward.notices, "reached_in_time", lambda change: False)
+    monkeypatch.setattr(forward.notices, "reached_in_time", lambda *_: False)
     change = cast.change(theirs, batch=batch(everybody))
     assert "was not reached in time" in judge(change)
     change.follows = cast.change(theirs, status="done")

@@ -93,7 +93,7 @@ LAST: tuple[Removal, ...] = (
         12,
         "Whatever begins outside a run knows no window",
         f"{CHANGES}/forward.py",
-        "        _in_its_window(change)\n",
+        "        _in_its_window(change, organization)\n",
         "        pass\n",
         f"{RULES}12_an_automatic_shut_keeps_to_the_window_also_once_queued",
         f"{RULES}12_a_retry_keeps_to_the_window",
