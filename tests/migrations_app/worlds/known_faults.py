@@ -48,6 +48,7 @@ def _stop_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def _lease_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RowJournal, "hold", lambda self, lease=None: None)
+    patch.setattr(RowJournal, "_believe", staticmethod(lambda held: None))
 
 
 def _line_dropped(patch: pytest.MonkeyPatch) -> None:
