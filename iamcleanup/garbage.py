@@ -1,8 +1,8 @@
-"""When Python looks for garbage in a process that answers people.
+"""When Python looks for garbage in a process that lives long.
 
 Everything that the start made (models, addresses, templates: about 190,000 objects) stays for the
 life of the process. Python's collector would walk through all of it again and again, 0.1 s each
-time, in the middle of somebody's request.
+time, in the middle of somebody's request or change.
 """
 
 from __future__ import annotations
