@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WHOLE, SLIM = HERE / "tabler" / "tabler.min.css", HERE / "tabler" / "tabler.slim.css"
 # Where the name of a class can come from.
-_NAMED_IN = ("templates/**/*.html", "*/templatetags/*.py", "static/js/*.js")
+_NAMED_IN = ("templates/**/*.html", "*/templatetags/*.py", "static/js/src/*.js")
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _CLASS = re.compile(r"\.(-?[A-Za-z_](?:[\w-]|\\.)*)")
 # What need not be there (`:not`), or need not all be there (`:is`, `:where`), for a rule to match.
