@@ -10,11 +10,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BinaryField, Count, Model, QuerySet, Subquery, TextField, Value
+from django.db.models import (
+    BinaryField,
+    BooleanField,
+    CharField,
+    Count,
+    DateField,
+    DateTimeField,
+    Field,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    Model,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
 from django.db.models.expressions import BaseExpression, RawSQL
 from django.db.models.functions import Coalesce
 from django.db.models.query import get_related_populators
@@ -76,11 +93,25 @@ class _List:
         documents = json.loads(told)
         if not documents:
             return []
-        columns = [(alias, _reader(one)) for one, _, alias in self._compiler.select]
-        read = ([reader(row[alias]) for alias, reader in columns] for row in documents)
+        read = self._read(documents)
         return list(
             self._instances(read) if _gives_instances(self._queryset) else self._dicts(read)
         )
+
+    def _read(self, documents: list[dict[str, Any]]) -> Iterator[list[Any]]:
+        """The values of each row; of most columns JSON gives them as they are."""
+        aliases = [alias for _, _, alias in self._compiler.select]
+        made = [
+            (place, reader)
+            for place, (one, *_) in enumerate(self._compiler.select)
+            if (reader := _reader(one.output_field)) is not None
+        ]
+        for document in documents:
+            row = [document[alias] for alias in aliases]
+            for place, reader in made:
+                if row[place] is not None:
+                    row[place] = reader(row[place])
+            yield row
 
     def _dicts(self, read: Iterator[list[Any]]) -> Iterator[dict[str, Any]]:
         query = self._queryset.query
@@ -106,10 +137,24 @@ class _List:
             yield found
 
 
-def _reader(column: Any) -> Callable[[Any], Any]:
-    """What makes of a value in JSON the value that the column holds."""
-    make: Callable[[Any], Any] = column.output_field.to_python
-    return lambda value: None if value is None else make(value)
+# What these make of a value of JSON is that value.
+_AS_IT_COMES = frozenset(
+    one.to_python for one in (BooleanField, CharField, IntegerField, JSONField, TextField)
+)
+
+
+def _reader(field: Field[Any, Any]) -> Callable[[Any], Any] | None:
+    """What makes of a value in JSON the value that the column holds; None where it is the same."""
+    while isinstance(field, ForeignKey):
+        field = field.target_field
+    make = type(field).to_python
+    if make in _AS_IT_COMES:
+        return None
+    if make is DateTimeField.to_python:
+        return datetime.fromisoformat
+    if make is DateField.to_python:
+        return date.fromisoformat
+    return field.to_python
 
 
 def _without_bytes(rows: QuerySet[Any]) -> QuerySet[Any]:
