@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from random import Random
 
@@ -19,6 +20,8 @@ REPLAYS = 200
 LONGEST_WEEKS = 26
 ENOUGH = timedelta(days=14)
 _WEEK = 7
+# Of so many accounts, or all together, the forecast is kept: it changes when somebody goes.
+_KEPT = 256
 
 
 def forecast(
@@ -33,14 +36,21 @@ def forecast(
     counts = dict(left)
     if too_early(left, today) or not counts.get(today):
         return None
-    weeks = [_falls(counts, today - timedelta(weeks=week)) for week in range(PACE_WEEKS)]
+    weeks = tuple(_falls(counts, today - timedelta(weeks=week)) for week in range(PACE_WEEKS))
     if not any(map(any, weeks)):
         return None
-    floors = _floors(counts[today], today, may_go)
+    return _replayed(counts[today], today, weeks, _floors(counts[today], today, may_go))
+
+
+@lru_cache(_KEPT)
+def _replayed(
+    left: int, today: date, weeks: tuple[tuple[int, ...], ...], floors: tuple[int, ...]
+) -> Forecast:
+    """What the replays of these weeks, each with what went on its days, come to."""
     # The same history gives the same forecast: a number that jumps at each reload is not believed.
     chance = Random(0)  # noqa: S311 (no secret)
     paces = [sum(week) for week in weeks]
-    replays = [_replay(counts[today], paces, floors, chance) for _ in range(REPLAYS)]
+    replays = [_replay(left, paces, floors, chance) for _ in range(REPLAYS)]
     by_week = [sorted(left_then) for left_then in zip(*replays, strict=True)]
     last_day = max(day for week in weeks for day, fall in enumerate(week, start=1) if fall)
     low, middle, high = (
@@ -56,21 +66,23 @@ def too_early(left: Sequence[Point], today: date) -> bool:
     return today - first < ENOUGH
 
 
-def _falls(counts: Mapping[date, int], until: date) -> list[int]:
+def _falls(counts: Mapping[date, int], until: date) -> tuple[int, ...]:
     """How many went on each day of the week up to `until`; who came is not set against it."""
     days = [until - timedelta(days=back) for back in range(_WEEK, -1, -1)]
     known = [counts.get(day) for day in days]
-    return [0 if was is None or now is None else max(0, was - now) for was, now in pairwise(known)]
+    return tuple(
+        0 if was is None or now is None else max(0, was - now) for was, now in pairwise(known)
+    )
 
 
-def _floors(left: int, today: date, may_go: Mapping[date, int] | None) -> list[int]:
+def _floors(left: int, today: date, may_go: Mapping[date, int] | None) -> tuple[int, ...]:
     """By the end of each week, how many of those left today may not be deleted yet."""
     if may_go is None:
-        return [0] * LONGEST_WEEKS
+        return (0,) * LONGEST_WEEKS
     ends = [today + timedelta(weeks=week) for week in range(1, LONGEST_WEEKS + 1)]
-    return [
+    return tuple(
         max(0, left - sum(number for day, number in may_go.items() if day <= end)) for end in ends
-    ]
+    )
 
 
 def _replay(left: int, paces: Sequence[int], floors: Sequence[int], chance: Random) -> list[int]:

@@ -61,18 +61,18 @@ class Shell:
     def accounts(self) -> list[ShellAccount]:
         return self._look.accounts
 
-    @property
+    @cached_property
     def not_whole(self) -> int:
         """How many of the accounts looked at their last sync could not read whole."""
         rows = [self.account] if self.account else self.accounts
         return sum(row.sync_failed for row in rows)
 
-    @property
+    @cached_property
     def account(self) -> ShellAccount | None:
         """The chosen account, or the only one; None for all."""
         return self._look.account(self._chosen)
 
-    @property
+    @cached_property
     def synced_at(self) -> datetime | None:
         """When the account (or the one that waits longest) was last read whole."""
         rows = [self.account] if self.account else self.accounts

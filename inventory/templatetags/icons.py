@@ -167,6 +167,7 @@ def verdict_label(verdict: str, rhythm: str = "", going_quiet: bool = False) -> 
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def category_label(category: str, with_icon: bool = False) -> SafeString:
     """A category in words; with its icon where a list is read by category."""
     look = CATEGORIES.get(str(category)) or plain_look(str(category))
@@ -176,6 +177,7 @@ def category_label(category: str, with_icon: bool = False) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(_DRAWN)
 def protection_badge(protection: str) -> SafeString:
     """A protection as a badge; nothing for a user that has none."""
     if not protection:

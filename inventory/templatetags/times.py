@@ -7,6 +7,7 @@ adds the reader's local time to the tooltip; without a script both are as old as
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django import template
@@ -18,6 +19,9 @@ from inventory.durations import duration
 
 register = template.Library()
 register.filter(duration)
+
+# So many moments are kept as text: the same ones stand in page after page.
+_TOLD = 8192
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
@@ -33,8 +37,7 @@ def day_text(value: date, now: datetime, weekday: bool = True) -> str:
 
 def moment_text(value: datetime, now: datetime) -> str:
     """ "6 Mar 14:22", in UTC."""
-    value = value.astimezone(UTC)
-    return f"{day_text(value.date(), now, weekday=False)} {value:%H:%M}"
+    return _told(value, now.year)[2]
 
 
 def relative_text(value: datetime, now: datetime) -> str:
@@ -54,10 +57,22 @@ def relative_text(value: datetime, now: datetime) -> str:
     return f"{words} ago" if gap > timedelta() else f"in {words}"
 
 
+@lru_cache(_TOLD)
+def _told(value: datetime, year: int) -> tuple[str, str, str]:
+    """A moment for the machine, whole for the tooltip, and as it is read in that year."""
+    in_utc = value.astimezone(UTC)
+    day = f"{in_utc.day} {in_utc:%b}"
+    if in_utc.year != year:
+        day += f" {in_utc.year}"
+    return _stamp(value), _full(value), f"{day} {in_utc:%H:%M}"
+
+
+@lru_cache(_TOLD)
 def _stamp(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+@lru_cache(_TOLD)
 def _full(value: datetime) -> str:
     return f"{value.astimezone(UTC):%a %-d %b %Y %H:%M:%S} UTC"
 
@@ -67,12 +82,12 @@ def time(value: datetime | None, absent: str = "never") -> SafeString:
     """ "6 Mar 14:22" in UTC, the full time in the tooltip; `absent` where there is none."""
     if value is None:
         return format_html('<span class="muted">{}</span>', absent)
-    return format_html(
-        '<time class="num" datetime="{}" title="{}">{}</time>',
-        _stamp(value),
-        _full(value),
-        moment_text(value, clock.now()),
-    )
+    return _drawn_time(value, clock.now().year)
+
+
+@lru_cache(_TOLD)
+def _drawn_time(value: datetime, year: int) -> SafeString:
+    return format_html('<time class="num" datetime="{}" title="{}">{}</time>', *_told(value, year))
 
 
 @register.simple_tag
@@ -81,14 +96,20 @@ def when(value: datetime | None, absent: str = "never", stacked: bool = False) -
     if value is None:
         return format_html('<span class="muted">{}</span>', absent)
     now = clock.now()
+    return _drawn_when(value, relative_text(value, now), now.year, stacked)
+
+
+@lru_cache(_TOLD)
+def _drawn_when(value: datetime, relative: str, year: int, stacked: bool) -> SafeString:
+    stamp, full, moment = _told(value, year)
     return format_html(
         '<time class="when num{}" datetime="{}" title="{}"><span data-relative>{}</span> '
         '<span class="when-absolute">{}</span></time>',
         " when-stacked" if stacked else "",
-        _stamp(value),
-        _full(value),
-        relative_text(value, now),
-        moment_text(value, now),
+        stamp,
+        full,
+        relative,
+        moment,
     )
 
 
