@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Count
 
@@ -20,13 +20,16 @@ FAR = 2000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request. `group` is the screen; `bound`: whether it is one of the four that are bound."""
+    """One request. `group` is the screen; `bound`: whether it is one of the four that are bound;
+    `target` is the part of the page that a fragment takes the place of, where the answer differs.
+    """
 
     group: str
     name: str
     path: str
     fragment: bool = False
     bound: bool = False
+    target: str = ""
 
     @property
     def title(self) -> str:
@@ -50,7 +53,11 @@ def _users() -> Iterator[Case]:
         yield page(f"everything by {sort}", f"view=everything&sort={sort}")
         yield page(f"dormant by {sort}, fragment", f"view=dormant&sort={sort}", fragment=True)
     for name in facets.FACETS:
-        yield page(f"facet {name} open, fragment", f"open={name}", fragment=True)
+        yield replace(
+            page(f"facet {name} opened, fragment", f"open={name}", fragment=True), target="filters"
+        )
+    for query in ("used=older&open=used", "category=ci-cd&open=category"):
+        yield page(f"{query}, fragment", query, fragment=True)
     for query in (
         "state=soaking",
         "category=ci-cd&verdict=dormant",

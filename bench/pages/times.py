@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench.pages.cases import Case
-from iamcleanup import garbage
+from iamcleanup import gunicorn
 from inventory.models import Person
 
 WHO = "jonas"
@@ -49,6 +49,8 @@ def browser() -> Client:
     """A browser in which the engineer is signed in."""
     client = Client(SERVER_NAME="localhost", headers={"Accept-Encoding": "gzip"})
     client.force_login(Person.objects.get(username=WHO))
+    # As each process that serves pages does it.
+    gunicorn.post_worker_init(None)
     return client
 
 
@@ -101,7 +103,10 @@ def explained(case: Case, told: Measured, statements: list[dict[str, Any]]) -> P
 
 
 def _get(client: Client, case: Case) -> Any:
-    return client.get(case.path, headers=_FRAGMENT if case.fragment else {})
+    headers = _FRAGMENT if case.fragment else {}
+    return client.get(
+        case.path, headers=headers | ({"HX-Target": case.target} if case.target else {})
+    )
 
 
 def _plan(how: str, statement: str) -> list[str]:

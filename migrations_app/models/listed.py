@@ -108,6 +108,18 @@ class Listed(models.Model):
                 name="listed_disputed",
             ),
             models.Index(fields=["disputed_until"], condition=Q(ready=True), name="listed_ready"),
+            # What the menus of filters count that no index above holds beside the state.
+            models.Index(
+                fields=["state"],
+                include=[
+                    "last_used_at",
+                    "oldest_key_at",
+                    "verdict",
+                    "protection",
+                    "disputed_until",
+                ],
+                name="listed_of_menus",
+            ),
             # In which account those are who are off; a protection hides that they are.
             models.Index(
                 fields=["account", "departure"],

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Min, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from inventory import clock
@@ -71,7 +73,11 @@ def users(request: HttpRequest) -> HttpResponse:
     require(person_of(request), Action.SEE)
     if request.GET.get("name"):
         return _by_name(request)
-    return users_page(request, filters_of(request, request.GET))
+    filters = filters_of(request, request.GET)
+    alone = is_fragment(request) and request.headers.get("HX-Target") == "filters"
+    answer = _filters_alone(request, filters) if alone else users_page(request, filters)
+    patch_vary_headers(answer, ["HX-Target"])
+    return answer
 
 
 @require_GET
@@ -136,9 +142,9 @@ def users_page(
     operates = may(person, Action.OPERATE)
     account, synced_at = _looked_at(filters)
     context = {
+        **_filters_context(request, filters, now, sees),
         "account_id": account,
         "synced_at": synced_at,
-        "filters": filters,
         "rows": user_rows.rows_of(page.rows, now),
         "page": page,
         "total": counted(total),
@@ -147,9 +153,6 @@ def users_page(
         "next_url": _url(filters, page.next),
         "tabs": tabs[: len(tabs) - max(len(saved) - TABS, 0)],
         "further_tabs": tabs[len(tabs) - max(len(saved) - TABS, 0) :],
-        "chips": _chips(request, filters, now, sees),
-        "offered": [(name, title) for name, title in _offered(filters)],
-        "sorts": paging.SORTS,
         "saved_view": current,
         "may_change_view": current is not None and saved_views.may_change(current, person),
         "is_changed": _is_changed(filters, current),
@@ -159,7 +162,6 @@ def users_page(
         "all_selected": request.GET.get("select") == "all",
         "typed": request.headers.get("HX-Trigger") == "users-q",
         "may_operate": operates,
-        "sees": sees,
         "columns": columns.offered(person),
         "hidden_columns": columns.hidden(person),
         "columns_changed": "columns" in request.POST,
@@ -170,6 +172,27 @@ def users_page(
     if is_fragment(request) and request.method == "GET":
         answer["HX-Push-Url"] = f"{reverse('users')}?{filters.here}"
     return answer
+
+
+def _filters_alone(request: HttpRequest, filters: Filters) -> HttpResponse:
+    """The filters with one more menu open: nobody comes or goes, so the list stays as it is."""
+    sees = listing.sees_addresses(person_of(request))
+    context = _filters_context(request, filters, clock.now(), sees)
+    # What is being typed is not taken away.
+    context |= {"typed": True, "filters_only": True}
+    return rendered(request, TEMPLATE, context, part="filters")
+
+
+def _filters_context(
+    request: HttpRequest, filters: Filters, now: datetime, sees: bool
+) -> dict[str, Any]:
+    return {
+        "filters": filters,
+        "chips": _chips(request, filters, now, sees),
+        "offered": _offered(filters),
+        "sorts": paging.SORTS,
+        "sees": sees,
+    }
 
 
 def export(request: HttpRequest, rows: DepartureQuerySet, form: Format) -> HttpResponseBase:

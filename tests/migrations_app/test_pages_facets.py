@@ -200,6 +200,22 @@ def test_a_chosen_filter_is_not_counted_before_its_menu_is_opened(everybody: cas
     assert jonas.get("/users/facets/nonsense/").status_code == 404
 
 
+def test_another_filter_is_opened_without_the_list_being_asked_for(everybody: cast.Cast) -> None:
+    held("old", 400)
+    jonas = browser(everybody.jonas)
+    asked = HTMX | {"HX-Target": "filters"}
+
+    with at_most(5):
+        answer = jonas.get("/users/?category=ci-cd&open=key", headers=asked)
+
+    text = text_of(answer)
+    assert text.startswith('<form class="filters" id="filters"')
+    assert '<summary class="chip chip-add" data-focus>Oldest key</summary>' in text
+    assert "No user matches" not in text
+    assert "HX-Push-Url" not in answer
+    assert {"HX-Request", "HX-Target"} <= {*answer["Vary"].split(", ")}
+
+
 @pytest.mark.parametrize("name", facets.FACETS)
 def test_a_value_that_is_none_shows_nobody_and_breaks_nothing(
     everybody: cast.Cast, name: str
