@@ -6,6 +6,7 @@ first read whole. A filter counts whom the card counts: everybody present, prote
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,16 +78,6 @@ class Standing:
         if self.unread and self.status is not Status.NOT_LOOKED_AT:
             parts.append(f"{self.unread} not looked at")
         return ", ".join(parts)
-
-    def __add__(self, other: Standing) -> Standing:
-        return Standing(
-            status=max(self.status, other.status, key=lambda status: _WORSE[status]),
-            count=self.count + other.count,
-            total=self.total + other.total,
-            unread=self.unread + other.unread,
-            protected=self.protected + other.protected,
-            why=self.why or other.why,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,19 +217,22 @@ def _of(account_id: str) -> QuerySet[PostureDay]:
 
 
 def _together(days: list[PostureDay]) -> dict[str, Standing]:
-    found: dict[str, Standing] = {}
+    by_key: dict[str, list[tuple[PostureDay, Mapping[str, Any]]]] = defaultdict(list)
     for day in days:
         for item in day.items:
-            one = Standing(
-                status=Status(item["status"]),
-                count=item["count"],
-                total=item["total"],
-                unread=item["unread"],
-                protected=item["protected"],
-                why=f"{day.account.name}: {item['why']}"
-                if item["why"] and len(days) > 1
-                else item["why"],
-            )
-            key = item["key"]
-            found[key] = found[key] + one if key in found else one
-    return found
+            by_key[item["key"]].append((day, item))
+    return {
+        key: Standing(
+            status=max((Status(one["status"]) for _, one in found), key=_WORSE.__getitem__),
+            count=sum(one["count"] for _, one in found),
+            total=sum(one["total"] for _, one in found),
+            unread=sum(one["unread"] for _, one in found),
+            protected=sum(one["protected"] for _, one in found),
+            why=next((_why(day, one, len(days)) for day, one in found if one["why"]), ""),
+        )
+        for key, found in by_key.items()
+    }
+
+
+def _why(day: PostureDay, item: Mapping[str, Any], days: int) -> str:
+    return f"{day.account.name}: {item['why']}" if days > 1 else str(item["why"])

@@ -65,6 +65,7 @@ def soak(request: HttpRequest) -> HttpResponse:
         "leads_only": leads_only,
         "own": own,
         "all_teams": request.GET.get("team") == "all",
+        "chosen_teams": {one.key for one in teams},
         "may_operate": may(person, Action.OPERATE),
         "next_line": _next_line(found),
         "pages": _pages(found, page, kept),
