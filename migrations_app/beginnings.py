@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,9 +11,12 @@ SHOWN = 50
 
 
 class Beginning:
-    """The first rows of a query; one statement, which reads no further than it shows."""
+    """The first rows of a query, or of those that were asked for already, one more than SHOWN.
 
-    def __init__(self, rows: QuerySet[Any]) -> None:
+    A query is one statement, which reads no further than it shows.
+    """
+
+    def __init__(self, rows: QuerySet[Any] | Sequence[Any]) -> None:
         found = list(rows[: SHOWN + 1])
         self.rows, self.more = found[:SHOWN], len(found) > SHOWN
 

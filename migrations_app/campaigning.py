@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from inventory import clock
@@ -130,6 +132,14 @@ def still_open(asks: Iterable[Ask]) -> dict[int, list[int]]:
     or another team's offer.
     """
     found: dict[int, list[int]] = {ask.pk: [] for ask in asks}
+    rows = _unanswered(found).order_by("departure_id").values_list("ask_id", "departure_id")
+    for ask, departure in rows:
+        found[ask].append(departure)
+    return found
+
+
+def _unanswered(asks: Iterable[int]) -> QuerySet[Any]:
+    """Those departures as rows (ask, departure)."""
     team = F("ask__team_id")
     answers = GivenAnswer.objects.filter(departure=OuterRef("departure_id")).order_by("-at", "-pk")
     own = answers.filter(team=OuterRef("ask__team_id"))
@@ -146,9 +156,9 @@ def still_open(asks: Iterable[Ask]) -> dict[int, list[int]]:
         | Q(departure__claim_pending_team_id=team)
     )
     asked = (nobodys & ~elsewhere & ~disputed) | (unsaid & ~elsewhere & ~disputed)
-    rows = (
+    return (
         Ask.departures.through.objects.filter(
-            ask__in=list(found), departure__protection="", departure__user__gone_at=None
+            ask__in=list(asks), departure__protection="", departure__user__gone_at=None
         )
         .annotate(
             word=_first(own, "said"),
@@ -156,12 +166,7 @@ def still_open(asks: Iterable[Ask]) -> dict[int, list[int]]:
             last_whose=Subquery(answers.values("whose")[:1]),
         )
         .filter(asked | Q(departure__handed_to_id=team))
-        .order_by("departure_id")
-        .values_list("ask_id", "departure_id")
     )
-    for ask, departure in rows:
-        found[ask].append(departure)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,17 +245,34 @@ class Progress:
 def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
     """How far these campaigns are, in their order."""
     campaigns, now = list(campaigns), clock.now()
+    openings = AskOpening.objects.select_related("person")
     asks = list(
         Ask.objects.filter(campaign__in=campaigns)
-        .select_related("team", "campaign", "answered_by")
-        .prefetch_related("openings__person")
+        .select_related("answered_by")
+        .prefetch_related(Prefetch("openings", queryset=openings))
         .annotate(users=Count("departures"))
         .order_by("team__name")
     )
+    # Thousands of asks are about a few campaigns and teams: each of those is made once.
+    by_pk = {one.pk: one for one in campaigns}
+    teams = Team.objects.in_bulk({ask.team_id for ask in asks})
+    for ask in asks:
+        ask.campaign, ask.team = by_pk[ask.campaign_id], teams[ask.team_id]
     standing = [ask for ask in asks if not ask.withdrawn_at and not ask.campaign.closed_at]
-    left, silent = still_open(standing), reaching.silent(standing)
+    silent = reaching.silent(standing)
     # Of what can still be answered only the number is shown: it may be thousands.
-    late = {ask.pk: left[ask.pk] for ask in standing if ask.deadline_at <= now}
+    of_late = Q(ask__deadline_at__lte=now)
+    counted = (
+        _unanswered([ask.pk for ask in standing])
+        .order_by()
+        .values("ask_id")
+        .annotate(
+            number=Count("pk"), late=ArrayAgg("departure_id", filter=of_late, default=Value([]))
+        )
+    )
+    left, late = {}, {}
+    for row in counted:
+        left[row["ask_id"]], late[row["ask_id"]] = row["number"], row["late"]
     rows = (
         Departure.objects.filter(pk__in={pk for some in late.values() for pk in some})
         .select_related("user__account", "owner")
@@ -263,7 +285,7 @@ def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
             AskProgress(
                 ask=ask,
                 users=ask.users,
-                left=len(left.get(ask.pk, ())),
+                left=left.get(ask.pk, 0),
                 late=tuple(its),
                 openings=tuple(ask.openings.all()),
                 silence=silent.get(ask.pk),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    BigIntegerField,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
-from migrations_app import dates, listing, user_rows
-from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
+from migrations_app import claim_rows, dates, user_rows
+from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Ask, Departure, GivenAnswer
 
 SECONDS_PER_ANSWER = 10
@@ -133,11 +140,10 @@ class Asked:
 
 def page_of(team: Team, now: datetime) -> ClaimPage:
     """The claim page of `team`: answered first, then what is still used, then the dormant."""
-    asks = _asks_of(team)
-    asked = Asked(team, now, None, "UTC", _in(asks))
-    rows = asked_of(team, asked.in_campaign)
-    weeks = user_rows.weeks_of([row.user_id for row in rows], now.date())
-    facts = user_rows.facts_of([row.user for row in rows], now.date())
+    asks = claim_rows.asks_of(team)
+    asked = Asked(team, now, None, "UTC", claim_rows.asked_in(asks))
+    rows = claim_rows.asked_of(team, asked.in_campaign)
+    weeks, facts = user_rows.told_of([row.user for row in rows], now.date())
     if rows:
         account = rows[0].user.account
         policy = policy_for(Organization.get(), account)
@@ -213,41 +219,6 @@ def _key(column: str | Subquery) -> Coalesce:
 
 def _text(rows: QuerySet[Any]) -> Coalesce:
     return Coalesce(Subquery(rows[:1]), Value(""))
-
-
-def _asks_of(team: Team) -> list[Ask]:
-    return list(Ask.objects.filter(team=team, withdrawn_at=None, campaign__closed_at=None))
-
-
-def _in(asks: Collection[Ask]) -> frozenset[int]:
-    if not asks:
-        return frozenset()
-    through = Ask.departures.through.objects.filter(ask__in=asks)
-    return frozenset(through.values_list("departure_id", flat=True))
-
-
-def asked_of(team: Team, in_campaign: Collection[int] = ()) -> list[Departure]:
-    """The departures that `team` is or was asked about, protected and deleted ones left out."""
-    rows = (
-        listing.departures()
-        .exclude(state=State.DELETED)
-        .filter(protection=Protection.NONE, user__gone_at=None)
-        .filter(
-            Q(user__suggested_team=team, owner=None)
-            | Q(owner=team)
-            | Q(handed_to=team)
-            | Q(claim_pending_team=team)
-            | Q(contested_by_team=team)
-            | Q(answers__team=team)
-            | Q(answers__whose=team)
-            | Q(pk__in=in_campaign)
-        )
-        .select_related("handed_to", "claim_pending_team", "contested_by_team")
-        .prefetch_related("answers__whose", "answers__team")
-        .distinct()
-        .order_by("pk")
-    )
-    return list(rows)
 
 
 def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = "") -> Card | None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Sum
 
-from inventory.models import Activity, Credential, IamUser
+from inventory.models import Credential, IamUser
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.listing import has_hit
 from migrations_app.models import Departure, Plan
@@ -110,32 +109,19 @@ ORDER BY 1, 2, 3, 4
 """
 
 
-def facts_of(users: Iterable[IamUser], today: date) -> dict[int, str]:
-    """What tells each of these users apart, beside its category; "" where nothing does."""
+def told_of(
+    users: Iterable[IamUser], today: date
+) -> tuple[dict[int, tuple[int, ...]], dict[int, str]]:
+    """Of each of these users the calls per week for 13 weeks, oldest first, where there are any;
+    and what tells it apart beside its category, "" where nothing does."""
     rows = list(users)
     pks = [row.pk for row in rows]
     held: defaultdict[int, list[Held]] = defaultdict(list)
     active = Credential.objects.filter(user__in=pks, status="Active", gone_at=None).order_by("pk")
     for user, kind, service in active.values_list("user_id", "kind", "service"):
         held[user].append(Held(kind, service))
-    _, clients = _done_by(pks, today)
-    return {row.pk: telling_fact(row, clients.get(row.pk), held[row.pk]) for row in rows}
-
-
-def weeks_of(users: Iterable[int], today: date) -> dict[int, tuple[int, ...]]:
-    """Calls per week of each user for 13 weeks, oldest first; failed sign-ins are nobody's use."""
-    sums = (
-        Activity.objects.filter(user__in=list(users), day__gt=today - timedelta(weeks=WEEKS))
-        .exclude(outcome="failed-sign-in")
-        .order_by()
-        .values_list("user", "day")
-        .annotate(Sum("count"))
-    )
-    weeks: dict[int, list[int]] = {}
-    for user, day, calls in sums:
-        if (place := week_of(day, today)) is not None:
-            weeks.setdefault(user, [0] * WEEKS)[place] += calls
-    return {user: tuple(counts) for user, counts in weeks.items()}
+    weeks, clients = _done_by(pks, today)
+    return weeks, {row.pk: telling_fact(row, clients.get(row.pk), held[row.pk]) for row in rows}
 
 
 def week_of(day: date, today: date) -> int | None:

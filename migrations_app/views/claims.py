@@ -6,23 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, F
+from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
-from inventory import clock
+from inventory import at_once, clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import campaigning, changes, claiming, listing, notices, paging
-from migrations_app.beginnings import Beginning
+from migrations_app.beginnings import SHOWN, Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.forms import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure, Listed
+from migrations_app.templatetags.screens import team_options
 from migrations_app.views.answers import (
     cleaned,
     done,
@@ -119,33 +120,45 @@ def claims(request: HttpRequest) -> HttpResponse:
             "contested_by",
         )
     )
-    disputes = left.filter(disputed_until__gte=clock.now().date()).order_by("disputed_until")
     nobody = Departure.objects.unprotected().filter(state=State.DISCOVERED, claim_pending_team=None)
-    listed = Listed.objects.filter(state=State.DISCOVERED, departure__claim_pending_team=None)
-    first = paging.page_of(listing.departures(), listed, "suggested", paging.FIRST)
     open_first = F("closed_at").desc(nulls_first=True)
-    shown = Campaign.objects.select_related("asked_by").order_by(open_first, "-number")[:CAMPAIGNS]
-    campaigns = campaigning.progress(shown)
-    pending = left.filter(claim_pending_team__isnull=False, contested_by_team=None)
+    told = at_once.ask(
+        Person.objects.filter(pk=person.pk),
+        {
+            "contests": _first(left, "contested_at", contested_by_team__isnull=False),
+            "pending": _first(
+                left, "answered_at", claim_pending_team__isnull=False, contested_by_team=None
+            ),
+            "disputes": _first(left, "disputed_until", disputed_until__gte=clock.now().date()),
+            "offered": _first(left, "handed_at", handed_to__isnull=False),
+            "campaigns": Campaign.objects.select_related("asked_by").order_by(
+                open_first, "-number"
+            )[:CAMPAIGNS],
+            "nobody_total": at_once.number(nobody),
+            "waiting": nobody.order_by()
+            .exclude(user__suggested_team=None)
+            .values("user__suggested_team__key", "user__suggested_team__name")
+            .annotate(users=Count("pk"))
+            .order_by("-users"),
+            "teams": Team.objects.filter(active=True),
+        },
+    )
+    listed = Listed.objects.filter(state=State.DISCOVERED, departure__claim_pending_team=None)
+    campaigns = campaigning.progress(told["campaigns"])
     context = {
-        "contests": Beginning(
-            left.filter(contested_by_team__isnull=False).order_by("contested_at")
-        ),
+        **told,
+        **{name: Beginning(told[name]) for name in ("contests", "pending", "disputes", "offered")},
         "campaigns": campaigns,
         "overdue": [ask for one in campaigns for ask in one.asks if ask.overdue],
-        "pending": Beginning(pending.order_by("answered_at")),
-        "disputes": Beginning(disputes),
-        "offered": Beginning(left.filter(handed_to__isnull=False).order_by("handed_at")),
-        "nobody": first.rows,
-        "nobody_total": nobody.count(),
-        "waiting": nobody.order_by()
-        .exclude(user__suggested_team=None)
-        .values("user__suggested_team__key", "user__suggested_team__name")
-        .annotate(users=Count("pk"))
-        .order_by("-users"),
-        "teams": Team.objects.filter(active=True),
+        "nobody": paging.page_of(listing.departures(), listed, "suggested", paging.FIRST).rows,
     }
     return rendered(request, "migrations_app/claims.html", context)
+
+
+def _first(rows: QuerySet[Departure], order: str, **of: Any) -> QuerySet[Departure]:
+    """The first of those that `of` says, which are looked for before anything is joined."""
+    found = Departure.objects.left().filter(**of).order_by(order).values("pk")[: SHOWN + 1]
+    return rows.filter(paging.is_one_of(found)).order_by(order)
 
 
 def _team(request: HttpRequest, key: str) -> tuple[Person, Team]:
@@ -183,7 +196,8 @@ def _context(team: Team, person: Person) -> dict[str, Any]:
     return {
         "page": claiming.page_of(team, now),
         "team": team,
-        "others": Team.objects.filter(active=True).exclude(pk=team.pk),
+        # Made once: each card has them twice.
+        "others": team_options(Team.objects.filter(active=True).exclude(pk=team.pk)),
         "first_day": now.date() + timedelta(days=1),
         "last_day": now.date() + timedelta(days=DISPUTE_DAYS),
     }
