@@ -28,6 +28,7 @@ _ENVIRONMENT = {"DJANGO_SETTINGS_MODULE": "bench.pages.settings", "LOG_LEVEL": "
 
 def measure(repeated: int) -> dict[str, Any]:
     """Both crowds, all cases so many times, and the crawl; the plans go to their file."""
+    began = os.getloadavg()[2]
     with _standing() as (url, static):
         with database.on(url, _SMALL, database.ACCOUNTS):
             few = _counts()
@@ -37,7 +38,8 @@ def measure(repeated: int) -> dict[str, Any]:
         seen = _crawled(database.template(url, _LARGE, database.ACCOUNTS).template_url)
     for title, one in told.items():
         one["queries_small"] = few.get(title)
-    return {"cases": told, "crawl": seen, "scripts": scripts, "times": repeated}
+    load = {"cores": os.cpu_count(), "began": began, "ended": os.getloadavg()[2]}
+    return {"cases": told, "crawl": seen, "scripts": scripts, "times": repeated, "load": load}
 
 
 def quick(begin: str) -> None:

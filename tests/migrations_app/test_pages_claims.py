@@ -300,7 +300,7 @@ def test_the_page_costs_no_query_per_card(everybody: cast.Cast) -> None:
         suggested(everybody, f"u{number}")
     sara = browser(everybody.sara)
 
-    with at_most(18):
+    with at_most(14):
         sara.get("/claim/payments/")
 
 
@@ -325,3 +325,20 @@ def test_security_decides_a_claim(everybody: cast.Cast, act: str, owned: bool) -
     row.refresh_from_db()
     assert (row.owner == everybody.payments) is owned
     assert row.claim_pending_team is None
+
+
+def test_the_page_of_security_asks_no_more_for_many_users_teams_and_campaigns(
+    everybody: cast.Cast,
+) -> None:
+    rows = [suggested(everybody, f"u{number}", privilege="admin") for number in range(60)]
+    changes.start_campaign(everybody.jonas)
+    until = clock.now().date() + timedelta(days=5)
+    for row in rows[::3]:
+        changes.claim(row, everybody.payments, everybody.sara, "needed")
+    for row in rows[1::3]:
+        changes.dispute(row, everybody.sara, "Not now.", until, everybody.payments)
+    jonas = browser(everybody.jonas)
+    jonas.get("/claims/")
+
+    with at_most(12):
+        jonas.get("/claims/")
