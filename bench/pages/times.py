@@ -59,7 +59,7 @@ def browser() -> Client:
 
 def counted(client: Client, case: Case) -> tuple[Measured, list[dict[str, Any]]]:
     """How many statements a warm request of `case` makes, and which."""
-    _get(client, case)
+    answer = _get(client, case)
     looks = []
     for _ in range(2):
         with CaptureQueriesContext(connection) as asked:
