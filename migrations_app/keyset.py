@@ -6,9 +6,11 @@ be sorted, has its own way (`migrations_app.paging`), but writes a place as it i
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,6 +108,26 @@ def page_of(parts: Sequence[Part], query: QueryDict, total: int, size: int = PAG
     if (place.backwards or more) and found:
         following = _place_of(parts, found[-1], False, number + len(found)).query
     return Page([row for _, row in found], number, total, place.query, previous, following)
+
+
+def page_in(rows: Sequence[Any], column: str, query: QueryDict, size: int = PAGE) -> Page:
+    """The same of rows that stand frozen in one place, in the order of `column`, a number."""
+    backwards = "before" in query
+    place = _number(query.get("before" if backwards else "after", ""))
+    start = 0
+    if place is not None and backwards:
+        start = max(0, bisect_left(rows, place, key=attrgetter(column)) - size)
+    elif place is not None:
+        start = bisect_right(rows, place, key=attrgetter(column))
+    some = list(rows[start : start + size])
+    previous = following = None
+    if start and some:
+        # The second page leads back to the plain first one.
+        previous = f"before={getattr(some[0], column)}" if start > size else ""
+    if start + size < len(rows):
+        following = f"after={getattr(some[-1], column)}"
+    here = f"{'before' if backwards else 'after'}={place}" if place is not None else ""
+    return Page(some, start + 1, len(rows), here, previous, following)
 
 
 def _place_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from inventory import ledger
+from inventory import ledger, meanwhile
 from inventory.category import CategoryName
 from inventory.models import IamUser, Person
 from inventory.permissions import Action, require
@@ -53,7 +53,8 @@ def _held(user: IamUser, seen: str | None) -> IamUser:
     if row.gone_at is not None:
         raise Refused(f"{row} was deleted. Its record stays as it is.")
     if seen is not None and seen != row.shown_category:
-        raise Stale(f"The category of {row} was changed meanwhile. Look at it again.")
+        by = meanwhile.of_user(row)
+        raise Stale(f"{row} was changed meanwhile{by}. Look at its category again.")
     return row
 
 

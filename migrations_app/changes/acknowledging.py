@@ -11,6 +11,7 @@ from collections.abc import Collection
 from django.conf import settings
 from django.db import transaction
 
+from inventory import meanwhile
 from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Because, NotAllowed, Refused, Stale
@@ -52,10 +53,7 @@ def approve_by_digest(
         row = locked_batch(batch)
         if row.status == Batch.Status.ASKED:
             if digest != row.digest:
-                raise Stale(
-                    f"Batch {row} changed since you looked at it. Look at it again.",
-                    rule="digest",
-                )
+                raise Stale(meanwhile.of_batch(row.number), rule="digest")
             _refuse_unacknowledged(row, acknowledged)
             for change in row.changes.filter(status=Change.Status.ASKED):
                 checking.view(change, person)

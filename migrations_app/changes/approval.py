@@ -10,17 +10,16 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from inventory import clock, ledger
+from inventory import clock, ledger, meanwhile
 from inventory.models import Account, Person, Role
 from inventory.permissions import Action, require
 from inventory.policy import next_opening
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import announcing, notices
-from migrations_app.changes import meanwhile
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.checking import OWN_BATCH, checks, policy_of_batch
 from migrations_app.changes.reasons import blocked_users, refused_for
-from migrations_app.changes.state import locked_batch
+from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change
 
@@ -44,7 +43,7 @@ def approve(
     with transaction.atomic():
         row = locked_batch(batch)
         if row.status != Batch.Status.ASKED:
-            raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to approve.")
+            raise elsewhere(row, "; nothing to approve")
         if person.pk in (row.asked_by_id, row.composed_by_id):
             raise NotAllowed(OWN_BATCH, rule="four-eyes")
         if not digest or digest != row.digest:
@@ -84,7 +83,7 @@ def send_back(batch: Batch, person: Person, reason: str) -> Batch:
     with transaction.atomic():
         row = locked_batch(batch)
         if row.status != Batch.Status.ASKED:
-            raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not waiting.")
+            raise elsewhere(row, ", not waiting")
         row.comments.create(person=person, at=clock.now(), text=reason.strip())
         to_draft(row, f"{person} sent it back.")
         ledger.append("batch.sent-back", actor=person, batch=row.number, reason=reason)
@@ -97,7 +96,7 @@ def withdraw(batch: Batch, person: Person) -> Batch:
     with transaction.atomic():
         row = locked_batch(batch)
         if row.status not in (Batch.Status.ASKED, Batch.Status.APPROVED):
-            raise Stale(f"Batch {row} is {row.get_status_display().lower()}; pause or abort it.")
+            raise elsewhere(row, "; pause or abort it")
         if person.pk not in (row.asked_by_id, row.approved_by_id):
             raise NotAllowed(
                 f"Only {row.asked_by} or its approver withdraws batch {row}.", rule="requester"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Q, QuerySet
 
-from inventory import clock, ledger
+from inventory import clock, ledger, meanwhile
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.aws.holdings import read_user
 from inventory.aws.session import AwsSession, shared_reader
@@ -17,12 +17,12 @@ from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
 from migrations_app import announcing, guards
-from migrations_app.changes import evidence, meanwhile, nudge, ownership
+from migrations_app.changes import evidence, nudge, ownership
 from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
 from migrations_app.changes.reasons import left_out, refused_for
 from migrations_app.changes.situation import account_blockers, situation
-from migrations_app.changes.state import locked_batch
+from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Comment, Departure, Plan
 
@@ -264,7 +264,7 @@ def words_for(batch: Batch) -> str:
 def _draft(batch: Batch) -> Batch:
     row = locked_batch(batch)
     if row.status != Batch.Status.DRAFT:
-        raise Stale(f"Batch {row} is {row.get_status_display().lower()}, no longer a draft.")
+        raise elsewhere(row, ", no longer a draft")
     return row
 
 

@@ -10,12 +10,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from inventory import clock, ledger
+from inventory import clock, ledger, meanwhile
 from inventory.models import Person, TrailGap
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import notices, tally
-from migrations_app.changes import meanwhile, steering
+from migrations_app.changes import steering
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller

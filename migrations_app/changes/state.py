@@ -8,11 +8,10 @@ from typing import Any
 
 from django.db.models import F
 
-from inventory import clock, ledger
+from inventory import clock, ledger, meanwhile
 from inventory.models import Person
 from inventory.refusals import Refused, Stale
 from migrations_app import lifecycle
-from migrations_app.changes import meanwhile
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Departure
 
@@ -42,6 +41,11 @@ def locked(departure: Departure) -> Departure:
 def locked_batch(batch: Batch) -> Batch:
     """The batch and its account as they are now, the batch locked until the transaction ends."""
     return Batch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
+
+
+def elsewhere(row: Batch, but: str) -> Stale:
+    """To be raised where the batch is in another status than somebody thought."""
+    return Stale(meanwhile.batch_is(row.number, row.get_status_display(), but))
 
 
 def move(

@@ -12,7 +12,7 @@ from migrations_app import announcing
 from migrations_app.changes import nudge, restoring, stop
 from migrations_app.changes.reasons import refused_for
 from migrations_app.changes.situation import account_blockers
-from migrations_app.changes.state import locked_batch
+from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
 
@@ -25,7 +25,7 @@ def pause(batch: Batch, person: Person) -> Batch:
         if row.status == Batch.Status.PAUSED:
             return row
         if row.status != Batch.Status.RUNNING:
-            raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not running.")
+            raise elsewhere(row, ", not running")
         _pause(row, f"Paused by {person}.", "by a person", actor=person)
     return row
 
@@ -47,7 +47,7 @@ def resume(batch: Batch, person: Person) -> Batch:
             stop.resume_halted(row, person)
             return row
         if row.status != Batch.Status.PAUSED:
-            raise Stale(f"Batch {row} is {row.get_status_display().lower()}, not paused.")
+            raise elsewhere(row, ", not paused")
         blocked = account_blockers(row.account, row.move, urgent=True)
         if blocked:
             raise refused_for(blocked)
@@ -65,7 +65,7 @@ def abort(batch: Batch, person: Person, restore: bool = False) -> Batch:
     with transaction.atomic():
         row = locked_batch(batch)
         if row.status not in (*Batch.LIVE, Batch.Status.APPROVED):
-            raise Stale(f"Batch {row} is {row.get_status_display().lower()}; nothing to abort.")
+            raise elsewhere(row, "; nothing to abort")
         now = clock.now()
         withdraw_unclaimed(row, "The batch was aborted.")
         row.status, row.finished_at = Batch.Status.ABORTED, now

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -16,7 +15,7 @@ from inventory.exports import as_csv
 from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import owner_import
+from migrations_app import keyset, owner_import
 from migrations_app.forms import ImportForm
 from migrations_app.models import OwnerImport
 from migrations_app.owner_import import CHANGES, LEFT_OUT, Match, Outcome
@@ -111,7 +110,7 @@ def _context(request: HttpRequest, row: OwnerImport) -> dict[str, Any]:
     return {
         "row": row,
         "show": show,
-        "page": Paginator(found[show], PAGE).get_page(request.GET.get("page")),
+        "page": keyset.page_in(found[show], "number", request.GET, PAGE),
         "numbers": {name.replace("-", "_"): len(some) for name, some in found.items()},
         "total": total,
         "percent": row.position * 100 // total if total else 100,

@@ -66,12 +66,13 @@ def dispute(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
 
 @require_POST
 def end_dispute(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
-    """The dispute is over."""
+    """The dispute is over; whoever settles several of them stays with the rest."""
     person, row = _asked(request, account, user_id)
     require(person, Action.CLAIM, row.owner or row.user.suggested_team)
     data = cleaned(NoteForm(request.POST))
     changes.end_dispute(_as_seen(row, data), person, data["reason"])
-    return done(request, _page(row), f"The dispute about {row.user} is over.")
+    to = reverse("claims") if request.POST.get("from") == "claims" else _page(row)
+    return done(request, to, f"The dispute about {row.user} is over.")
 
 
 @require_POST

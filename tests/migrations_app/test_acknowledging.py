@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from inventory import ledger
 from inventory.refusals import Because, NotAllowed, Refused, Stale
 from migrations_app import changes
 from migrations_app.changes import reasons
@@ -62,7 +63,8 @@ def test_another_digest_is_stale_and_who_may_not_approve_acknowledges_nothing(
     everybody: cast.Cast, batch: Batch
 ) -> None:
     both = ["admin", "rare"]
-    with pytest.raises(Stale) as refused:
+    ledger.append("batch.asked", actor=everybody.jonas, batch=batch.number)
+    with pytest.raises(Stale, match=f"looked at it by {everybody.jonas}") as refused:
         changes.approve_by_digest(batch, everybody.mei, "e" * 64, acknowledged=both)
     assert refused.value.rule == "digest"
     with pytest.raises(NotAllowed):

@@ -177,6 +177,27 @@ def test_who_asked_and_has_no_role_any_more_does_not_take_it_back(everybody: cas
     assert now(row).status == "approved"
 
 
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        (lambda row, mei: changes.approve(row, mei, row.digest), "; nothing to approve."),
+        (lambda row, mei: changes.send_back(row, mei, "x"), ", not waiting."),
+        (changes.withdraw, "; pause or abort it."),
+        (changes.pause, ", not running."),
+        (changes.resume, ", not paused."),
+        (changes.abort, "; nothing to abort."),
+    ],
+)
+def test_who_comes_late_hears_who_was_quicker(
+    everybody: cast.Cast, verb: Callable[[Batch, Person], object], said: str
+) -> None:
+    row = batch(everybody, "running")
+    changes.abort(row, everybody.jonas)
+    with pytest.raises(Stale) as refused:
+        verb(row, everybody.mei)
+    assert str(refused.value).startswith(f"Batch {row} is aborted{said} Last changed by Jonas")
+
+
 # ── Pause and resume ─────────────────────────────────────────────────────────────────────────────
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.http import QueryDict
@@ -95,3 +96,21 @@ def test_the_deletion_log_goes_on_to_those_deleted_outside(
     )
     assert found[0].change
     assert found[-1].proof.startswith("deleted outside")
+
+
+def test_rows_that_stand_frozen_are_paged_by_their_number_both_ways() -> None:
+    lines = [SimpleNamespace(number=number) for number in range(2, 24, 2)]
+
+    def page(query: str) -> tuple[list[int], int, str | None, str | None]:
+        found = keyset.page_in(lines, "number", QueryDict(query), SIZE)
+        return [one.number for one in found.rows], found.number, found.previous, found.next
+
+    assert page("") == ([2, 4, 6, 8], 1, None, "after=8")
+    assert page("after=8") == ([10, 12, 14, 16], 5, "", "after=16")
+    assert page("after=16") == ([18, 20, 22], 9, "before=18", None)
+    assert page("before=18") == page("after=8")
+    assert page("before=4") == ([2, 4, 6, 8], 1, None, "after=8")
+    # Between two lines, past the end, and what is no place.
+    assert page("after=9") == page("after=8")
+    assert page("after=99") == ([], 12, None, None)
+    assert page("after=x") == page("before=x") == page("")

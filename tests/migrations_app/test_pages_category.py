@@ -117,7 +117,8 @@ def test_the_policy_of_the_category_follows_the_override(
 def test_whoever_saw_another_category_is_told_to_look_again(
     everybody: cast.Cast, row: Departure
 ) -> None:
-    with pytest.raises(Stale):
+    refresh.override_category(row.user, "third-party", "Their contract", everybody.mei)
+    with pytest.raises(Stale, match=f"changed meanwhile by {everybody.mei}"):
         refresh.override_category(row.user, "ci-cd", "x", everybody.jonas, seen="human-console")
     answer = browser(everybody.jonas).post(
         address(row.user, "category/"),

@@ -12,7 +12,7 @@ from migrations_app import changes, claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, GivenAnswer, Notice
 from tests import cast
-from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
+from tests.migrations_app.browsing import HTMX, address, at_most, browser, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -252,6 +252,9 @@ def test_htmx_gets_the_card_and_the_progress(everybody: cast.Cast) -> None:
     assert f'id="card-{row.pk}"' in text
     assert "1 of 1 answered" in text
     assert "<html" not in text
+    # The page and its tab say what the last answer made of it.
+    assert 'data-tab-title="Payments is done · IAM Cleanup"' in text
+    assert '<h1 id="claim-title" hx-swap-oob="true">Payments is done</h1>' in text
 
 
 def test_htmx_gets_a_stale_card_anew_with_the_reason(everybody: cast.Cast) -> None:
@@ -342,3 +345,17 @@ def test_the_page_of_security_asks_no_more_for_many_users_teams_and_campaigns(
 
     with at_most(12):
         jonas.get("/claims/")
+
+
+def test_security_ends_a_dispute_and_stays_with_the_others(everybody: cast.Cast) -> None:
+    until = clock.now().date() + timedelta(days=5)
+    row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments, disputed_until=until)
+    jonas = browser(everybody.jonas)
+    assert '<input type="hidden" name="from" value="claims">' in text_of(jonas.get("/claims/"))
+
+    answer = jonas.post(
+        address(row.user, "end-dispute/"), {"version": row.version, "from": "claims"}
+    )
+
+    row.refresh_from_db()
+    assert (answer["Location"], row.disputed_until) == ("/claims/", None)

@@ -41,9 +41,9 @@ _APPROVE_FOUR_EYES = one(
     4,
     "The requester approves",
     f"{CHANGES}/approval.py",
-    """nothing to approve.")
+    """nothing to approve")
         if person.pk in (row.asked_by_id, row.composed_by_id):""",
-    """nothing to approve.")
+    """nothing to approve")
         if False:""",
     f"{RULES}04_who_asked_cannot_approve",
 )

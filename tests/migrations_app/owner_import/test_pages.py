@@ -176,6 +176,8 @@ def test_a_long_sheet_is_paged_and_asks_the_database_no_more(jonas: Client) -> N
     text = "user,team\n" + "".join(f"user-{number},payments\n" for number in range(300))
     where = upload(jonas, text)["Location"]
     with at_most(20):
-        page = text_of(jonas.get(f"{where}?show=left-out&page=2"))
+        page = text_of(jonas.get(f"{where}?show=left-out&after=101"))
     assert "101 to 200 of 300" in page
+    assert 'href="?show=left-out&amp;after=201" rel="next"' in page
+    assert 'href="?show=left-out&amp;" rel="prev"' in page
     assert "No user has this name." in page

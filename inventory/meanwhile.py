@@ -22,6 +22,15 @@ def of_batch(number: int) -> str:
     return f"Batch #{number} changed since you looked at it{by}. Look at it again."
 
 
+def batch_is(number: int, status: str, but: str) -> str:
+    """That a batch is in another status than somebody thought, and who saw to it last.
+
+    "Batch #10 is aborted, not running. Last changed by Mei Tanaka, 20 s ago (14:21 UTC)."
+    """
+    by = _told(LedgerEntry.objects.filter(batch=number).order_by("-seq").first())
+    return f"Batch #{number} is {status.lower()}{but}.{f' Last changed{by}.' if by else ''}"
+
+
 def at(person: Person | None, moment: datetime | None) -> str:
     """ " by Mei Tanaka, 20 s ago (14:21 UTC)" of what a row says of itself."""
     return _by(str(person or ""), moment) if moment else ""
