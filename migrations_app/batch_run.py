@@ -276,10 +276,14 @@ def _read_to(rows: Sequence[RunRow]) -> datetime | None:
 
 
 def call_lines(batch: Batch, after: int = 0, also: Iterable[int] = ()) -> list[CallLine]:
-    """The newest journal lines past `after`, newest first, and those named in `also`."""
+    """The newest journal lines past `after`, newest first, and those named in `also`.
+
+    A look is written down once it is answered, so the order of the rows is not that of the clock.
+    """
     calls = Call.objects.filter(change__batch=batch).filter(Q(pk__gt=after) | Q(pk__in=list(also)))
-    names = calls.select_related("change__departure__user").order_by("-pk")[:SHOWN_CALLS]
-    return [_line(call) for call in names]
+    rows = calls.select_related("change__departure__user").order_by("-pk")[:SHOWN_CALLS]
+    newest = sorted(rows, key=lambda call: (call.sent_at, call.pk), reverse=True)
+    return [_line(call) for call in newest]
 
 
 def _line(call: Call) -> CallLine:

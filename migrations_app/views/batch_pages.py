@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
@@ -227,15 +227,20 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     progress = batch_run.progress_of(batch, rows, now)
     polled = is_fragment(request) and request.method == "GET"
     since = _number(request.GET.get("since"))
-    if polled and request.GET.get("mark") == progress.mark:
+    # Whoever does not follow reads the calls in peace; at the end they are all there.
+    follows = "asks" not in request.GET or "follow" in request.GET or progress.ended
+    missed = polled and follows and since < progress.last_call
+    if polled and request.GET.get("mark") == progress.mark and not missed:
         return HttpResponse(status=STOP_POLLING if progress.ended else NO_CHANGE)
     waiting = [_number(pk) for pk in request.GET.get("open", "").split(",") if pk]
+    if polled and not follows:
+        progress = replace(progress, last_call=since, open_calls=tuple(waiting))
     operates = may(person, Action.OPERATE)
     context = {
         "batch": batch,
         "rows": rows,
         "progress": progress,
-        "calls": batch_run.call_lines(batch, since),
+        "calls": batch_run.call_lines(batch, since) if follows else [],
         "answered": _answered(batch, waiting) if polled else [],
         "may_operate": operates,
         "may_restore": operates or may(person, Action.APPROVE),

@@ -15,6 +15,7 @@ from inventory import clock, ledger
 from inventory.aws import identity
 from inventory.aws.session import Identity
 from inventory.models import Person
+from migrations_app import changes
 from migrations_app.models import Batch, Change, Viewed
 from tests import cast
 from tests.migrations_app import batch_rows as rows
@@ -510,10 +511,10 @@ def test_the_run_shows_how_far_each_user_is(everybody: cast.Cast, running: Batch
 
 
 def poll_of(text: str) -> str:
-    """The address that the live head asks next."""
+    """The address that the live head asks next, with the switch beside the calls on."""
     start = text.index('id="run-head"')
     address = text[text.index('hx-get="', start) + 8 :].partition('"')[0]
-    return address.replace("&amp;", "&")
+    return address.replace("&amp;", "&") + "&follow=1"
 
 
 def test_a_poll_that_brings_nothing_new_is_answered_with_nothing(
@@ -535,6 +536,57 @@ def test_a_poll_brings_only_the_calls_that_are_new(everybody: cast.Cast, running
 
     assert f'id="call-{new.pk}"' in text
     assert not any(f'id="call-{pk}"' in text for pk in old)
+
+
+def test_who_does_not_follow_gets_the_calls_later(everybody: cast.Cast, running: Batch) -> None:
+    client = browser(everybody.jonas)
+    page = text_of(client.get(f"/batches/{running.number}/"))
+    assert 'name="follow" value="1" checked' in page
+    poll = poll_of(page)
+    busy = running.changes.get(status="running")
+    first = rows.call(busy, outcome="")
+
+    held = text_of(client.get(poll.removesuffix("&follow=1"), headers=HTMX))
+    assert f'id="call-{first.pk}"' not in held
+    assert "1 of 3" in held
+
+    # Nothing else happens, and the calls come all the same once they are wanted.
+    later = poll_of(held)
+    assert client.get(later.removesuffix("&follow=1"), headers=HTMX).status_code == 204
+    assert f'id="call-{first.pk}"' in text_of(client.get(later, headers=HTMX))
+
+    # At the end everybody has them all.
+    running.changes.update(status="done", finished_at=clock.now())
+    Batch.objects.update(status="done", finished_at=clock.now())
+    last = client.get(later.removesuffix("&follow=1"), headers=HTMX)
+    assert (last.status_code, f'id="call-{first.pk}"' in text_of(last)) == (286, True)
+
+
+def test_calls_stand_in_the_order_of_the_clock(everybody: cast.Cast, running: Batch) -> None:
+    busy = running.changes.get(status="running")
+    write = rows.call(busy)
+    # Written down when it was answered, which was after that write.
+    look = rows.call(busy, "GetUser", kind="look", sent_at=clock.now() - timedelta(seconds=9))
+
+    text = text_of(browser(everybody.jonas).get(f"/batches/{running.number}/"))
+
+    assert text.index(f'id="call-{write.pk}"') < text.index(f'id="call-{look.pk}"')
+
+
+def test_a_pause_is_said_once_and_an_abort_offers_what_there_is(
+    everybody: cast.Cast, running: Batch
+) -> None:
+    client, where = browser(everybody.jonas), f"/batches/{running.number}/"
+    assert "Restore all 1" in text_of(client.get(where))
+    changes.pause(running, everybody.mei)
+    running.changes.exclude(status="queued").update(status="queued", finished_at=None)
+
+    text = text_of(client.get(where))
+
+    assert f"<b>Paused by {everybody.mei}.</b>" in text
+    assert 'name="then"' not in text
+    changes.abort(running, everybody.mei)
+    assert "No user of this batch is off." in text_of(client.get(where))
 
 
 def test_a_call_that_was_sent_is_mended_in_place_when_it_is_answered(
