@@ -51,6 +51,83 @@ _MOVING = """() => document.getAnimations().filter((one) => one.playState === "r
     && !one.effect.target?.classList.contains("icon-spin")
 ).map((one) => `moves although asked not to: ${one.effect.target?.outerHTML.slice(0, 200)}`)"""
 
+# Read out without what stands around it, a name must say enough: one name, one place or deed.
+_NAMES = """() => {
+    const found = [], places = new Map();
+    for (const one of document.querySelectorAll("a[href], button, summary")) {
+        if (!one.checkVisibility()) continue;
+        const said = one.getAttribute("aria-label") || one.textContent;
+        const name = said.replace(/\\s+/g, " ").trim();
+        let place = one.href ?? one.outerHTML;
+        if (one.matches("summary")) place = one.parentElement.outerHTML;
+        if (one.form && one.type === "submit")
+            place = [one.form.action, ...[...new FormData(one.form, one)].filter(
+                ([key]) => key !== "csrfmiddlewaretoken").map(String)].join();
+        if ((places.get(name) ?? place) !== place) found.push(`two are named “${name}”`);
+        places.set(name, place);
+    }
+    const headings = document.querySelectorAll("h1").length;
+    if (headings !== 1) found.push(`${headings} h1`);
+    for (const table of document.querySelectorAll("table")) {
+        if (!table.caption && !table.ariaLabel && !table.ariaLabelledByElements?.length)
+            found.push(`a table without a name: ${table.textContent.trim().slice(0, 60)}`);
+        if (table.querySelector("th:not([scope])")) found.push("a table heading without scope");
+    }
+    for (const [place, role] of [["announce", "status"], ["announce-now", "alert"]])
+        if (document.getElementById(place)?.role !== role) found.push(`no live region #${place}`);
+    return found;
+}"""
+# WCAG 2.4.11: whatever has the focus is not under a bar that stays.
+_COVERED = """() => {
+    const found = [];
+    for (const one of document.querySelectorAll(
+        "a[href], button, summary, input, select, textarea")) {
+        if (!one.checkVisibility() || one.disabled) continue;
+        one.focus();
+        const {x, y, width, height} = one.getBoundingClientRect();
+        const top = document.elementFromPoint(x + width / 2, y + height / 2);
+        for (let at = top; at && !one.contains(top) && !at.contains(one); at = at.parentElement)
+            if (["fixed", "sticky"].includes(getComputedStyle(at).position)) {
+                found.push(`covered while it has the focus: ${one.outerHTML.slice(0, 120)}`);
+                break;
+            }
+    }
+    scrollTo(0, 0);
+    return found;
+}"""
+# What is drawn over time opens at today.
+_PAST = """() => [...document.querySelectorAll(".plot-scroll")].filter((one) =>
+    one.firstElementChild.getBoundingClientRect().right > one.getBoundingClientRect().right + 1
+).map((one) => `opens in the past: ${one.ariaLabel}`)"""
+# A drawing keeps its colours, so that its words are measured, and the mark of where one is.
+_FORCED = """() => {
+    const shade = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((one) => one / 255).map(
+        (one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+    const light = (text) => shade(text).reduce((sum, one, at) =>
+        sum + one * [0.2126, 0.7152, 0.0722][at], 0.05);
+    const ground = light(getComputedStyle(document.body).backgroundColor);
+    const found = [];
+    for (const words of document.querySelectorAll("svg text")) {
+        if (!words.checkVisibility()) continue;
+        const own = light(getComputedStyle(words).fill);
+        if (Math.max(own, ground) / Math.min(own, ground) < 4.5)
+            found.push(`forced colours: ${words.textContent} cannot be read`);
+    }
+    for (const one of document.querySelectorAll("[aria-current=page]")) {
+        if (!one.checkVisibility()) continue;
+        const {outlineStyle, borderBottomWidth} = getComputedStyle(one);
+        if (outlineStyle === "none" && parseFloat(borderBottomWidth) < 3)
+            found.push(`forced colours: nothing shows that one is at ${one.textContent.trim()}`);
+    }
+    return found;
+}"""
+# On a sheet of A4 within its margins.
+_ON_PAPER = """() => [...document.querySelectorAll(
+    ".sidebar, .topbar, .strip, .toasts, button, .btn, .pager, tbody th, [data-select-row]"
+)].filter((one) => one.checkVisibility() && (!one.matches("th") || one.offsetWidth < 60)).map(
+    (one) => `on paper: ${one.outerHTML.slice(0, 120)}`)"""
+PAPER: ViewportSize = {"width": 703, "height": 1000}
+
 
 @dataclass
 class Inspector:
@@ -116,8 +193,7 @@ class Inspector:
             self.open(stop)
             for width, theme in LOOKS if every_way else [LOOKS[turn % len(LOOKS)]]:
                 self.look(width, theme)
-            self.page.set_viewport_size(SMALLEST)
-            self.measure("320 px")
+            self.comfort()
         # What docs/screens/README.md tells; pytest shows it with -s.
         sys.stdout.write(f"{self.pages} pages, {self.looks} looks, {len(self.found)} findings\n")
         assert not self.found, "\n".join(self.found)
@@ -131,10 +207,30 @@ class Inspector:
             self.note(f"{width} px, {theme}: axe: {violation}")
         self.measure(f"{width} px")
 
+    def comfort(self) -> None:
+        """The open page read out, in forced colours, on paper, and at 400 %."""
+        self.page.set_viewport_size({"width": 1440, "height": SIZES[1440]})
+        self.note_all("", _NAMES)
+        self.page.emulate_media(forced_colors="active")
+        self.note_all("", _FORCED)
+        self.page.emulate_media(forced_colors="none", media="print")
+        self.page.set_viewport_size(PAPER)
+        self.note_all("", _ON_PAPER)
+        self.note_all("on paper: ", _SIDEWAYS)
+        self.page.emulate_media(media="screen")
+        self.page.set_viewport_size(SMALLEST)
+        self.measure("320 px")
+        self.note_all("320 px: ", _PAST)
+        self.note_all("320 px: ", _COVERED)
+
+    def note_all(self, at: str, look: str) -> None:
+        for finding in self.page.evaluate(look):
+            self.note(at + finding)
+
     def measure(self, at: str) -> None:
         """Nothing scrolls sideways, and nothing moves."""
-        for finding in self.page.evaluate(_SIDEWAYS) + self.page.evaluate(_MOVING):
-            self.note(f"{at}: {finding}")
+        self.note_all(f"{at}: ", _SIDEWAYS)
+        self.note_all(f"{at}: ", _MOVING)
 
 
 @pytest.fixture
