@@ -66,6 +66,9 @@ _NAMES = """() => {
         if ((places.get(name) ?? place) !== place) found.push(`two are named “${name}”`);
         places.set(name, place);
     }
+    const schemes = [...document.querySelectorAll(".menu-item[data-theme]")].map(
+        (one) => getComputedStyle(one).color);
+    if (new Set(schemes).size > 1) found.push("the name of a theme is drawn in that theme");
     const headings = document.querySelectorAll("h1").length;
     if (headings !== 1) found.push(`${headings} h1`);
     for (const table of document.querySelectorAll("table")) {

@@ -208,7 +208,7 @@
       toast({ text: "That did not work. Nothing was changed by it; try again.", kind: "error" });
     } else if (++failures === 3) {
       const at = new Date(Date.now() + ahead).toISOString().slice(11, 19);
-      toast({ text: `Connection lost. Live view stopped at ${at} UTC.`, kind: "error" });
+      toast({ text: `Connection lost. Live view stopped at ${at} UTC. What runs goes on.`, kind: "error" });
     }
   };
   document.addEventListener("htmx:beforeRequest", (event) => {
