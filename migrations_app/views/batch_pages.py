@@ -11,6 +11,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.html import format_html
 from django_htmx.http import HttpResponseClientRefresh
 
 from inventory import clock
@@ -236,6 +237,9 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     if polled and not follows:
         progress = replace(progress, last_call=since, open_calls=tuple(waiting))
     operates = may(person, Action.OPERATE)
+    restorable = sum(1 for row in rows if row.restorable)
+    actions_changed = request.GET.get("status") != batch.status
+    appeared = bool(restorable) != bool(_number(request.GET.get("off")))
     context = {
         "batch": batch,
         "rows": rows,
@@ -244,11 +248,12 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "answered": _answered(batch, waiting) if polled else [],
         "may_operate": operates,
         "may_restore": operates or may(person, Action.APPROVE),
-        **_restore_words(batch, sum(1 for row in rows if row.restorable)),
+        **_restore_words(batch, restorable),
         "may_take_over": may_take_over(batch, person),
         "may_see_script": operates or may(person, Action.APPROVE) or may(person, Action.ADMINISTER),
         "is_delete": batch.move == MoveName.DELETE,
-        "actions_changed": request.GET.get("status") != batch.status,
+        "actions_changed": actions_changed,
+        "broke_changed": progress.ended or actions_changed or appeared,
         "oob": polled,
     }
     status = STOP_POLLING if polled and progress.ended else 200
@@ -259,11 +264,13 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
 
 
 def _restore_words(batch: Batch, count: int) -> dict[str, object]:
-    who = "the user" if count == 1 else f"all {count} users"
+    # The number in the label is kept up to date by itself, as the dialog behind it may be open.
+    number = "all" if count == 1 else f"all {count}"
     return {
         "restorable": count,
-        "restore_label": f"Restore all {count}" if count != 1 else "Restore it",
-        "restore_title": f"Restore {who} of batch #{batch.number}?",
+        "restore_count": number,
+        "restore_label": format_html('Restore <span id="restore-count">{}</span>', number),
+        "restore_title": f"Restore whoever of batch #{batch.number} is off?",
     }
 
 

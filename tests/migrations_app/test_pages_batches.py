@@ -16,7 +16,7 @@ from inventory.aws import identity
 from inventory.aws.session import Identity
 from inventory.models import Person
 from migrations_app import changes
-from migrations_app.models import Batch, Change, Viewed
+from migrations_app.models import Batch, Change, Departure, Viewed
 from tests import cast
 from tests.migrations_app import batch_rows as rows
 
@@ -562,6 +562,24 @@ def test_who_does_not_follow_gets_the_calls_later(everybody: cast.Cast, running:
     assert (last.status_code, f'id="call-{first.pk}"' in text_of(last)) == (286, True)
 
 
+def test_what_an_abort_and_a_restore_of_all_would_do_is_kept_up_to_date(
+    everybody: cast.Cast, running: Batch
+) -> None:
+    client = browser(everybody.jonas)
+    poll = poll_of(text_of(client.get(f"/batches/{running.number}/")))
+    busy = running.changes.get(status="running")
+    Change.objects.filter(pk=busy.pk).update(status="done", finished_at=clock.now())
+    Departure.objects.filter(pk=busy.departure_id).update(state="disabled")
+
+    text = text_of(client.get(poll, headers=HTMX))
+
+    assert '<b id="abort-leave" hx-swap-oob="true">Leave the 2 disabled</b>' in text
+    assert "2 are already disabled." in text
+    assert '<span id="restore-count" hx-swap-oob="true">all 2</span>' in text
+    # What may be open is not put anew.
+    assert "<dialog" not in text
+
+
 def test_calls_stand_in_the_order_of_the_clock(everybody: cast.Cast, running: Batch) -> None:
     busy = running.changes.get(status="running")
     write = rows.call(busy)
@@ -577,14 +595,15 @@ def test_a_pause_is_said_once_and_an_abort_offers_what_there_is(
     everybody: cast.Cast, running: Batch
 ) -> None:
     client, where = browser(everybody.jonas), f"/batches/{running.number}/"
-    assert "Restore all 1" in text_of(client.get(where))
+    assert 'Restore <span id="restore-count">all</span>' in text_of(client.get(where))
     changes.pause(running, everybody.mei)
-    running.changes.exclude(status="queued").update(status="queued", finished_at=None)
+    running.changes.update(status="queued", finished_at=None)
+    Departure.objects.update(state="owner-assigned")
 
     text = text_of(client.get(where))
 
     assert f"<b>Paused by {everybody.mei}.</b>" in text
-    assert 'name="then"' not in text
+    assert "Leave who is disabled by then" in text
     changes.abort(running, everybody.mei)
     assert "No user of this batch is off." in text_of(client.get(where))
 
