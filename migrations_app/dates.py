@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from inventory.policy import Policy, next_opening, notice_over_at
 from migrations_app.lifecycle import State
@@ -64,6 +64,14 @@ def ahead_of(
         shut_at = _shut_at(max(due or now, now), policy, time_zone)
         return Ahead(None, shut_at, _delete_at(shut_at + soak, policy, time_zone), watch + soak)
     return from_now(policy, time_zone, now, not_before)
+
+
+def after_quarter_close(after: date) -> date:
+    """The first second day of a quarter past `after`: what runs at its close has run by then."""
+    days = [
+        date(year, month, 2) for year in (after.year, after.year + 1) for month in (1, 4, 7, 10)
+    ]
+    return next(day for day in days if day > after)
 
 
 def _shut_at(over: datetime, policy: Policy, time_zone: str) -> datetime:

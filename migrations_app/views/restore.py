@@ -13,7 +13,7 @@ from inventory import clock
 from inventory.aws.holdings import UserHoldings
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import batch_run, changes, rebuild, terraform
+from migrations_app import batch_run, changes, dates, rebuild, terraform
 from migrations_app.board import LONGEST_EXTENSION
 from migrations_app.forms_batches import ExtendForm, NoteForm
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName, State
@@ -91,11 +91,15 @@ def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         )
     today = clock.now().date()
     start = (departure.fenced_at or departure.state_since).date()
+    last_day = start + LONGEST_EXTENSION
+    due = departure.due_at
+    suggested = dates.after_quarter_close(max(today, due.date()) if due else today)
     context = {
         "departure": departure,
         "form": form,
         "first_day": today + timedelta(days=1),
-        "last_day": start + LONGEST_EXTENSION,
+        "last_day": last_day,
+        "suggested": suggested if suggested <= last_day else None,
     }
     status = 422 if request.method == "POST" else 200
     return rendered(request, "migrations_app/restore_extend.html", context, status=status)

@@ -219,6 +219,11 @@ def empty() -> Iterator[Stop]:
         "/stop/",
     ):
         yield Stop(path, "jonas")
+    Account.objects.update(last_whole_at=None)
+    yield Stop("/", "jonas")
+    Account.objects.update(active=False)
+    yield Stop("/", "jonas")
+    yield Stop("/", "ada")
 
 
 def _user(user: IamUser) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.test import Client
 
 from inventory import clock
 from inventory.models import Person, TrailGap
+from migrations_app import dates
 from migrations_app.models import Change, Departure, Hit
 from tests import cast
 from tests.migrations_app import batch_rows as rows
@@ -278,6 +279,32 @@ def test_a_user_that_is_none_is_not_found(everybody: cast.Cast) -> None:
 
 
 # ── Extend ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        ("2026-02-20", "2 Apr"),
+        ("2026-04-01", "2 Apr"),
+        ("2026-04-02", "2 Jul"),
+        ("2025-10-05", "2 Jan"),
+    ],
+)
+def test_a_day_after_the_close_of_a_quarter_is_suggested(today: str, said: str) -> None:
+    day = dates.after_quarter_close(date.fromisoformat(today))
+    assert f"{day:%-d %b}" == said
+
+
+def test_extending_suggests_a_day_that_may_be_chosen(
+    everybody: cast.Cast, called: Hit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = address(called.departure, "extend")
+    soon = clock.now().date() + timedelta(days=30)
+    monkeypatch.setattr(dates, "after_quarter_close", lambda _: soon)
+    assert "after quarter close" in text_of(browser(everybody.jonas).get(where))
+    late = clock.now().date() + timedelta(days=91)
+    monkeypatch.setattr(dates, "after_quarter_close", lambda _: late)
+    assert "after quarter close" not in text_of(browser(everybody.jonas).get(where))
 
 
 def test_extending_holds_a_user_until_that_day(everybody: cast.Cast, called: Hit) -> None:

@@ -112,6 +112,15 @@ def test_no_account_says_how_to_connect_one() -> None:
     assert "Connect your first AWS account" in text_of(browser(vera).get("/"))
 
 
+def test_an_account_without_users_is_told_from_one_that_was_not_read() -> None:
+    everybody = cast.cast()
+    account = everybody.account
+    for read_at, said in ((None, "Nothing is known yet"), (clock.now(), "There is no IAM user")):
+        account.last_whole_at = read_at
+        account.save()
+        assert said in text_of(browser(everybody.jonas).get("/"))
+
+
 def test_the_engineer_is_told_of_hits_disputes_and_users_without_owner(
     everybody: cast.Cast,
 ) -> None:

@@ -297,6 +297,17 @@ def test_an_engineer_assigns_hands_over_and_overrules(everybody: cast.Cast) -> N
     assert row.overruled_note == "Owner is sure."
 
 
+@pytest.mark.parametrize(("state", "asks"), [(State.OWNER_ASSIGNED, True), (State.SOAKING, False)])
+def test_the_menu_asks_its_team_and_hands_out_the_evidence(
+    everybody: cast.Cast, state: State, asks: bool
+) -> None:
+    row = cast.departure("a", state, everybody.payments)
+    text = text_of(browser(everybody.jonas).get(address(row.user)))
+    assert (f'href="/claims/ask/?only={row.pk}"' in text) is asks
+    assert 'evidence.json" download><svg' in text
+    assert "Export evidence" in text
+
+
 def test_a_user_is_protected_by_security_and_unprotected_by_an_admin(
     everybody: cast.Cast,
 ) -> None:
