@@ -269,7 +269,9 @@ def _restore_words(batch: Batch, count: int) -> dict[str, object]:
     return {
         "restorable": count,
         "restore_count": number,
-        "restore_label": format_html('Restore <span id="restore-count">{}</span>', number),
+        "restore_label": format_html(
+            '<span>Restore <span id="restore-count">{}</span></span>', number
+        ),
         "restore_title": f"Restore whoever of batch #{batch.number} is off?",
     }
 
