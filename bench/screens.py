@@ -101,7 +101,7 @@ class Studio:
             asking.click()
             page.wait_for_load_state()
             where = page.url
-            page.goto(f"{self.address}/batches/1/")
+            page.goto(f"{self.address}/batches/3/")
             self.take(page, "06-batch-run")
         with self.seat("mei", WIDE) as page:
             page.goto(where)
