@@ -128,9 +128,9 @@ def page(kept: dict[str, dict[str, Any]]) -> str:
             "",
             "Each file is asked for in a process of its own and read to its end. Memory is the",
             "largest resident set of the process: how far it rose above a page answered before,",
-            "with 1,000 users and with 100,000, and the whole. A file is sent as it is made, so its",
-            "first piece comes long before the last. The machine had other work meanwhile, which",
-            "lengthens the seconds; those that the process was at work hardly.",
+            "with 1,000 users and with 100,000, and the whole. A file is sent as it is made, so",
+            "its first piece comes long before the last. The machine had other work meanwhile,",
+            "which lengthens the seconds; those that the process was at work hardly.",
             "",
             "| file | lines | MB | more memory, 1,000 users, MB | more memory, MB | whole, MB |"
             " first piece, ms | whole, s | at work, s |",
