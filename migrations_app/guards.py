@@ -374,9 +374,10 @@ def account_blockers(
     if not account.sandbox:
         found += _break_glass(account, now)
     if move is MoveName.DISABLE and not urgent and account.open_hits:
-        names = ", ".join(account.open_hits)
+        names, one = ", ".join(account.open_hits), len(account.open_hits) == 1
+        said = "was called and the hit is open" if one else "were called and the hits are open"
         found.append(
-            Blocker("open-hit", f"{names} was called and the hit is open.", "Close it first.")
+            Blocker("open-hit", f"{names} {said}.", f"Close {'it' if one else 'them'} first.")
         )
     return found
 

@@ -181,6 +181,13 @@ def test_a_reference_is_told_with_its_own_way_out(fix: str, told: str) -> None:
     )
 
 
-def test_an_open_hit_is_told_with_the_names() -> None:
-    (found,) = guards.account_blockers(account(open_hits=("a", "b")), MoveName.DISABLE, NOW)
-    assert found.text.startswith("a, b was called")
+@pytest.mark.parametrize(
+    ("called", "told"),
+    [
+        (("a",), ("a was called and the hit is open.", "Close it first.")),
+        (("a", "b"), ("a, b were called and the hits are open.", "Close them first.")),
+    ],
+)
+def test_an_open_hit_is_told_with_the_names(called: tuple[str, ...], told: tuple[str, str]) -> None:
+    (found,) = guards.account_blockers(account(open_hits=called), MoveName.DISABLE, NOW)
+    assert (found.text, found.fix) == told
