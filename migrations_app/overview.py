@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Func, JSONField, OuterRef, Q, QuerySet, Subquery
 
 from inventory import clock
 from inventory.models import Account, Sync
@@ -230,6 +230,14 @@ def this_week(account_id: str, now: datetime) -> QuerySet[Any]:
     return changes.order_by().values("move").annotate(number=Count("pk"))
 
 
+# Beside the credential report, which has a time of its own.
+_SOURCES = {"trail": "CloudTrail", "services": "Access Advisor"}
+_SOURCES_READ = (
+    "jsonb_path_query_array(%(expressions)s,"
+    """ '$[*] ? (@.status == "done" && (@.key == "trail" || @.key == "services"))')"""
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SyncLine:
     """The last and the running sync of one account."""
@@ -256,6 +264,16 @@ class SyncLine:
         return self.last.finished_at - self.last.started_at
 
     @property
+    def sources(self) -> list[tuple[str, datetime]]:
+        """What the last sync read, by the name of its step, and when."""
+        told = getattr(self.last, "sources", None) or []
+        return [
+            (_SOURCES[one["key"]], datetime.fromisoformat(one["read_at"]))
+            for one in told
+            if "read_at" in one
+        ]
+
+    @property
     def failed(self) -> bool:
         return self.last is not None and self.last.status in (
             Sync.Status.FAILED,
@@ -269,7 +287,10 @@ def last_syncs(accounts: Iterable[Account]) -> QuerySet[Sync]:
     ended = Sync.objects.filter(account=OuterRef("pk")).exclude(status__in=Sync.OPEN)
     last = active.values(last=Subquery(ended.order_by("-asked_at").values("pk")[:1]))
     rows = Sync.objects.filter(Q(pk__in=last) | Q(status__in=Sync.OPEN))
-    return rows.defer("steps", "calls", "changes")
+    # Of the steps, which are wide, those that people ask the age of.
+    return rows.defer("steps", "calls", "changes").annotate(
+        sources=Func(F("steps"), template=_SOURCES_READ, output_field=JSONField())
+    )
 
 
 def syncs(accounts: Iterable[Account], found: Iterable[Sync]) -> list[SyncLine]:

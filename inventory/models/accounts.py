@@ -140,7 +140,8 @@ class Sync(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    # [{"key", "label", "status": waiting|running|done|failed, "done", "total", "detail"}]
+    # [{"key", "label", "status": waiting|running|done|failed, "done", "total", "detail"}], and once
+    # it was read "read_at", the product's time.
     steps = models.JSONField(default=list)
     error = models.TextField(blank=True)
     users_seen = models.PositiveIntegerField(null=True, blank=True)

@@ -96,7 +96,12 @@ class Run:
 
     def finish(self, key: str, detail: str = "") -> None:
         step = self.step(key)
-        step.update(status="done", detail=detail or step["detail"], until=_stamp())
+        step.update(
+            status="done",
+            detail=detail or step["detail"],
+            until=_stamp(),
+            read_at=clock.now().isoformat(),
+        )
         self.keep()
 
     def fail(self, key: str, detail: str) -> None:

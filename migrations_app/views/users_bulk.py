@@ -94,7 +94,8 @@ def _adopt(request: HttpRequest, rows: Sequence[Departure]) -> HttpResponse:
     taken = changes.adopt(rows, person_of(request))
     left = len(rows) - taken
     kept = f" {left} stay: they have an owner, or can still be answered." if left else ""
-    return _done(request, f"Adopted {taken} users for the custodian.{kept}")
+    users = "1 user" if taken == 1 else f"{taken} users"
+    return _done(request, f"Adopted {users} for the custodian.{kept}")
 
 
 def _assign(request: HttpRequest, rows: Sequence[Departure]) -> HttpResponse:
@@ -104,6 +105,8 @@ def _assign(request: HttpRequest, rows: Sequence[Departure]) -> HttpResponse:
             "rows": rows,
             "teams": Team.objects.filter(active=True),
             "query": request.POST.get("query", ""),
+            "came_from": request.POST.get("from", ""),
+            "back": _back(request),
         }
         return rendered(request, "migrations_app/users_assign.html", context)
     team = cleaned(TeamForm(request.POST))["team"]
@@ -133,6 +136,8 @@ def _list(request: HttpRequest, status: int = 200) -> HttpResponse:
 
 
 def _back(request: HttpRequest) -> str:
+    if request.POST.get("from") == "claims":
+        return reverse("claims")
     return f"{reverse('users')}?{request.POST.get('query', '')}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +87,14 @@ def test_a_whole_sync_makes_one_row_of_each_user_and_none_of_root(
     assert account.root_facts["mfa_active"] is True
     assert account.last_whole_at == done.started_at
     assert len(account.enabled_regions) == 4
+
+
+def test_each_source_that_was_read_says_when(simulator: Simulator, account: Account) -> None:
+    done = sync(account)
+    ended = {one["key"] for one in done.steps if one["status"] == "done"}
+    dated = {one["key"] for one in done.steps if "read_at" in one}
+    assert ended == dated != set()
+    assert datetime.fromisoformat(step(done, "trail")["read_at"]) <= clock.now()
 
 
 def test_verdicts_agree_with_the_truth(simulator: Simulator, account: Account) -> None:

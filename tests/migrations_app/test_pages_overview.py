@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -206,6 +207,23 @@ def test_the_page_asks_twelve_questions_at_most_however_much_there_is(
 
     with at_most(12):
         reader.get("/")
+
+
+def test_the_foot_tells_when_each_source_was_read(everybody: cast.Cast) -> None:
+    at = datetime(2025, 3, 6, 14, 22, tzinfo=UTC)
+    steps = [
+        {"key": "users", "label": "Users", "status": "done", "read_at": at.isoformat()},
+        {"key": "trail", "label": "Events", "status": "done", "read_at": at.isoformat()},
+        {"key": "services", "label": "Services", "status": "failed"},
+    ]
+    Sync.objects.create(
+        account=everybody.account, asked_at=at, finished_at=at, status="partial", steps=steps
+    )
+
+    text = text_of(browser(everybody.jonas).get("/"))
+
+    assert re.search(r"CloudTrail <time [^>]*>6 Mar 2025 14:22</time>", text)
+    assert "Access Advisor <time" not in text
 
 
 def test_an_engineer_asks_for_a_sync(everybody: cast.Cast) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.messages import get_messages
 from django.http import QueryDict
 from django.test import Client
 
@@ -250,6 +251,30 @@ def test_ticked_users_are_adopted_for_the_custodian(everybody: cast.Cast) -> Non
 
     owned = Departure.objects.filter(owner=everybody.security)
     assert sorted(row.user.user_name for row in owned) == ["a", "b"]
+
+
+@pytest.mark.parametrize("act", ["adopt", "assign"])
+def test_whoever_came_from_claims_stays_there(everybody: cast.Cast, act: str) -> None:
+    user = cast.departure("a").user.user_id
+
+    answer = bulk(everybody.jonas, act=act, team="payments", users=[user], **{"from": "claims"})
+
+    assert answer["Location"] == "/claims/"
+    said = [str(one) for one in get_messages(answer.wsgi_request)]
+    assert said == [
+        "Adopted 1 user for the custodian."
+        if act == "adopt"
+        else "Payments now answers for 1 user."
+    ]
+
+
+def test_the_page_that_asks_for_a_team_leads_back_to_claims(everybody: cast.Cast) -> None:
+    user = cast.departure("a").user.user_id
+
+    text = text_of(bulk(everybody.jonas, act="assign", users=[user], **{"from": "claims"}))
+
+    assert '<a class="btn" href="/claims/">Cancel</a>' in text
+    assert '<input type="hidden" name="from" value="claims">' in text
 
 
 def test_all_that_match_means_the_filter_and_nobody_else(everybody: cast.Cast) -> None:
