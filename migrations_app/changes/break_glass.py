@@ -47,11 +47,10 @@ def keep_checks(checks: Iterable[Check], account: Account | None, user: IamUser 
         turned, rows = [], []
         for place, one in enumerate(checks):
             row = before.pop(one.key, None)
-            new = row is None
             if row is None:
                 row = BreakGlassCheck(key=one.key, since_at=now)
-            was_bad, changed = not new and row.is_bad, new or row.status != one.status.value
-            if changed:
+            was_bad = row.is_bad
+            if row.status != one.status.value:
                 row.since_at = now
                 ledger.append(
                     "break-glass.check",

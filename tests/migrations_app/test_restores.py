@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from pytest_django import Settings
@@ -105,6 +107,60 @@ def test_whoever_must_wait_is_asked_again_beside_the_others_and_named_at_the_end
 
     queue.work = work
     assert restores.run_restores(1) == {2}
+
+
+def test_whoever_must_wait_is_left_alone_for_a_while(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restores, "_AGAIN", 60.0)
+    queue.waiting, asked = [1, 2], threading.Event()
+
+    def work(pk: int) -> bool:
+        if pk == 2:
+            asked.set()
+            return True
+        assert asked.wait(10)
+        # Long enough to be looked at many times.
+        threading.Event().wait(0.1)
+        return False
+
+    queue.work = work
+    assert restores.run_restores(1) == {2}
+    assert queue.begun.count(2) == 1
+
+
+def test_whoever_is_asked_again_is_begun_once_at_a_time_and_need_not_wait_for_ever(
+    queue: Queue,
+) -> None:
+    queue.waiting, back = [1, 2], threading.Event()
+
+    def work(pk: int) -> bool:
+        if pk == 1:
+            assert back.wait(10)
+            return False
+        if queue.begun.count(2) == 1:
+            return True
+        # As long as several times of asking again.
+        threading.Event().wait(0.3)
+        back.set()
+        return False
+
+    queue.work = work
+    assert restores.run_restores(1) == set()
+    assert queue.begun.count(2) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_each_gives_its_connection_back(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """A thread has a connection of its own, and ends."""
+    closed: list[bool] = []
+    monkeypatch.setattr(restores, "connection", SimpleNamespace(close=lambda: closed.append(True)))
+    queue.work = lambda _: bool(1 // (not fails)) and False
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        restores.run_restores(1)
+    assert closed == [True]
 
 
 def test_whoever_still_waits_after_its_turn_is_not_begun_over_and_over(queue: Queue) -> None:

@@ -7,10 +7,12 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
-from inventory.models import Account, Alert, LedgerEntry, Organization
+from inventory.models import Account, Alert, IamUser, LedgerEntry, Organization
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import changes, clean_accounts
 from migrations_app.changes import clean as verbs
@@ -41,8 +43,8 @@ def made(account: Account, name: str = "fresh", **columns: str) -> None:
     cast.departure(user, State.DISCOVERED)
 
 
-def synced(account: Account) -> None:
-    changes.stay_clean(account, clock.now() - timedelta(minutes=5))
+def synced(account: Account) -> list[IamUser]:
+    return changes.stay_clean(account, clock.now() - timedelta(minutes=5))
 
 
 def test_zero_is_recorded_once_with_its_date(people: cast.Cast) -> None:
@@ -84,6 +86,60 @@ def test_whoever_is_made_after_zero_is_an_alert_that_names_the_maker(people: cas
     synced(people.account)
     assert Alert.objects.count() == 1
     assert CleanAccount.objects.get().zero_at is not None
+
+
+def test_whoever_was_made_is_given_back_and_told_to_the_engineers(people: cast.Cast) -> None:
+    assert synced(people.account) == []
+    made(people.account)
+    (user,) = synced(people.account)
+    alert, notice = Alert.objects.get(), Notice.objects.get()
+    assert (alert.kind, alert.account, alert.user) == ("made-after-zero", people.account, user)
+    assert (notice.kind, notice.role) == ("made-after-zero", "engineer")
+    assert (notice.title, notice.text) == (alert.title, alert.text)
+    assert notice.url == f"/users/{cast.ACCOUNT_ID}/{user.user_id}/"
+
+
+def test_what_was_closed_is_not_written_anew(people: cast.Cast) -> None:
+    synced(people.account)
+    made(people.account)
+    synced(people.account)
+    Alert.objects.update(closed_at=clock.now())
+    people.account.users.filter(user_name="fresh").update(created_by="olivia.hart")
+    synced(people.account)
+    assert "olivia" not in Alert.objects.get().text
+
+
+def test_the_longest_names_fit(people: cast.Cast) -> None:
+    Account.objects.update(name="a" * 100)
+    people.account.refresh_from_db()
+    verbs.say_denied(people.account, people.ada)
+    made(people.account, "u" * 64)
+    CleanAccount.objects.update(denied_at=clock.now() - timedelta(hours=1))
+    synced(people.account)
+    assert len(Alert.objects.get().title) == 200
+
+
+def test_what_is_said_of_a_deny_is_kept_and_recorded_once(people: cast.Cast) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        clean = verbs.say_denied(people.account, people.ada)
+    assert any("FOR UPDATE" in one["sql"] and "cleanaccount" in one["sql"] for one in asked)
+    clean.refresh_from_db()
+    assert (clean.denied_by, clean.denied_at is None) == (people.ada, False)
+    again = verbs.say_denied(people.account, people.jonas)
+    assert (again.denied_by, again.denied_at) == (people.ada, clean.denied_at)
+    entry = LedgerEntry.objects.get(kind="account.denied")
+    assert entry.account_id == cast.ACCOUNT_ID
+
+    other = cast.account("210987654321", "staging")
+    with pytest.raises(Refused, match="Nobody says"):
+        verbs.take_back(other, people.ada)
+    with pytest.raises(NotAllowed):
+        verbs.take_back(people.account, people.sara)
+    verbs.take_back(people.account, people.jonas)
+    clean.refresh_from_db()
+    assert (clean.denied_by, clean.denied_at) == (None, None)
+    entry = LedgerEntry.objects.get(kind="account.denied-no-more")
+    assert entry.account_id == cast.ACCOUNT_ID
 
 
 def test_a_denied_account_tells_of_whoever_comes_though_it_is_not_at_zero(

@@ -42,6 +42,7 @@ _MIRRORS = {
         "migrations_app/test_half_done"
     ),
     "changes/break_glass": (
+        "migrations_app/test_break_glass_checks migrations_app/test_break_glass_kept "
         "migrations_app/test_break_glass_watch migrations_app/test_pages_break_glass"
     ),
     "changes/campaigns": "migrations_app/test_campaigns migrations_app/test_pages_campaigns",
@@ -53,7 +54,10 @@ _MIRRORS = {
         "migrations_app/test_owning migrations_app/test_ownership migrations_app/test_answering "
         "migrations_app/test_contests"
     ),
-    "changes/plans": "migrations_app/test_proving migrations_app/test_pages_plans",
+    "changes/meanwhile": "migrations_app/test_meanwhile",
+    "changes/plans": (
+        "migrations_app/test_plan_verbs migrations_app/test_proving migrations_app/test_pages_plans"
+    ),
     "changes/restores": "migrations_app/test_restores",
     "changes/enrolling": (
         "migrations_app/test_coming_back migrations_app/test_enrolling "
