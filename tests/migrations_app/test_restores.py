@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -16,19 +18,42 @@ Restore = Callable[[int], bool]
 
 
 class Queue:
-    """Restores that wait, and what was begun; `work` is what one of them does."""
+    """Restores that wait, and what was begun; `work` is what one of them does. Time stands still.
 
-    def __init__(self, *waiting: int) -> None:
-        self.waiting, self.begun, self.lock = list(waiting), list[int](), threading.Lock()
+    With each look for newcomers `pace` seconds pass. `patience` is how long a turn really waits for
+    somebody to end, and `turns` how long it was told to.
+    """
+
+    def __init__(self) -> None:
+        self.waiting, self.begun = list[int](), list[int]()
         self.work: Restore = lambda _: False
+        self.now, self.pace, self.patience = 0.0, 0.0, 0.01
+        self.turns = list[float]()
+        self._lock, self._turned = threading.Lock(), threading.Condition()
 
     def run(self, pk: int) -> bool:
-        with self.lock:
+        with self._lock:
             self.begun.append(pk)
         must_wait = self.work(pk)
         if not must_wait and pk in self.waiting:
             self.waiting.remove(pk)
         return must_wait
+
+    def look(self) -> Iterator[int]:
+        self.now += self.pace
+        return iter(list(self.waiting))
+
+    def turn(self, begun: Any, seconds: float, until: str) -> Any:
+        with self._turned:
+            self.turns.append(seconds)
+            self._turned.notify_all()
+        return wait(begun, self.patience, until)
+
+    def goes_round(self) -> None:
+        """Wait until it went round twice from now on."""
+        with self._turned:
+            until = len(self.turns) + 3
+            assert self._turned.wait_for(lambda: len(self.turns) >= until, 10)
 
 
 @pytest.fixture
@@ -36,9 +61,9 @@ def queue(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Queue:
     queue = Queue()
     settings.IAMCLEANUP_USERS_AT_ONCE = 10
     monkeypatch.setattr(running, "run_restore", queue.run)
-    monkeypatch.setattr(running, "waiting_restores", lambda: iter(list(queue.waiting)))
-    monkeypatch.setattr(restores, "_LOOK", 0.01)
-    monkeypatch.setattr(restores, "_AGAIN", 0.05)
+    monkeypatch.setattr(running, "waiting_restores", queue.look)
+    monkeypatch.setattr(restores, "time", SimpleNamespace(monotonic=lambda: queue.now))
+    monkeypatch.setattr(restores, "wait", queue.turn)
     return queue
 
 
@@ -95,7 +120,7 @@ def test_no_more_than_the_settings_allow_at_a_time(queue: Queue, settings: Setti
 def test_whoever_must_wait_is_asked_again_beside_the_others_and_named_at_the_end(
     queue: Queue,
 ) -> None:
-    queue.waiting, often = [1, 2], threading.Event()
+    queue.waiting, often, queue.pace = [1, 2], threading.Event(), 1.1
 
     def work(pk: int) -> bool:
         if pk == 2:
@@ -109,10 +134,10 @@ def test_whoever_must_wait_is_asked_again_beside_the_others_and_named_at_the_end
     assert restores.run_restores(1) == {2}
 
 
-def test_whoever_must_wait_is_left_alone_for_a_while(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("seconds", "times"), [(0.9, 1), (1.1, 2)])
+def test_whoever_must_wait_is_left_alone_for_a_second(
+    queue: Queue, seconds: float, times: int
 ) -> None:
-    monkeypatch.setattr(restores, "_AGAIN", 60.0)
     queue.waiting, asked = [1, 2], threading.Event()
 
     def work(pk: int) -> bool:
@@ -120,19 +145,21 @@ def test_whoever_must_wait_is_left_alone_for_a_while(
             asked.set()
             return True
         assert asked.wait(10)
-        # Long enough to be looked at many times.
-        threading.Event().wait(0.1)
+        queue.goes_round()
+        assert queue.begun.count(2) == 1
+        queue.now += seconds
+        queue.goes_round()
         return False
 
     queue.work = work
     assert restores.run_restores(1) == {2}
-    assert queue.begun.count(2) == 1
+    assert queue.begun.count(2) == times
 
 
 def test_whoever_is_asked_again_is_begun_once_at_a_time_and_need_not_wait_for_ever(
     queue: Queue,
 ) -> None:
-    queue.waiting, back = [1, 2], threading.Event()
+    queue.waiting, back, queue.pace = [1, 2], threading.Event(), 1.1
 
     def work(pk: int) -> bool:
         if pk == 1:
@@ -140,8 +167,7 @@ def test_whoever_is_asked_again_is_begun_once_at_a_time_and_need_not_wait_for_ev
             return False
         if queue.begun.count(2) == 1:
             return True
-        # As long as several times of asking again.
-        threading.Event().wait(0.3)
+        queue.goes_round()
         back.set()
         return False
 
@@ -165,15 +191,15 @@ def test_each_gives_its_connection_back(
 
 def test_whoever_still_waits_after_its_turn_is_not_begun_over_and_over(queue: Queue) -> None:
     """A row that nothing can be recorded about waits for the next message."""
-    queue.waiting, begun = [1, 2], threading.Event()
+    queue.waiting, begun, queue.pace = [1, 2], threading.Event(), 1.1
 
     def work(pk: int) -> bool:
         if pk == 2:
             queue.waiting.append(2)
             begun.set()
-        # Long enough to be looked at many times.
         assert begun.wait(10)
-        threading.Event().wait(0.1)
+        if pk == 1:
+            queue.goes_round()
         return False
 
     queue.work = work
@@ -181,14 +207,53 @@ def test_whoever_still_waits_after_its_turn_is_not_begun_over_and_over(queue: Qu
     assert queue.begun.count(2) == 1
 
 
-def test_after_its_slice_nobody_further_is_begun(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "SLICE", 0.0)
-    queue.waiting = [1, 2]
-    queue.work = lambda _: bool(threading.Event().wait(0.05))
+def test_after_its_slice_nobody_further_is_begun(queue: Queue) -> None:
+    def work(pk: int) -> bool:
+        if pk == 1:
+            queue.now += running.SLICE + 1
+            queue.waiting.append(2)
+            queue.goes_round()
+        return False
+
+    queue.work = work
     restores.run_restores(1)
     assert queue.begun == [1]
+
+
+def test_whoever_finds_no_room_is_not_lined_up_for_after_the_slice(
+    queue: Queue, settings: Settings
+) -> None:
+    settings.IAMCLEANUP_USERS_AT_ONCE = 2
+    queue.waiting, over = [1, 2, 3], threading.Event()
+
+    def work(pk: int) -> bool:
+        if pk == 1:
+            queue.goes_round()
+            queue.now += running.SLICE + 1
+            over.set()
+        return not over.wait(10)
+
+    queue.work = work
+    restores.run_restores(1)
+    assert queue.begun == [1, 2]
+
+
+def test_with_the_last_one_it_is_over(queue: Queue) -> None:
+    """Whoever is asked for at that moment has a message of its own."""
+    queue.patience = 60.0
+
+    def work(_: int) -> bool:
+        queue.waiting.append(7)
+        return False
+
+    queue.work = work
+    restores.run_restores(1)
+    assert queue.begun == [1]
+
+
+def test_newcomers_are_looked_for_several_times_a_second(queue: Queue) -> None:
+    restores.run_restores(1)
+    assert 0 < max(queue.turns) <= 0.5
 
 
 def test_a_fault_of_ours_is_heard_of_when_the_others_have_ended(queue: Queue) -> None:
