@@ -19,6 +19,7 @@ sign that cannot be read (a managed service may hide a function) is left out, no
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -154,14 +155,10 @@ def _remember(here: Here, seq: int, its_hash: str) -> None:
     # Inside a transaction the head may never come to be.
     if not its_hash or connection.in_atomic_block:
         return
-    try:
+    with contextlib.suppress(redis.RedisError):
         _store().set(_key(here), f"{seq}:{its_hash}")
-    except redis.RedisError:
-        return
 
 
 def _forget(here: Here) -> None:
-    try:
+    with contextlib.suppress(redis.RedisError):
         _store().delete(_key(here))
-    except redis.RedisError:
-        return

@@ -106,6 +106,11 @@ def test_without_redis_the_other_signs_remain(monkeypatch: pytest.MonkeyPatch) -
     home._forget(HERE)
 
 
+def test_a_redis_that_does_not_answer_holds_nobody_up_for_long() -> None:
+    told = home._store.__wrapped__().get_connection_kwargs()
+    assert told["socket_timeout"] == told["socket_connect_timeout"] == 2
+
+
 def test_an_entry_that_was_written_and_is_not_there_stops_everything(
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
@@ -146,6 +151,19 @@ def test_of_two_who_notice_one_stops_it() -> None:
     assert any("FOR UPDATE" in one["sql"] and "databasehome" in one["sql"] for one in asked)
     assert not home._restored(home._here(), home._MOVED)
     assert EmergencyStop.objects.count() == 1
+
+
+def test_of_two_who_look_for_the_first_time_both_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    home.look()
+    with monkeypatch.context() as before:
+        before.setattr(DatabaseHome.objects, "first", lambda: None)
+        assert not home.look()
+    assert DatabaseHome.objects.count() == 1
+
+
+def test_where_no_home_is_left_of_rows_that_moved_it_is_stopped_all_the_same() -> None:
+    assert home._restored(home._here(), home._MOVED)
+    assert DatabaseHome.objects.count() == EmergencyStop.objects.count() == 1
 
 
 # ── The stop ─────────────────────────────────────────────────────────────────────────────────────

@@ -44,9 +44,9 @@ _MIRRORS = {
     "changes/break_glass": (
         "migrations_app/test_break_glass_checks migrations_app/test_break_glass_kept"
     ),
-    "changes/campaigns": "migrations_app/test_campaigns migrations_app/test_pages_campaigns",
+    "changes/campaigns": "migrations_app/test_campaign_edges migrations_app/test_campaigns",
     "changes/clean": "migrations_app/test_staying_clean",
-    "changes/contests": "migrations_app/test_contests migrations_app/test_pages_claims",
+    "changes/contests": "migrations_app/test_contests",
     "changes/drift": "migrations_app/test_drift_kept",
     "changes/handing_over": "migrations_app/test_contests migrations_app/test_ownership",
     "changes/owning": (
@@ -101,7 +101,7 @@ _MIRRORS = {
     ),
     "changes/reasons": "migrations_app/test_acknowledging migrations_app/api/test_rails",
     "changes/reconciling": "migrations_app/test_comparing migrations_app/test_reconcile",
-    "changes/database_home": "migrations_app/test_home migrations_app/test_reconcile",
+    "changes/database_home": "migrations_app/test_home",
     "changes/undo": "migrations_app/test_scripting migrations_app/test_rules",
     "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
     "changes/stop": (
