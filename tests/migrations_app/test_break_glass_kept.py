@@ -88,10 +88,11 @@ def test_of_many_uses_five_are_told_and_the_others_counted(glass: IamUser) -> No
     at = clock.now() - timedelta(hours=1)
     verbs.note_uses(glass, [use(at + timedelta(minutes=n)) for n in range(5)])
     assert "more" not in opened("break-glass-used").text
-    verbs.note_uses(glass, [use(at + timedelta(minutes=n)) for n in range(5, 8)])
-    lines = opened("break-glass-used").text.splitlines()
-    assert len(lines) == 6
-    assert lines[-1] == "And 3 more."
+    for until, told in ((6, "And 1 more."), (8, "And 3 more.")):
+        verbs.note_uses(glass, [use(at + timedelta(minutes=n)) for n in range(5, until)])
+        lines = opened("break-glass-used").text.splitlines()
+        assert len(lines) == 6
+        assert lines[-1] == told
 
 
 def test_what_was_explained_or_is_anothers_is_not_told_again(glass: IamUser) -> None:
@@ -122,8 +123,12 @@ def test_a_further_use_changes_the_open_alert_and_is_told_once_an_hour(
         verbs.note_uses(glass, [use(now - timedelta(minutes=minutes), what)])
         assert what in opened("break-glass-used").text
     assert opened("break-glass-used").title != alert.title
-    assert Alert.objects.count() == 1
     assert Notice.objects.count() == 4
+    later = now + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    verbs.note_uses(glass, [use(later)])
+    assert Notice.objects.count() == 6
+    assert Alert.objects.count() == 1
 
 
 def test_a_use_within_one_of_the_drills_is_explained_by_it(
