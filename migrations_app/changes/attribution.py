@@ -20,8 +20,8 @@ class _By:
     """The calls that do this; `status` where they switch; `whole`: they name nothing but a user."""
 
     operations: frozenset[str]
-    status: str = ""
-    whole: bool = False
+    status: str
+    whole: bool
 
 
 def _by(*operations: str, status: str = "", whole: bool = False) -> _By:
@@ -58,32 +58,33 @@ _OURS: Mapping[str, _By] = {
 
 def explain(observations: Iterable[Observation]) -> None:
     """Write into `explained` which batch or restore did it; two statements, nothing is saved."""
-    asked = [one for one in observations if one.kind in _OURS and one.user_id and one.since_at]
+    asked = [
+        (one, one.user_id, one.since_at)
+        for one in observations
+        if one.kind in _OURS and one.user_id and one.since_at
+    ]
     if not asked:
         return
-    earliest = min(one.since_at for one in asked if one.since_at)
     sent: dict[int, list[Call]] = defaultdict(list)
     for call in (
         Call.objects.filter(
             kind=Call.Kind.WRITE,
-            sent_at__gte=earliest,
-            change__departure__user__in={one.user_id for one in asked},
+            sent_at__gte=min(since for _, _, since in asked),
+            change__departure__user__in={user for _, user, _ in asked},
         )
         .exclude(outcome__in=Call.NOT_APPLIED)
         .select_related("change__batch", "change__departure")
     ):
         sent[call.change.departure.user_id].append(call)
-    for one in asked:
-        for call in sent[one.user_id] if one.user_id else ():
-            if _did(call, one):
+    for one, user, since in asked:
+        for call in sent[user]:
+            if since <= call.sent_at <= one.seen_at and _did(call, one):
                 batch = call.change.batch
                 one.explained = f"batch #{batch.number}" if batch else f"a {call.change.move}"
 
 
 def _did(call: Call, one: Observation) -> bool:
     by = _OURS[one.kind]
-    if one.since_at is None or not one.since_at <= call.sent_at <= one.seen_at:
-        return False
     if call.operation not in by.operations:
         return False
     if by.status and call.params.get("Status") != by.status:

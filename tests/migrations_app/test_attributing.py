@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import Observation
@@ -167,6 +169,14 @@ def test_the_call_of_one_user_explains_nothing_of_another(theirs: Departure) -> 
         "",
         "a disable",
     ]
+
+
+def test_of_a_long_journal_only_what_may_explain_it_is_read(theirs: Departure) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert told(seen(theirs, Kind.PASSWORD_REMOVED)) == [""]
+    (only,) = asked.captured_queries
+    assert '"migrations_app_call"."sent_at" >=' in only["sql"]
+    assert '"user_id" IN' in only["sql"]
 
 
 def test_a_batch_is_named_by_its_number(theirs: Departure) -> None:

@@ -98,7 +98,7 @@ def test_a_group_that_was_made_again_is_kept_with_who_lost_what() -> None:
     assert (row.key, row.kind, row.breaks) == ("recreated:g-1", "recreated", True)
     assert (row.group_id, row.group_name, row.external_id) == ("g-1", "eng", "x-g-1")
     assert (row.new_group_id, row.new_external_id) == ("g-2", "x-g-2")
-    assert (row.happened_at, row.found_at >= second.taken_at) == (MADE, True)
+    assert (row.happened_at, row.found_at >= second.asked_at) == (MADE, True)
     assert row.headline == "Group eng was deleted and re-created"
     assert row.meaning.startswith("Same name, new ID: Identity Center gives it nothing")
     assert row.felt == "2 people lost Developer in 2 accounts."
@@ -195,7 +195,7 @@ def test_a_look_without_any_group_is_an_alert_and_changes_nothing() -> None:
     assert alert.kind == "identity-center-compared"
     assert alert.title == "Groups of Identity Center could not be compared"
     assert alert.text.startswith("No group at all was listed")
-    assert (alert.account, alert.raised_at > empty.taken_at) == (cast.account(), True)
+    assert (alert.account, alert.raised_at > empty.asked_at) == (cast.account(), True)
     assert (Drift.objects.exists(), empty.held) == (False, False)
     look([], [])
     assert Alert.objects.count() == 1

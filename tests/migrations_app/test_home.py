@@ -107,7 +107,7 @@ def test_without_redis_the_other_signs_remain(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_redis_that_does_not_answer_holds_nobody_up_for_long() -> None:
-    told = home._store.__wrapped__().get_connection_kwargs()
+    told = home._store.__wrapped__().connection_pool.connection_kwargs
     assert told["socket_timeout"] == told["socket_connect_timeout"] == 2
 
 

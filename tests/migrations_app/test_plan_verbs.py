@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -22,14 +23,14 @@ pytestmark = pytest.mark.django_db
 UNTIL = "2099-01-01"
 
 
-def planned(everybody: cast.Cast, target: str = "github-oidc", **columns: object) -> Plan:
+def planned(everybody: cast.Cast, target: str = "github-oidc", **columns: Any) -> Plan:
     """A plan of Payments."""
     user = cast.iam_user("deploy-prod", tags={"repository": "acme/shop"})
     row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments, answer="needed")
     return cast.plan(row, target, **columns)
 
 
-def proven(everybody: cast.Cast, **columns: object) -> Plan:
+def proven(everybody: cast.Cast, **columns: Any) -> Plan:
     """One that was seen in use and that its owner confirmed, drafted a week ago."""
     now = clock.now()
     plan = planned(
