@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.proof import page
+from tests.proof.mutation import Mutating, Results
 from tests.proof.operators import mutants
 from tests.proof.removing import without
 from tests.proof.rules import NAMES, REMOVALS, Removal
@@ -42,6 +43,20 @@ def test_a_module_that_was_measured_by_half_is_not_counted(tmp_path: Path) -> No
     found = page.measured("guards", tmp_path)
     assert found
     assert found.share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "tries"),
+    [(30, 0, 0), (30, 60, 60), (60, 30, 60), (0, 30, 0), (30, None, 30)],
+)
+def test_a_smaller_sample_takes_nothing_back(asked: int, before: int | None, tries: int) -> None:
+    target = TARGETS["changes/plans"]
+    work = Mutating([target], sample=asked, until=0.0, again=False)
+    known = (
+        Results(target) if before is None else Results(target, sample=before, outcomes={"a": {}})
+    )
+    assert work._sample(known) == tries
+    assert work._sample(Results(TARGETS["guards"], sample=before or 0)) == 0
 
 
 def test_every_reason_is_about_a_mutant_that_there_is() -> None:

@@ -128,7 +128,7 @@ class Mutating:
         everything = mutants(tree)
         results = Results.of(target)
         results.total = len(everything)
-        picked = chosen(target, everything, self.sample if target.part == "changes" else 0)
+        picked = chosen(target, everything, self._sample(results))
         results.sample = len(picked) if len(picked) < len(everything) else 0
         known = {mutant.key for mutant in picked}
         results.outcomes = {k: v for k, v in results.outcomes.items() if k in known}
@@ -143,6 +143,12 @@ class Mutating:
         results.write()
         self._tell(results)
         return True
+
+    def _sample(self, results: Results) -> int:
+        """How many to try, 0 for all; never fewer than were tried of this very source before."""
+        if results.target.part != "changes" or (results.outcomes and not results.sample):
+            return 0
+        return self.sample and max(self.sample, results.sample)
 
     def _try(self, warm: Warm, module: Module, mutant: Mutant, results: Results) -> None:
         tests = self._order(results.target, mutant)
