@@ -66,6 +66,12 @@ def test_an_account_that_was_denied_first_gets_its_date_too(people: cast.Cast) -
     assert (entry.account_id, entry.data["users"]) == (cast.ACCOUNT_ID, 2)
 
 
+def test_an_account_that_had_one_user_comes_to_zero_too(people: cast.Cast) -> None:
+    Departure.objects.exclude(state=State.DELETED).delete()
+    synced(people.account)
+    assert CleanAccount.objects.get().zero_at is not None
+
+
 @pytest.mark.parametrize("why", ["left", "held", "empty"])
 def test_an_account_that_is_not_at_zero_for_sure_gets_no_date(people: cast.Cast, why: str) -> None:
     if why == "left":
@@ -74,7 +80,7 @@ def test_an_account_that_is_not_at_zero_for_sure_gets_no_date(people: cast.Cast,
         people.account.hold_reason = "AWS listed 3 users, but 40 should exist."
     else:
         Departure.objects.all().delete()
-    synced(people.account)
+    assert synced(people.account) == []
     assert not CleanAccount.objects.exists()
 
 
@@ -119,6 +125,21 @@ def test_what_was_closed_is_not_written_anew(people: cast.Cast) -> None:
     assert "olivia" not in Alert.objects.get().text
 
 
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_whoever_was_made_before_it_was_denied_was_made_where_it_was_at_zero(
+    people: cast.Cast, seconds: int
+) -> None:
+    synced(people.account)
+    made(people.account)
+    at = people.account.users.get(user_name="fresh").created_at
+    verbs.say_denied(people.account, people.ada)
+    CleanAccount.objects.update(denied_at=at + timedelta(seconds=seconds))
+    synced(people.account)
+    alert = Alert.objects.get()
+    assert alert.title == "fresh was made in production, which was at zero"
+    assert "still attached" not in alert.text
+
+
 def test_the_longest_names_fit(people: cast.Cast) -> None:
     # PostgreSQL drops a blank that is too much without a word, so none stands at that place.
     Account.objects.update(name="a" * 98)
@@ -142,6 +163,7 @@ def test_what_is_said_of_a_deny_is_kept_and_recorded_once(people: cast.Cast) -> 
     assert entry.account_id == cast.ACCOUNT_ID
 
     other = cast.account("210987654321", "staging")
+    CleanAccount.objects.create(account=other, zero_at=clock.now())
     with pytest.raises(Refused, match="Nobody says"):
         verbs.take_back(other, people.ada)
     with pytest.raises(NotAllowed):
