@@ -112,8 +112,11 @@ def test_the_alert_closes_with_the_last_bad_check_and_comes_again_with_the_next(
     keep(glass, tag="failed", keys="failed")
     keep(glass, tag="done", keys="failed")
     assert opened("break-glass").pk
+    other = Alert.objects.create(key="x", kind="x", title="x", raised_at=clock.now())
     keep(glass, tag="done", keys="done")
-    first = Alert.objects.get()
+    other.refresh_from_db()
+    assert other.closed_at is None
+    first = Alert.objects.get(key="break-glass")
     assert first.closed_at is not None
     skip(minutes=1)
     keep(glass, tag="failed", keys="done")
@@ -124,10 +127,10 @@ def test_the_alert_closes_with_the_last_bad_check_and_comes_again_with_the_next(
 def test_what_was_closed_by_hand_is_not_called_again_by_the_same_bad_check(
     glass: IamUser,
 ) -> None:
-    keep(glass, tag="failed")
+    keep(glass, tag="failed", guard="done")
     Alert.objects.update(closed_at=clock.now())
-    # Bad in another way is bad still.
-    keep(glass, tag="not-looked-at")
+    # Bad in another way is bad still, and what needs a look is not bad.
+    keep(glass, tag="not-looked-at", guard="attention")
     assert not Alert.objects.filter(closed_at=None).exists()
     # And nothing that is closed is written anew.
     assert Alert.objects.get().text == "tag is failed. Mend tag."

@@ -157,7 +157,12 @@ def test_whoever_explains_closes_the_alert_for_every_open_use(
     with pytest.raises(Refused, match="Say who used it"):
         verbs.explain_uses(everybody.ada, "  ")
 
+    another = Alert.objects.create(key="x", kind="x", title="x", raised_at=clock.now())
+
     assert verbs.explain_uses(everybody.ada, " Okta was down ") == 2
+
+    another.refresh_from_db()
+    assert another.closed_at is None
 
     told = {(row.user, row.reason, row.reason_by) for row in BreakGlassUse.objects.all()}
     assert told == {
@@ -166,7 +171,7 @@ def test_whoever_explains_closes_the_alert_for_every_open_use(
         (glass, "A drill.", None),
     }
     assert BreakGlassUse.objects.exclude(reason_at=None).count() == 2
-    alert = Alert.objects.get()
+    alert = Alert.objects.get(key="break-glass-used")
     assert (alert.closed_by, alert.closed_at is None) == (everybody.ada, False)
     rows = LedgerEntry.objects.filter(kind="break-glass.explained")
     assert {row.user_id for row in rows} == {glass.user_id, other.user_id}

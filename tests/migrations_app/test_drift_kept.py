@@ -185,6 +185,18 @@ def test_of_two_that_are_broken_one_may_be_mended() -> None:
     assert Alert.objects.get(closed_at=None).title.startswith("Group data")
 
 
+def test_a_look_of_another_account_stays_what_it_is() -> None:
+    now = clock.now()
+    other = CenterLook.objects.create(
+        account=cast.account(STAGING, "staging"), region="eu-west-1", asked_at=now, taken_at=now,
+        status="whole", held=True,
+    )  # fmt: skip
+    look(*BEFORE)
+    look(*BEFORE)
+    other.refresh_from_db()
+    assert other.held
+
+
 # ── Looks that cannot be compared ────────────────────────────────────────────────────────────────
 
 
@@ -201,9 +213,13 @@ def test_a_look_without_any_group_is_an_alert_and_changes_nothing() -> None:
     assert Alert.objects.count() == 1
     again = look(*BEFORE)
     alert.refresh_from_db()
-    assert alert.closed_at is not None
+    closed_at = alert.closed_at
+    assert closed_at is not None
     first.refresh_from_db()
     assert (first.held, again.held) == (False, True)
+    look(*BEFORE)
+    alert.refresh_from_db()
+    assert alert.closed_at == closed_at
 
 
 def test_another_identity_center_is_said_and_watched_from_then_on() -> None:
@@ -278,6 +294,21 @@ def test_what_more_people_lose_since_is_found_again(everybody: cast.Cast) -> Non
     assert again.felt == "2 people lost Developer in 2 accounts."
 
 
+def test_what_another_loses_since_is_found_again(everybody: cast.Cast) -> None:
+    data = given("g-3", name="ReadOnly")
+    groups = [group("g-1", ANN, BEN), group("g-3", CY, name="data")]
+    direct = given(BEN, kind="USER")
+    look(groups, [given("g-1"), direct, data])
+    groups[1] = group("g-3", name="data")
+    look(groups, [direct, data])
+    eng = Drift.objects.get(closed_at=None, group_name="eng")
+    assert eng.names == ["ann@acme.example"]
+    verbs.accept(eng, everybody.jonas, "Ann left.")
+    look(groups, [data])
+    again = Drift.objects.get(closed_at=None, group_name="eng")
+    assert again.names == ["ann@acme.example", "ben@acme.example"]
+
+
 def test_nobody_accepts_without_a_reason_or_the_right_or_twice(everybody: cast.Cast) -> None:
     row = broken()
     with pytest.raises(NotAllowed):
@@ -316,6 +347,18 @@ def test_plans_wait_for_their_group_whatever_its_case_and_go_on_when_it_is_close
     assert verbs.hold_plans() == 0
     assert not waits(mine)
     assert mine.held_by is None
+
+
+def test_a_look_that_finds_it_lets_plans_wait_and_one_that_sees_it_mended_lets_them_go_on(
+    everybody: cast.Cast,
+) -> None:
+    plan = planned(everybody, group="eng")
+    look(*BEFORE)
+    assert not waits(plan)
+    look(*RECREATED)
+    assert waits(plan)
+    look(RECREATED[0], [given("g-2"), given("g-2", STAGING)])
+    assert not waits(plan)
 
 
 def test_each_plan_waits_for_what_is_in_its_own_way(everybody: cast.Cast) -> None:
