@@ -1,90 +1,43 @@
-"""What the watch over groups keeps, tells and lets wait, from looks written by hand."""
+"""What the watch over groups keeps and tells, from looks written by hand."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import Alert, CenterLook, LedgerEntry
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import center
 from migrations_app.changes import drift as verbs
-from migrations_app.lifecycle import State
 from migrations_app.models import Drift, Notice, Plan
 from tests import cast
+from tests.migrations_app.center_looks import (
+    ANN,
+    BEFORE,
+    BEN,
+    CY,
+    MADE,
+    PROD,
+    RECREATED,
+    STAGING,
+    broken,
+    declare,
+    given,
+    group,
+    look,
+    opened,
+    planned,
+    waits,
+)
 
 pytestmark = pytest.mark.django_db
-PROD, STAGING = cast.ACCOUNT_ID, "210987654321"
-MADE = datetime(2025, 3, 6, 8, 41, tzinfo=UTC)
-SETS = [{"arn": f"arn:{name}", "name": name} for name in ("Developer", "ReadOnly")]
-PEOPLE = [{"id": f"u-{one}", "user_name": f"{one}@acme.example"} for one in ("ann", "ben", "cy")]
-ANN, BEN, CY = (one["id"] for one in PEOPLE)
 
 
 @pytest.fixture(autouse=True)
 def declared(everybody: cast.Cast) -> None:
-    organization = cast.organization(everybody.security)
-    organization.identity_center = {"account": PROD, "region": "eu-west-1"}
-    organization.save()
-
-
-def group(key: str, *members: str, name: str = "eng", **columns: Any) -> dict[str, Any]:
-    columns = {"external_id": f"x-{key}", "created_at": MADE.isoformat(), **columns}
-    return {"id": key, "name": name, "members": list(members), **columns}
-
-
-def given(
-    principal: str, account: str = PROD, name: str = "Developer", kind: str = "GROUP"
-) -> dict[str, str]:
-    return {"account_id": account, "set_arn": f"arn:{name}", "principal_id": principal,
-            "principal_type": kind}  # fmt: skip
-
-
-def look(groups: list[Any], assignments: list[Any], **columns: Any) -> CenterLook:
-    """What the watch sees a minute after the look before."""
-    file = clock.clock_file()
-    assert file is not None
-    file.move(timedelta(minutes=1))
-    now = clock.now()
-    columns = {"identity_store_id": "d-1", "people": PEOPLE, **columns}
-    made = CenterLook.objects.create(
-        account=cast.account(), region="eu-west-1", asked_at=now, taken_at=now, status="whole",
-        permission_sets=SETS, groups=groups, assignments=assignments, **columns,
-    )  # fmt: skip
-    verbs.watch(made)
-    made.refresh_from_db()
-    return made
-
-
-BEFORE = ([group("g-1", ANN, BEN)], [given("g-1"), given("g-1", STAGING)])
-RECREATED = ([group("g-2", ANN, BEN)], BEFORE[1])
-
-
-def opened() -> Drift:
-    return Drift.objects.get(closed_at=None)
-
-
-def planned(everybody: cast.Cast, person: str = "", group: str = "", **columns: Any) -> Plan:
-    """The plan of somebody who becomes a developer in `production`."""
-    columns.setdefault("target", "identity-center")
-    figures = {"group": group, "person": person, "name": "Developer"}
-    row = cast.departure(f"user-{Plan.objects.count()}", State.OWNER_ASSIGNED, everybody.platform)
-    return cast.plan(row, figures=figures, figures_at=clock.now(), **columns)
-
-
-def broken(**columns: Any) -> Drift:
-    told = {"key": f"gone:{Drift.objects.count()}", "kind": "gone", "group_id": "g-1",
-            "group_name": "eng", "headline": "Group eng is gone", "found_at": clock.now(),
-            **columns}  # fmt: skip
-    return Drift.objects.create(**told)
-
-
-def waits(plan: Plan) -> bool:
-    plan.refresh_from_db()
-    return plan.on_hold
+    declare(everybody)
 
 
 # ── What is found ────────────────────────────────────────────────────────────────────────────────
@@ -136,6 +89,14 @@ def test_a_group_that_only_lost_assignments_has_no_other_one() -> None:
     assert row.felt == "2 people lost Developer in 1 account."
 
 
+def test_a_group_that_is_gone_has_no_other_one_either() -> None:
+    look([*BEFORE[0], group("g-3", CY, name="data")], BEFORE[1])
+    look([group("g-3", CY, name="data")], BEFORE[1])
+    row = opened()
+    assert (row.kind, row.group_id, row.external_id) == ("gone", "g-1", "x-g-1")
+    assert (row.new_group_id, row.new_external_id, row.happened_at) == ("", "", None)
+
+
 def test_long_names_are_cut_where_they_have_to() -> None:
     name, external = "e" * 600, "x" * 300
     look([group("g-1", ANN, name=name, external_id=external)], BEFORE[1])
@@ -150,11 +111,14 @@ def test_long_names_are_cut_where_they_have_to() -> None:
 def test_what_became_less_is_told_in_the_same_alert() -> None:
     look(*BEFORE)
     look(*RECREATED)
+    other = Alert.objects.create(key="x", kind="x", title="x", raised_at=clock.now())
     look(RECREATED[0], [*BEFORE[1], given("g-2")])
+    other.refresh_from_db()
+    assert other.title == "x"
     row = opened()
     assert row.felt == "2 people lost Developer in 1 account."
     assert row.lost[0]["access"] == [[STAGING, "Developer"]]
-    assert row.felt in Alert.objects.get().text
+    assert row.felt in Alert.objects.get(kind="drift").text
     assert Notice.objects.count() == 1
     assert LedgerEntry.objects.count() == 1
 
@@ -172,6 +136,27 @@ def test_what_is_mended_is_closed_with_its_alert_and_the_new_look_counts() -> No
     assert [one.pk for one in CenterLook.objects.filter(held=True)] == [mended.pk]
     look(RECREATED[0], [given("g-2"), given("g-2", STAGING)])
     assert LedgerEntry.objects.filter(kind="drift.mended").count() == 1
+
+
+def test_an_alert_that_is_closed_is_never_written_again() -> None:
+    look(*BEFORE)
+    look(*RECREATED)
+    Alert.objects.update(closed_at=clock.now())
+    first = Alert.objects.get()
+    look(RECREATED[0], [*BEFORE[1], given("g-2")])
+    assert Alert.objects.get().text == first.text
+    mended = [given("g-2"), given("g-2", STAGING)]
+    look(RECREATED[0], mended)
+    look([group("g-2")], mended)
+    look(RECREATED[0], mended)
+    first.refresh_from_db()
+    second = Alert.objects.exclude(pk=first.pk).get()
+    closed_at = second.closed_at
+    look([group("g-2")], mended)
+    look(RECREATED[0], mended)
+    second.refresh_from_db()
+    assert second.closed_at == closed_at
+    assert Alert.objects.filter(closed_at=None).count() == 0
 
 
 def test_of_two_that_are_broken_one_may_be_mended() -> None:
@@ -315,7 +300,9 @@ def test_nobody_accepts_without_a_reason_or_the_right_or_twice(everybody: cast.C
         verbs.accept(row, everybody.priya, "Right.")
     with pytest.raises(Refused, match="Say why"):
         verbs.accept(row, everybody.jonas, " ")
-    verbs.accept(row, everybody.jonas, "Right.")
+    with CaptureQueriesContext(connection) as asked:
+        verbs.accept(row, everybody.jonas, "Right.")
+    assert any("FOR UPDATE" in one["sql"] and "_drift" in one["sql"] for one in asked)
     row.refresh_from_db()
     assert (row.accepted, row.accepted_by) == (True, everybody.jonas)
     with pytest.raises(Refused, match="closed already"):
@@ -329,83 +316,4 @@ def test_where_nothing_is_read_any_more_an_acceptance_lets_plans_go_on(
     verbs.hold_plans()
     assert waits(plan)
     verbs.accept(row, everybody.jonas, "Right.")
-    assert not waits(plan)
-
-
-# ── Plans that wait ──────────────────────────────────────────────────────────────────────────────
-
-
-def test_plans_wait_for_their_group_whatever_its_case_and_go_on_when_it_is_closed(
-    everybody: cast.Cast,
-) -> None:
-    row = broken()
-    mine, other = planned(everybody, group="ENG"), planned(everybody, group="data")
-    assert verbs.hold_plans() == 1
-    assert (waits(mine), waits(other)) == (True, False)
-    assert (mine.held_by, mine.held_reason) == (row, "Group eng is gone.")
-    Drift.objects.update(closed_at=clock.now())
-    assert verbs.hold_plans() == 0
-    assert not waits(mine)
-    assert mine.held_by is None
-
-
-def test_a_look_that_finds_it_lets_plans_wait_and_one_that_sees_it_mended_lets_them_go_on(
-    everybody: cast.Cast,
-) -> None:
-    plan = planned(everybody, group="eng")
-    look(*BEFORE)
-    assert not waits(plan)
-    look(*RECREATED)
-    assert waits(plan)
-    look(RECREATED[0], [given("g-2"), given("g-2", STAGING)])
-    assert not waits(plan)
-
-
-def test_each_plan_waits_for_what_is_in_its_own_way(everybody: cast.Cast) -> None:
-    first, second = broken(), broken(group_name="data", headline="Group data is gone")
-    plans = [planned(everybody, group=name) for name in ("eng", "data", "eng")]
-    assert verbs.hold_plans() == 3
-    assert [waits(one) for one in plans] == [True] * 3
-    assert [one.held_by for one in plans] == [first, second, first]
-    Drift.objects.filter(pk=first.pk).update(closed_at=clock.now())
-    assert verbs.hold_plans() == 1
-    assert [waits(one) for one in plans] == [False, True, False]
-
-
-@pytest.mark.parametrize(
-    ("user", "account", "name", "held"),
-    [
-        (ANN, PROD, "Developer", True),
-        (BEN, PROD, "Developer", False),
-        (ANN, STAGING, "Developer", False),
-        (ANN, PROD, "ReadOnly", False),
-    ],
-)
-def test_a_plan_without_a_group_waits_while_its_own_person_lacks_what_it_gives(
-    everybody: cast.Cast, user: str, account: str, name: str, held: bool
-) -> None:
-    lost = [
-        {"user_id": CY, "name": "cy", "access": [[STAGING, "ReadOnly"]]},
-        {"user_id": user, "name": "x", "access": [[STAGING, "ReadOnly"], [account, name]]},
-    ]
-    broken(group_name="", lost=lost)
-    plan = planned(everybody, person=ANN)
-    assert verbs.hold_plans() == held
-    assert waits(plan) is held
-
-
-@pytest.mark.parametrize("columns", [{"breaks": False}, {"closed_at": MADE}])
-def test_what_breaks_nothing_or_is_over_holds_no_plan(
-    everybody: cast.Cast, columns: dict[str, Any]
-) -> None:
-    broken(**columns)
-    plan = planned(everybody, group="eng")
-    assert verbs.hold_plans() == 0
-    assert not waits(plan)
-
-
-def test_a_plan_of_another_way_waits_for_no_group(everybody: cast.Cast) -> None:
-    broken()
-    plan = planned(everybody, group="eng", target="eks")
-    assert verbs.hold_plans() == 0
     assert not waits(plan)
