@@ -68,6 +68,8 @@ DISABLE: list[tuple[str, dict[str, Any]]] = [
     ("ownerless", {"has_owner": False}),
     ("unreachable", {"owner_can_be_reached": False}),
     ("contest", {"claim_pending": True}),
+    ("contest", {"contested": True}),
+    ("contest", {"contested": True, "claim_pending": True}),
     ("hand-over", {"handed_over": True}),
     ("disputed", {"disputed_until": NOW.date()}),
     ("disputed", {"disputed_until": NOW.date() + DAY}),
@@ -82,6 +84,7 @@ DISABLE: list[tuple[str, dict[str, Any]]] = [
     ("unknown", {"verdict": "unknown"}),
     ("coverage", {"coverage_whole": False}),
     ("needed", {"answer": "needed"}),
+    ("plan-held", {"plan_held": "Group eng is gone.", "answer": "needed"}),
 ]
 
 
@@ -121,6 +124,7 @@ SKIPPED_WHEN_URGENT = {
     "unknown",
     "coverage",
     "needed",
+    "plan-held",
 }
 
 

@@ -191,3 +191,25 @@ def test_a_reference_is_told_with_its_own_way_out(fix: str, told: str) -> None:
 def test_an_open_hit_is_told_with_the_names(called: tuple[str, ...], told: tuple[str, str]) -> None:
     (found,) = guards.account_blockers(account(open_hits=called), MoveName.DISABLE, NOW)
     assert (found.text, found.fix) == told
+
+
+# ── Whose it is, and by which way ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("one", "move"),
+    [
+        (assigned(contested=True), MoveName.DISABLE),
+        (watched(contested=True), MoveName.SOAK),
+        (soaked(contested=True), MoveName.DELETE),
+    ],
+)
+def test_what_two_teams_claim_goes_no_further(one: Situation, move: MoveName) -> None:
+    found = only(one, move)
+    assert (found.code, found.text) == ("contest", "Two teams claim ci-pay-old.")
+
+
+@pytest.mark.parametrize("facts", [{}, {"verdict": "active"}, {"plan_confirmed_at": NOW}])
+def test_a_plan_on_hold_holds_its_user_with_the_reason(facts: dict[str, Any]) -> None:
+    found = only(assigned(plan_held="Group eng is gone.", **facts))
+    assert (found.code, found.fix) == ("plan-held", "Group eng is gone.")
