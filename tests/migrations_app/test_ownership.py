@@ -324,3 +324,33 @@ def test_each_team_that_a_user_is_offered_to_hears_of_it(everybody: cast.Cast) -
         row = changes.hand_over(row, team, everybody.sara)
     told = Notice.objects.filter(kind="hand-over")
     assert {notice.team for notice in told} == {everybody.platform, everybody.security}
+
+
+# ── To the letter ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_takes_an_offer_back_has_it_alone_again(everybody: cast.Cast) -> None:
+    row = cast.departure("ci-x", State.OWNER_ASSIGNED, everybody.payments)
+    row = changes.hand_over(row, everybody.platform, everybody.sara)
+    row = changes.undo_answer(row, everybody.sara)
+    assert (row.owner, row.handed_to, row.handed_at) == (everybody.payments, None, None)
+    assert LedgerEntry.objects.filter(kind="hand-over.undone").count() == 1
+
+
+def test_until_when_it_is_disputed_is_in_the_ledger(everybody: cast.Cast) -> None:
+    row = cast.departure("ci-x", State.OWNER_ASSIGNED, everybody.payments)
+    until = clock.now().date() + timedelta(days=3)
+    changes.dispute(row, everybody.sara, "In use", until)
+    assert LedgerEntry.objects.get(kind="dispute.asked").data["until"] == str(until)
+
+
+def test_what_a_team_can_still_answer_is_left_to_it_beside_what_is_adopted(
+    everybody: cast.Cast,
+) -> None:
+    asked = cast.departure(cast.iam_user("asked", suggested_team=everybody.payments))
+    changes.start_campaign(everybody.jonas)
+    with pytest.raises(Refused, match="Payments can still answer until"):
+        changes.adopt([asked], everybody.jonas)
+    assert changes.adopt([asked, cast.departure("alone")], everybody.jonas) == 1
+    owners = Departure.objects.values_list("user__user_name", "owner__key")
+    assert dict(owners) == {"asked": None, "alone": "security"}
