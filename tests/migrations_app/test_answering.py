@@ -105,3 +105,45 @@ def test_an_answer_to_what_the_person_did_not_see_is_stale(
         theirs, everybody.payments, everybody.sara, "can-go", version=now(theirs).version
     )
     assert now(theirs).answer == "can-go"
+
+
+# ── Several at once ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_answer_about_several_counts_who_took_it_and_names_who_did_not(
+    everybody: cast.Cast,
+) -> None:
+    rows = [
+        cast.departure(name, State.OWNER_ASSIGNED, everybody.payments)
+        for name in ("ci-1", "ci-2", "ci-3")
+    ]
+    versions = {row.pk: row.version for row in rows}
+    changes.claim(rows[1], everybody.payments, everybody.jonas, "unsure")
+
+    told = changes.answer_many(
+        map(now, rows), everybody.payments, everybody.sara, "can-go", versions, reason="it moved"
+    )
+
+    assert told.done == 2
+    (why,) = told.refused
+    assert why.startswith("ci-2 was changed meanwhile by Jonas Weber")
+    assert [now(row).answer for row in rows] == ["can-go", "unsure", "can-go"]
+    assert rows[0].answers.get().note == "it moved"
+
+
+def test_a_reason_that_names_nobody_is_told_with_the_name(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    told = changes.answer_many([theirs], everybody.payments, everybody.sara, "hand-over", {})
+    assert told.done == 0
+    assert told.refused == ("ci-pay-old: Choose the team to hand it to.",)
+
+
+def test_whoever_may_not_answer_is_refused_whole(everybody: cast.Cast, theirs: Departure) -> None:
+    for rows in ([], [theirs]):
+        with pytest.raises(NotAllowed):
+            changes.answer_many(rows, everybody.payments, everybody.priya, "can-go", {})
+    # One of another team, in the middle of it, ends it too.
+    offered = changes.hand_over(theirs, everybody.platform, everybody.sara)
+    with pytest.raises(NotAllowed):
+        changes.answer_many([offered], everybody.payments, everybody.sara, "accept", {})

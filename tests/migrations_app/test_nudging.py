@@ -29,6 +29,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
         (nudge.run_batch, "run_batch", "write"),
         (nudge.run_change, "run_change", "write"),
         (nudge.restore, "run_restore", "restore"),
+        (nudge.import_owners, "import_owners", "read"),
+        (nudge.build_pack, "build_pack", "read"),
     ],
 )
 def test_each_goes_to_the_queue_of_its_workers_and_not_before_the_commit(
@@ -44,6 +46,16 @@ def test_each_goes_to_the_queue_of_its_workers_and_not_before_the_commit(
         assert sent == []
     how = {"args": [7], "queue": queue, "retry": False, "countdown": 0}
     assert sent == [(f"migrations_app.tasks.{task}", how)]
+
+
+def test_the_break_glass_user_is_looked_at_at_once(
+    sent: list[tuple[str, dict[str, Any]]],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        nudge.break_glass()
+    how = {"args": [True], "queue": "read", "retry": False, "countdown": 0}
+    assert sent == [("migrations_app.tasks.watch_break_glass", how)]
 
 
 def test_a_restore_that_must_wait_comes_back_in_a_second(
