@@ -47,10 +47,7 @@ _MIRRORS = {
     "changes/meanwhile": "migrations_app/test_meanwhile",
     "changes/plans": "migrations_app/test_plan_verbs",
     "changes/restores": "migrations_app/test_restores",
-    "changes/enrolling": (
-        "migrations_app/test_coming_back migrations_app/test_enrolling "
-        "migrations_app/test_after_look"
-    ),
+    "changes/enrolling": "migrations_app/test_coming_back migrations_app/test_enrolling",
     "changes/evidence": "migrations_app/test_warnings",
     "changes/facts": "migrations_app/test_facts",
     "changes/forward": "migrations_app/test_judging_again",
@@ -64,7 +61,7 @@ _MIRRORS = {
     ),
     "changes/restoring": "migrations_app/test_undoing",
     "changes/running": "migrations_app/test_claiming migrations_app/test_working",
-    "changes/situation": "migrations_app/test_situation",
+    "changes/situation": "migrations_app/test_situation migrations_app/test_situation_accounts",
     "changes/half_done": (
         "migrations_app/test_finishing migrations_app/test_half_done migrations_app/test_rules"
     ),
