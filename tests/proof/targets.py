@@ -27,7 +27,7 @@ _MIRRORS = {
     "changes/acknowledging": "migrations_app/test_acknowledging migrations_app/api/test_rails",
     "changes/ahead": "migrations_app/test_ahead",
     "changes/answering": "migrations_app/test_answering",
-    "changes/approval": "migrations_app/test_approving",
+    "changes/approval": "migrations_app/test_approval_edges migrations_app/test_approving",
     "changes/checking": "migrations_app/test_approving migrations_app/test_half_done",
     "changes/steering": "migrations_app/test_approving migrations_app/test_half_done",
     "changes/attribution": "migrations_app/test_attributing",
