@@ -7,8 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from inventory import clock
+from inventory.models import Activity
 from inventory.refusals import Refused
-from migrations_app import changes
+from migrations_app import changes, tripwire
 from migrations_app.changes.hits import Attempt, record
 from migrations_app.lifecycle import State
 from migrations_app.models import HitCaller
@@ -35,6 +36,18 @@ def test_two_hundred_callers_have_rows_of_their_own(everybody: cast.Cast) -> Non
     assert hit.callers.count() == 200
     record(row, [call(2)])
     assert hit.callers.count() == 200
+
+
+def test_what_ends_five_minutes_after_the_fence_was_under_way_and_later_is_a_use(
+    everybody: cast.Cast,
+) -> None:
+    row = cast.departure("ci-pay-old", State.DISABLED, everybody.payments)
+    assert row.fenced_at is not None
+    settled = row.fenced_at + timedelta(minutes=5)
+    used = cast.activity(row.user, settled.date())
+    for moment, uses in ((settled, 0), (settled + timedelta(microseconds=1), 1)):
+        Activity.objects.filter(pk=used.pk).update(last_at=moment)
+        assert len(list(tripwire._overlooked(row))) == uses
 
 
 def test_a_day_that_ends_at_this_moment_holds_nothing(
