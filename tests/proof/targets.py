@@ -37,7 +37,7 @@ _MIRRORS = {
     ),
     "changes/campaigns": "migrations_app/test_campaign_edges migrations_app/test_campaigns",
     "changes/clean": "migrations_app/test_staying_clean",
-    "changes/contests": "migrations_app/test_contests",
+    "changes/contests": "migrations_app/test_contests migrations_app/test_contests_settled",
     "changes/crew": "migrations_app/test_crew_connections",
     "changes/drift": "migrations_app/test_drift_kept migrations_app/test_drift_holding",
     "changes/handing_over": "migrations_app/test_contests migrations_app/test_ownership",
