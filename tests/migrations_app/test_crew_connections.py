@@ -36,10 +36,28 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 4
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def ends(crew: Crew, work: Callable[[], None], times: int) -> None:
+    """Run it, and fail where that would take for ever; raises what it raises."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            crew.run(work, times)
+        except BaseException as fault:  # noqa: BLE001 (raised by whoever waits)
+            raised.append(fault)
+
+    running = threading.Thread(target=run, daemon=True)
+    running.start()
+    running.join(5)
+    assert not running.is_alive(), "It waits for somebody who never comes."
+    for fault in raised:
+        raise fault
 
 
 def together(crew: Crew, many: int) -> set[int]:
@@ -48,9 +66,9 @@ def together(crew: Crew, many: int) -> set[int]:
 
     def work() -> None:
         threads.append(threading.get_ident())
-        barrier.wait(10)
+        barrier.wait(4)
 
-    crew.run(work, many)
+    ends(crew, work, many)
     until(lambda: crew._free >= many)
     assert len(threads) == many
     return set(threads)
@@ -99,12 +117,12 @@ def test_a_fault_is_told_when_everybody_has_ended(connections: Connections) -> N
             broken.append(threading.get_ident())
             broke.set()
             raise ZeroDivisionError
-        assert broke.wait(10)
+        assert broke.wait(4)
         time.sleep(0.05)
         ended.set()
 
     with pytest.raises(ZeroDivisionError):
-        crew.run(work, 2)
+        ends(crew, work, 2)
     assert ended.is_set()
     # Nobody knows in what state it left its connection.
     assert connections.of(broken[0])[:2] == ["looks", "closes"]
@@ -119,6 +137,6 @@ def test_a_fault_ends_no_thread(connections: Connections) -> None:
 
     for _ in range(2):
         with pytest.raises(SystemExit):
-            crew.run(breaks, 1)
+            ends(crew, breaks, 1)
         until(lambda: crew._free == 1)
     assert len({thread for thread, _ in connections.told}) == 1
