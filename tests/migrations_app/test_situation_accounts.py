@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from inventory import clock
 from inventory.aws import identity
 from inventory.models import Account, Organization
-from migrations_app.changes.situation import account_blockers, account_situation, situation
+from migrations_app.changes.situation import (
+    account_blockers,
+    account_situation,
+    break_glass,
+    policy_of,
+    situation,
+)
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Plan
 from tests import cast
@@ -62,3 +70,15 @@ def test_only_a_confirmed_plan_on_hold_holds_its_user_with_the_reason(
     assert situation(row).plan_held == "Group eng is gone."
     Plan.objects.filter(pk=plan.pk).update(held_reason="")
     assert situation(row).plan_held == ""
+
+
+def test_what_is_asked_without_an_organization_is_judged_by_the_declared_one(
+    open_account: Account,
+) -> None:
+    row = cast.departure("ci-x", State.OWNER_ASSIGNED)
+    Organization.objects.update(policy={"dormant_after": "33d"})
+    assert policy_of(row).dormant_after == timedelta(days=33)
+    loaded = Organization(policy={"dormant_after": "44d"}, break_glass_user="")
+    assert policy_of(row, loaded).dormant_after == timedelta(days=44)
+    assert break_glass() is not None
+    assert break_glass(loaded) is None
