@@ -74,7 +74,7 @@ _MIRRORS = {
     "changes/reconciling": "migrations_app/test_comparing migrations_app/test_reconcile",
     "changes/database_home": "migrations_app/test_home",
     "changes/undo": "migrations_app/test_scripting migrations_app/test_rules",
-    "changes/state": "migrations_app/test_state migrations_app/test_lifecycle",
+    "changes/state": "migrations_app/test_state migrations_app/test_state_row",
     "changes/stop": (
         "migrations_app/test_halting migrations_app/test_stop migrations_app/test_rules"
     ),
