@@ -51,7 +51,7 @@ _MIRRORS = {
     "changes/enrolling": "migrations_app/test_coming_back migrations_app/test_enrolling",
     "changes/evidence": "migrations_app/test_warnings",
     "changes/facts": "migrations_app/test_facts",
-    "changes/forward": "migrations_app/test_judging_again",
+    "changes/forward": "migrations_app/test_judging_again migrations_app/test_running",
     "changes/hits": "migrations_app/test_attempts migrations_app/test_attempts_edges",
     "changes/journal": "migrations_app/test_journal",
     "changes/nudge": "migrations_app/test_nudging",
