@@ -31,7 +31,10 @@ _MIRRORS = {
     "changes/checking": "migrations_app/test_approving migrations_app/test_half_done",
     "changes/steering": "migrations_app/test_approving migrations_app/test_half_done",
     "changes/attribution": "migrations_app/test_attributing",
-    "changes/batches": "migrations_app/test_composing",
+    "changes/batches": (
+        "migrations_app/test_composing migrations_app/test_batches migrations_app/test_rules "
+        "migrations_app/test_half_done"
+    ),
     "changes/break_glass": (
         "migrations_app/test_break_glass_checks migrations_app/test_break_glass_kept"
     ),
@@ -48,10 +51,16 @@ _MIRRORS = {
     "changes/meanwhile": "migrations_app/test_meanwhile",
     "changes/plans": "migrations_app/test_plan_verbs",
     "changes/restores": "migrations_app/test_restores",
-    "changes/enrolling": "migrations_app/test_coming_back migrations_app/test_enrolling",
+    "changes/enrolling": (
+        "migrations_app/test_coming_back migrations_app/test_enrolling "
+        "migrations_app/test_after_look"
+    ),
     "changes/evidence": "migrations_app/test_warnings",
     "changes/facts": "migrations_app/test_facts",
-    "changes/forward": "migrations_app/test_judging_again migrations_app/test_running",
+    "changes/forward": (
+        "migrations_app/test_judging_again migrations_app/test_running migrations_app/test_rules "
+        "migrations_app/test_after_look migrations_app/test_half_done"
+    ),
     "changes/hits": "migrations_app/test_attempts migrations_app/test_attempts_edges",
     "changes/journal": "migrations_app/test_journal",
     "changes/nudge": "migrations_app/test_nudging",
@@ -60,8 +69,16 @@ _MIRRORS = {
         "migrations_app/test_exempting migrations_app/test_protecting "
         "migrations_app/test_rules migrations_app/test_half_done"
     ),
-    "changes/restoring": "migrations_app/test_undoing",
-    "changes/running": "migrations_app/test_claiming migrations_app/test_working",
+    "changes/restoring": (
+        "migrations_app/test_undoing "
+        "migrations_app/test_restoring migrations_app/test_rules "
+        "migrations_app/test_half_done migrations_app/test_outranking"
+    ),
+    "changes/running": (
+        "migrations_app/test_claiming migrations_app/test_working "
+        "migrations_app/test_running migrations_app/test_rules migrations_app/test_half_done "
+        "migrations_app/test_outranking"
+    ),
     "changes/situation": "migrations_app/test_situation migrations_app/test_situation_accounts",
     "changes/half_done": (
         "migrations_app/test_finishing migrations_app/test_half_done migrations_app/test_rules"
@@ -78,7 +95,11 @@ _MIRRORS = {
     "changes/stop": (
         "migrations_app/test_halting migrations_app/test_stop migrations_app/test_rules"
     ),
-    "changes/sweep": "migrations_app/test_due migrations_app/test_sweep",
+    "changes/sweep": (
+        "migrations_app/test_due "
+        "migrations_app/test_sweep migrations_app/test_rules migrations_app/test_half_done "
+        "migrations_app/test_after_look"
+    ),
 }
 # A file of the engine that is not named above is tried against the rules and the runs.
 _REST = "migrations_app/test_rules migrations_app/test_running migrations_app/test_half_done"
