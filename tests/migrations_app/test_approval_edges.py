@@ -11,7 +11,7 @@ from inventory import clock
 from inventory.models import Account, LedgerEntry
 from inventory.refusals import Refused, Stale
 from migrations_app import changes
-from migrations_app.changes import approval
+from migrations_app.changes import approval, checking, steering
 from migrations_app.changes.batches import words_for
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change
@@ -23,7 +23,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _nothing_else_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approval, "checks", lambda *_: [])
-    monkeypatch.setattr(approval, "account_blockers", lambda *_, **__: [])
+    monkeypatch.setattr(checking, "account_blockers", lambda *_, **__: [])
+    monkeypatch.setattr(steering, "account_blockers", lambda *_, **__: [])
 
 
 def asked(everybody: cast.Cast, **columns: Any) -> tuple[Batch, Change]:
@@ -86,10 +87,10 @@ def test_evidence_counts_to_the_second(
     row, change = asked(everybody)
     looked_at = clock.now()
     change.judged = {"looked_at": looked_at.isoformat()}
-    limit = looked_at + approval.policy_of_batch(row).evidence_max_age
+    limit = looked_at + checking.policy_of_batch(row).evidence_max_age
     for moment, counts in ((limit, True), (limit + timedelta(microseconds=1), False)):
         monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
-        found = approval._evidence_age(row, [change])
+        found = checking._evidence_age(row, [change])
         assert (found.ok, found.fix == "") == (counts, counts)
 
 

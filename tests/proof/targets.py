@@ -48,7 +48,6 @@ _MIRRORS = {
         "migrations_app/test_owning migrations_app/test_ownership "
         "migrations_app/test_answering migrations_app/test_contests"
     ),
-    "changes/meanwhile": "migrations_app/test_meanwhile",
     "changes/plans": "migrations_app/test_plan_verbs",
     "changes/restores": "migrations_app/test_restores",
     "changes/enrolling": (

@@ -6,12 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from inventory import clock, ledger
+from inventory import clock, ledger, meanwhile
 from inventory.models import LedgerEntry, LedgerName
-from migrations_app.changes import meanwhile
 from tests import cast
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
 
 
 @pytest.fixture
