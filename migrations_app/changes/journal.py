@@ -120,7 +120,7 @@ class RowJournal:
         self.worker = worker
         self._last: int | None = None
         self._looks: list[Call] = []
-        self._sent = False
+        self._applied = False
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +158,7 @@ class RowJournal:
 
     def _has_begun(self) -> bool:
         """Whether a write of this change may have been applied: then it is brought to its end."""
-        return self._sent or self.change.begun
+        return self._applied or self.change.begun
 
     @contextmanager
     def recording(self) -> Iterator[Departure]:
@@ -224,11 +224,11 @@ class RowJournal:
                 params=call.params,
                 attempt=attempt,
             )
-        self._sent = True
         return line.pk
 
     def after(self, line: int, answer: aws.Answer) -> None:
         """Commit what AWS answered."""
+        self._applied |= answer.outcome not in Call.NOT_APPLIED
         Call.objects.filter(pk=line).update(
             answered_at=clock.now(),
             outcome=answer.outcome,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -141,6 +142,22 @@ def test_who_has_not_begun_when_its_batch_is_halted_does_not_begin(
         assert not Call.objects.exists()
     else:
         journal.before(INACTIVE, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "goes_on"), [("retry", False), ("ok", True), ("unknown", True)]
+)
+def test_a_first_write_that_aws_refused_is_none(
+    theirs: Departure, outcome: str, goes_on: bool
+) -> None:
+    """Whether it has begun is the same to the worker that sends and to whoever asks the rows."""
+    batch = approved("running")
+    journal = claimed(theirs, batch=batch)
+    journal.after(journal.before(INACTIVE, 1), aws.Answer(outcome))
+    Batch.objects.filter(pk=batch.pk).update(status="paused")
+    with nullcontext() if goes_on else pytest.raises(Halted, match="before its first write"):
+        journal.before(INACTIVE, 2)
+    assert journal.change.begun is goes_on
 
 
 @pytest.mark.parametrize("status", ["paused", "aborted"])
