@@ -132,9 +132,16 @@ class Arena:
             assert time.monotonic() < deadline, f"{pid} still lives"
             time.sleep(0.005)
 
-    def lose(self) -> None:
-        """The message of a worker that died whole: its broker would keep it for hours."""
+    def replace(self) -> None:
+        """Another worker in place of one that died whole, whose message its broker keeps for hours.
+
+        The parent may outlive the child that was seen dying by a moment.
+        """
+        assert self.worker.child is not None
+        assert self.worker.child.process is not None
+        self.worker.child.process.wait(PATIENCE)
         self.store.delete("unacked", "unacked_index")
+        self.worker.start()
 
     def quiet(self) -> None:
         """Wait until no message waits and none is worked on."""
@@ -164,6 +171,11 @@ class Arena:
             current_app.send_task("migrations_app.tasks.sweep_part", args=[part], queue="read")
         current_app.send_task("migrations_app.tasks.sweep_restores", queue="restore")
 
+    def forget_ledger(self) -> None:
+        """Rows of an earlier time are what a restored database looks like."""
+        for key in self.store.scan_iter("iamcleanup:ledger-head:*"):
+            self.store.delete(key)
+
     @contextmanager
     def again(self) -> Iterator[None]:
         """Afterwards everything is as it was: rows, account, faults, queues."""
@@ -175,9 +187,7 @@ class Arena:
                 self.quiet()
             self.store.delete(ARMED, PASSED, TOLD, "unacked", "unacked_index")
             put_back(kept_rows)
-            # Rows from an earlier time are what a restored database looks like.
-            for key in self.store.scan_iter("iamcleanup:ledger-head:*"):
-                self.store.delete(key)
+            self.forget_ledger()
             self.stage.simulator.put_back(kept)
             users = IamUser.objects.values_list("pk", flat=True)
             cache.delete_many([f"trail:{pk}:{region}" for pk in users for region in REGIONS])

@@ -11,7 +11,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any
 
 import psycopg
@@ -27,6 +29,7 @@ from demo.aws.account import Simulator
 from demo.aws.faults import Fault
 from demo.processes import Child, DidNotStart
 from demo.services import EmbeddedPostgres, EmbeddedRedis
+from iamcleanup.play import WEB_CREDENTIALS
 from migrations_app.models import Batch
 from tests.migrations_app.cells.arena import Arena, Worker, put_back, rows
 from tests.migrations_app.cells.counting import counted
@@ -36,6 +39,7 @@ from tests.processes import free_port, listens
 
 pytestmark = [pytest.mark.worker, pytest.mark.slow, pytest.mark.xdist_group("killed services")]
 NAME = "iamcleanup"
+PATIENCE = 120.0
 
 
 @dataclass
@@ -114,8 +118,10 @@ def arena(simulator: Simulator, services: Services) -> Iterator[Arena]:
     services.worker.server.simulator = simulator
     stage = set_stage(simulator)
     services.worker.start()
-    yield Arena(stage, services.worker, redis.Redis.from_url(services.redis.url(0)))
+    made = Arena(stage, services.worker, redis.Redis.from_url(services.redis.url(0)))
+    yield made
     put_back(services.empty)
+    made.forget_ledger()
 
 
 def two_users(stage: Stage) -> Batch:
@@ -124,10 +130,12 @@ def two_users(stage: Stage) -> Batch:
 
 
 def until_closed(arena: Arena, services: Services, batch: Batch) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while True:
-        assert time.monotonic() < deadline, "The batch does not end."
         batch.refresh_from_db()
+        rows = list(batch.changes.values_list("status", "result", "error"))
+        told = f"The batch does not end: {batch.status} {batch.pause_reason} {rows}"
+        assert time.monotonic() < deadline, told
         if batch.status in Batch.ENDED:
             return
         arena.stage.no_waiting()
@@ -137,9 +145,24 @@ def until_closed(arena: Arena, services: Services, batch: Batch) -> None:
 
 def other(services: Services, *command: str) -> Child:
     """Web or beat, on the same services."""
-    child = Child(command[-1], command, services.worker.home / "other.log", services.worker.environ)
+    # Neither may have credentials, and the web process refuses to start with them.
+    environ = {
+        name: value
+        for name, value in services.worker.environ.items()
+        if name not in WEB_CREDENTIALS
+    }
+    child = Child(command[-1], command, services.worker.home / "other.log", environ)
     child.start()
     return child
+
+
+def answers(port: int) -> bool:
+    """Whether the web process itself answers."""
+    with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=5)) as asked:
+        asked.request("GET", "/healthz")
+        with asked.getresponse() as answer:
+            return answer.status == 200
+    return False
 
 
 def the_child(services: Services, victim: str) -> Child:
@@ -152,6 +175,8 @@ def the_child(services: Services, victim: str) -> Child:
     gunicorn = (sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "iamcleanup.wsgi")
     web = other(services, *gunicorn)
     web.wait_until(listens(port), 60)
+    # It listens before it has loaded the application, and would go on to end without it.
+    web.wait_until(lambda: answers(port), 60)
     return web
 
 
