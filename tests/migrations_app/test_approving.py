@@ -108,7 +108,7 @@ def test_viewing_counts_for_the_facts_that_were_seen(
     assert checking.seen_by(now(change.batch), everybody.jonas) == 0  # type: ignore[arg-type]
     Change.objects.update(digest="b" * 64)
     assert checking.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
-    changes.view(again(change), everybody.mei)
+    assert changes.view(again(change), everybody.mei) == Viewed.objects.get()
     assert Viewed.objects.get().digest == "b" * 64
     Change.objects.update(status="left-out")
     assert checking.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
@@ -216,6 +216,25 @@ def test_only_what_runs_is_paused(everybody: cast.Cast, status: str) -> None:
     assert after.status == "paused"
     # Paused already it keeps its reason.
     assert after.pause_reason == (f"Paused by {everybody.mei}." if status == "running" else "")
+
+
+def test_only_who_operates_pauses(everybody: cast.Cast) -> None:
+    row = batch(everybody, "running")
+    for person in (everybody.vera, everybody.sara):
+        with pytest.raises(NotAllowed):
+            changes.pause(row, person)
+    row.refresh_from_db()
+    assert row.status == "running"
+
+
+def test_a_retry_is_for_one_user_alone(everybody: cast.Cast, theirs: Departure) -> None:
+    row = batch(everybody, "running")
+    mine = cast.change(theirs, batch=row, status="failed")
+    other = cast.departure("other", State.OWNER_ASSIGNED, everybody.payments)
+    theirs_too = cast.change(other, batch=row, status="failed")
+    changes.retry(mine, everybody.jonas)
+    assert again(mine).status == "queued"
+    assert again(theirs_too).status == "failed"
 
 
 def test_a_pause_says_why_to_people_and_without_names_to_the_ledger(everybody: cast.Cast) -> None:
@@ -669,6 +688,22 @@ def test_a_lock_out_and_a_quarantine_are_checks_of_their_own(
     assert said(row, everybody.mei)[code][0] is False
 
 
+def test_what_to_do_stands_beside_what_is_not_viewed_yet(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    row = batch(everybody, "asked")
+    change = cast.change(theirs, batch=row, status="asked", digest="a" * 64)
+    told = {one.code: one.fix for one in changes.checks(row, everybody.mei)}
+    assert told["viewed"] == "Open each user and tick Viewed."
+    changes.view(change, everybody.mei)
+    told = {one.code: one.fix for one in changes.checks(row, everybody.mei)}
+    assert told["viewed"] == ""
+
+
+def test_a_check_is_overridden_only_where_it_says_so() -> None:
+    assert not Check("users", False, "Nobody may go.").overridable
+
+
 def test_one_check_stands_for_all_users_with_the_same_blocker() -> None:
     found = checking._by_code(
         [Blocker("busy", "a is busy.", "Wait."), Blocker("gone", "b is gone.", "Sync.")]
@@ -695,6 +730,7 @@ def looked(everybody: cast.Cast, *ages: timedelta | None) -> tuple[Batch, list[C
     [
         ([HOUR, 3 * HOUR], True, "Evidence is 3 hours old"),
         ([timedelta(minutes=90)], True, "Evidence is 90 minutes old"),
+        ([2 * HOUR], True, "Evidence is 2 hours old"),
         ([HOUR, None], False, "Not every user was looked at."),
         ([], False, "Not every user was looked at."),
         ([HOUR, 100 * DAY], False, "Evidence is 2400 hours old"),

@@ -495,3 +495,8 @@ def test_a_user_made_anew_with_old_activity_does_not_rest_yet(everybody: cast.Ca
     )
     cast.plan(cast.departure(user, State.OWNER_ASSIGNED, everybody.payments), status="confirmed")
     assert not changes.eligible(everybody.account, "disable").exists()
+
+
+def test_the_first_batch_is_number_one(everybody: cast.Cast) -> None:
+    rows = many(everybody, 1)
+    assert changes.compose(everybody.account, "disable", rows, everybody.jonas).number == 1

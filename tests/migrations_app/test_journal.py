@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock, ledger
 from inventory.models import Alert, LedgerEntry
 from migrations_app import aws
+from migrations_app.changes import running
 from migrations_app.changes.journal import (
     Halted,
     LeaseLost,
@@ -69,6 +70,13 @@ def lines(journal: RowJournal) -> list[tuple[int, str, str]]:
 
 
 # ── Before a write ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_loads_no_wide_column_of_its_user(theirs: Departure) -> None:
+    loaded = running._loaded(claimed(theirs).change.pk)
+    wide = {"category_reasons", "suggestion_reasons", "verdict_reasons", "privilege_facts"}
+    wide |= {"inline_policies", "removed_from_code_note"}
+    assert loaded.departure.user.get_deferred_fields() == wide
 
 
 def test_a_change_that_nothing_stops_may_send(theirs: Departure) -> None:

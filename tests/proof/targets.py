@@ -28,7 +28,9 @@ _MIRRORS = {
     "changes/ahead": "migrations_app/test_ahead",
     "changes/answering": "migrations_app/test_answering",
     "changes/approval": "migrations_app/test_approval_edges migrations_app/test_approving",
-    "changes/checking": "migrations_app/test_approving migrations_app/test_half_done",
+    "changes/checking": (
+        "migrations_app/test_approval_edges migrations_app/test_approving migrations_app/test_rules"
+    ),
     "changes/steering": "migrations_app/test_approving migrations_app/test_half_done",
     "changes/attribution": "migrations_app/test_attributing",
     "changes/batches": (
