@@ -41,6 +41,7 @@ _FOREIGN = (
 LENGTH = (14, 24)
 # How often a failing world is lived again, to shorten it.
 TRIES = 30
+SETTLING = 40
 
 # How often each is tried where nothing is emphasized.
 ALWAYS: dict[str, float] = {
@@ -381,7 +382,8 @@ def settle(world: World) -> None:
     dice = random.Random(0)
     for change in Change.objects.filter(move="restore", status="failed"):
         changes.retry(change, world.people.jonas)
-    for _ in range(6):
+    # One at a time by chance, and each is read back twice: enough for everybody.
+    for _ in range(SETTLING):
         clocks.skip_on(world, minutes=1)
         if workers.restore_worker(world, dice) is None:
             break

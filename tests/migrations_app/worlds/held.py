@@ -108,6 +108,7 @@ class User:
     heard_at: datetime | None = None
     used_at: datetime | None = None
     attempts: dict[str, datetime] = field(default_factory=dict)  # what no hit has told yet
+    key_stirred: bool = False  # a key of a watched user was turned active: it may be a hit
 
     def due(self) -> datetime | None:
         length = {"disabled": 7 * DAY, "soaking": 14 * DAY}.get(self.state)

@@ -104,6 +104,7 @@ class Model:
         if user.state not in OFF:
             return
         told = {"CreateAccessKey": f"made {credential}"}
+        user.key_stirred |= params.get("Status") == "Active"
         if params.get("Status") == "Active" and user.state == "soaking":
             told[operation] = f"active {credential}"
         if operation == "CreateLoginProfile" and user.state == "soaking":
@@ -237,7 +238,9 @@ class Model:
             self.must(state != "disabled" or user.now.fenced, f"{what} without a fence.")
             self.must(state != "soaking" or user.now.shut, f"{what}, but it is not shut.")
         if state in OFF:
-            self.must(not user.protection, f"Rule 3: {what} although it is protected.")
+            # Who was protected while the last call was out is off, and is given back at once.
+            held = user.protection and not user.restoring
+            self.must(not held, f"Rule 3: {what} although it is protected.")
             user.fenced_at = user.fenced_at if user.state == "disabled" else now
             user.clock_at = now
             user.not_before = user.not_before if user.not_before and user.not_before > now else None
@@ -246,6 +249,7 @@ class Model:
     def restored(self, user: User, now: datetime) -> None:
         """A restore was recorded as done: the user holds what it had, but for the password."""
         user.restoring, user.hit, user.undone, user.ours = False, False, user.ours, None
+        user.key_stirred = False
         user.fenced_at = user.clock_at = user.not_before = None
         user.attempts.clear()
         mine = user.undone

@@ -116,6 +116,8 @@ def fate(world: World, mine: list[Change]) -> Iterable[tuple[str, str]]:
         user = world.user(change.departure)
         item = theirs.approved.get(user.id)
         off = theirs.status != "running" and not change.follows_id and not change.irreversible_at
+        # What the emergency stop halted, shuts that follow a fence too, waits for Resume.
+        off = off or batch.resume_needed
         if item is None or off or world.account_is_held() or user.gone:
             continue
         stays = user.protection or world.model.stop or user.restoring or item.name != user.name
@@ -193,9 +195,10 @@ def listen(world: World, rng: random.Random) -> object:
 
     alone = world.work("listens", job, plot=plot(world, rng))
     users = [world.user(row) for row in rows]
-    for user in users:
-        user.heard_at = world.now()
     if alone:
+        # Who died over it, or was disturbed, may not have heard of everybody.
+        for user in users:
+            user.heard_at = world.now()
         for row, user in zip(rows, users, strict=True):
             user.hit = row.hits.filter(kind="hit", closed="").exists()
         whole = [one for one in users if not one.gone and world.bears_its_name(one)]
