@@ -106,6 +106,7 @@ class User:
     clock_at: datetime | None = None
     not_before: datetime | None = None
     heard_at: datetime | None = None
+    surely_heard_at: datetime | None = None  # by a worker that nothing disturbed
     used_at: datetime | None = None
     attempts: dict[str, datetime] = field(default_factory=dict)  # what no hit has told yet
     key_stirred: bool = False  # a key of a watched user was turned active: it may be a hit

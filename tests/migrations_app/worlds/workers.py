@@ -135,7 +135,7 @@ def fate(world: World, mine: list[Change]) -> Iterable[tuple[str, str]]:
             continue
         if user.used_at and user.used_at > item.looked_at - held.DAY and not theirs.urgent:
             continue
-        due, heard = user.due(), user.heard_at
+        due, heard = user.due(), user.surely_heard_at
         ripe = due and now >= due and heard and heard >= due and now - heard <= model.HOUR
         contested = user.disputed and now.date() <= user.disputed
         if change.move != "disable" and (not ripe or user.hit or user.attempts or contested):
@@ -195,11 +195,11 @@ def listen(world: World, rng: random.Random) -> object:
 
     alone = world.work("listens", job, plot=plot(world, rng))
     users = [world.user(row) for row in rows]
+    for user in users:
+        user.heard_at = world.now()
     if alone:
-        # Who died over it, or was disturbed, may not have heard of everybody.
-        for user in users:
-            user.heard_at = world.now()
         for row, user in zip(rows, users, strict=True):
+            user.surely_heard_at = world.now()
             user.hit = row.hits.filter(kind="hit", closed="").exists()
         whole = [one for one in users if not one.gone and world.bears_its_name(one)]
         busy = Change.objects.filter(status="running").values_list(
