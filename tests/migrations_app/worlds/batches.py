@@ -256,7 +256,8 @@ def retry(world: World, rng: random.Random) -> object:
     may = False if world.model.stop and change.forward else None
     done = world.verb(f"{change} is tried again", lambda: changes.retry(change, by), may=may)
     theirs = world.model.batches[change.batch.number] if change.batch else None
-    if done and theirs and theirs.status == "done":
+    # The shut that follows a fence is no part of a run.
+    if done and theirs and theirs.status == "done" and not change.follows_id:
         theirs.status = "running"
     return True
 

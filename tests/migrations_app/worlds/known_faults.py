@@ -44,7 +44,8 @@ def _not_asked(patch: pytest.MonkeyPatch, what: str, answer: str) -> None:
 
 
 def _protection_ignored(patch: pytest.MonkeyPatch) -> None:
-    _not_asked(patch, "departure.protection", "''")
+    # Protecting asks for a restore as well, which the same look would see.
+    patch.setattr(RowJournal, "gate", RowJournal.hold)
 
 
 def _stop_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -110,10 +111,9 @@ def _approval_survives(patch: pytest.MonkeyPatch) -> None:
 
 
 KNOWN: dict[str, KnownFault] = {
-    # Whoever was protected is worked on to its end, so its batch is done where it should wait.
     "the gate ignores protection": KnownFault(
         _protection_ignored,
-        "is done, and the model says running",
+        "Rule 3",
         Emphasis(_BUSY, deaths=0, meanwhile=1, deeds=(people.protect,)),
     ),
     "the emergency stop is ignored": KnownFault(
