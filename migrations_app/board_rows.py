@@ -21,7 +21,10 @@ from migrations_app.models import Batch, Change, Departure, Hit, HitCaller, Noti
 
 PANELS = 10
 UNDER_WAY = (Change.Status.QUEUED, Change.Status.RUNNING)
-NAMED = ("watch", "ready", "extended", "partly")
+# A column as the database has it: a number, which sorts and groups much faster than a name. From
+# one on it is the day on which a soak ends, counted as `date.toordinal` does.
+NAMED = {"ready": -1, "watch": -2, "extended": -3, "partly": -4}
+_NAMES = {number: name for name, number in NAMED.items()}
 # What a card, a row of the list and what was not heard show.
 _READ = (
     *("state", "owner__name", "owner__key", "fenced_at", "clock_started_at", "watch", "soak"),
@@ -103,10 +106,11 @@ def groups(scope: Scope, now: datetime, shown: int) -> list[Group]:
 
 def by_due(scope: Scope, now: datetime, column: str, start: int, number: int) -> list[Place]:
     """So many of everybody, or of one column by its key, after the first `start`; one query."""
-    day = None if not column or column in NAMED else column
-    name = "day" if day else column or None
-    found = _asked(_BY_DUE, scope, now, name=name, day=day, start=start, number=number)
-    return [Place(*row) for row in found]
+    place = NAMED.get(column)
+    if column and place is None:
+        place = date.fromisoformat(column).toordinal()
+    found = _asked(_BY_DUE, scope, now, place=place, start=start, number=number)
+    return [Place(pk, *_column_of(place), called) for pk, place, called in found]
 
 
 def departures(places: Iterable[Place]) -> dict[int, Departure]:
@@ -153,9 +157,18 @@ def _key(column: str, ends_on: date | None) -> str:
     return ends_on.isoformat() if ends_on else column
 
 
+def _column_of(place: int | None) -> tuple[str, date | None]:
+    """The column and its day that the database has as a number."""
+    if place is None or place > 0:
+        return "day", None if place is None else date.fromordinal(place)
+    return _NAMES[place], None
+
+
 def _group(row: tuple[Any, ...]) -> Group:
-    column, ends_on, users, watched, called, earliest, free, of_account, first, hits = row
-    places = tuple(Place(pk, column, ends_on, hit) for pk, hit in zip(first, hits, strict=True))
+    place, users, watched, called, earliest, free, of_account, first = row
+    column, ends_on = _column_of(place)
+    # Those that were called come first.
+    places = tuple(Place(pk, column, ends_on, at < called) for at, pk in enumerate(first))
     return Group(column, ends_on, users, watched, called, earliest, free, of_account, places)
 
 
@@ -208,36 +221,25 @@ WITH off AS MATERIALIZED (
         AND (%(teams)s::bigint[] IS NULL OR departure.owner_id = ANY(%(teams)s::bigint[]))
         AND (%(account)s::text IS NULL OR account.account_id = %(account)s)
 ),
-placed AS (
-    SELECT off.*, CASE
-        WHEN partly THEN 'partly'
-        WHEN free AND not_before > %(now)s THEN 'extended'
-        WHEN state = 'disabled' THEN 'watch'
-        WHEN free AND due <= %(now)s AND NOT called THEN 'ready'
-        ELSE 'day'
-    END AS "column" FROM off
-),
 board AS (
-    SELECT placed.*, CASE "column" WHEN 'day' THEN (due AT TIME ZONE time_zone)::date END AS ends_on
-    FROM placed
+    SELECT off.*, CASE
+        WHEN partly THEN -4
+        WHEN free AND not_before > %(now)s THEN -3
+        WHEN state = 'disabled' THEN -2
+        WHEN free AND due <= %(now)s AND NOT called THEN -1
+        ELSE (due AT TIME ZONE time_zone)::date - DATE '0001-01-01' + 1
+    END AS place FROM off
 )
 """
 _GROUPS = """
-SELECT "column", ends_on, count(*), count(*) FILTER (WHERE state = 'disabled'),
+SELECT place, count(*), count(*) FILTER (WHERE state = 'disabled'),
     count(*) FILTER (WHERE called), min(due) FILTER (WHERE NOT called),
     count(*) FILTER (WHERE NOT batched), min(account_id) FILTER (WHERE NOT batched),
-    coalesce(array_agg(id ORDER BY place) FILTER (WHERE place <= %(shown)s), '{}'),
-    coalesce(array_agg(called ORDER BY place) FILTER (WHERE place <= %(shown)s), '{}')
-FROM (
-    SELECT *, row_number() OVER (
-        PARTITION BY "column", ends_on ORDER BY called DESC, due, id
-    ) AS place FROM board
-) numbered
-GROUP BY "column", ends_on
+    (array_agg(id ORDER BY called DESC, due, id))[1:%(shown)s]
+FROM board GROUP BY place
 """
 _BY_DUE = """
-SELECT id, "column", ends_on, called FROM board
-WHERE (%(name)s::text IS NULL OR "column" = %(name)s)
-    AND (%(day)s::date IS NULL OR ends_on = %(day)s::date)
+SELECT id, place, called FROM board
+WHERE (%(place)s::integer IS NULL OR place = %(place)s)
 ORDER BY called DESC, due, id OFFSET %(start)s LIMIT %(number)s
 """
