@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, F, Q, Value, When
-from django.db.models.expressions import Combinable
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from migrations_app.lifecycle import HAS_ACCESS
-from migrations_app.models import Change, Plan
+from migrations_app.models import Change, Listed, Plan
 from migrations_app.models.listed import NEVER, NO_KEY
 
 NOBODY = "nobody"
@@ -115,7 +114,7 @@ class Facet:
 
 def matches(name: str, values: tuple[str, ...], now: datetime) -> Q:
     """Whoever of `Listed` has one of `values`; what is no value of the facet fits nobody."""
-    if (cases := _cases(name, now)) is not None:
+    if (cases := conditions(name, now)) is not None:
         return _any(cases[value] for value in values if value in cases)
     if name == "batch":
         return Q(departure__in=in_batches(values))
@@ -133,13 +132,18 @@ def in_batches(numbers: Iterable[str]) -> object:
     return rows.values("departure")
 
 
-def value_of(name: str, now: datetime) -> Combinable:
-    """What users are grouped by to count the values of a facet."""
-    if (cases := _cases(name, now)) is not None:
-        whens = [When(condition, then=Value(value)) for value, condition in cases.items()]
-        return Case(*whens, default=Value(""), output_field=CharField())
+def counted(rows: QuerySet[Listed], name: str, now: datetime) -> dict[str, int]:
+    """How many of `rows` have each value of a facet; one query, and no value that nobody has."""
+    if (cases := conditions(name, now)) is not None:
+        # One pass with a sum for each: grouped by the conditions it takes half as long again.
+        asked = {f"case_{place}": holds for place, holds in enumerate(cases.values())}
+        told = rows.aggregate(**{key: Count(Value(1), filter=holds) for key, holds in asked.items()})
+        return {value: told[key] for value, key in zip(cases, asked, strict=True) if told[key]}
     column = F(_COLUMNS.get(name, name))
-    return Coalesce(column, Value(NOBODY)) if name == "owner" else column
+    value = Coalesce(column, Value(NOBODY)) if name == "owner" else column
+    # Rows, not keys: an index that holds the value answers it without the wide rows.
+    grouped = rows.annotate(value=value).values_list("value").annotate(number=Count("*"))
+    return {str(value): number for value, number in grouped}
 
 
 def label_of(name: str, value: str) -> str:
@@ -178,7 +182,7 @@ def facet(
     return Facet(name, TITLES[name], choices, is_open)
 
 
-def _cases(name: str, now: datetime) -> Mapping[str, Q] | None:
+def conditions(name: str, now: datetime) -> Mapping[str, Q] | None:
     """The conditions of a facet that is no column, by the value that each of them is."""
     make = {"access": _access, "disputed": _disputed, "key": _key, "used": _used}.get(name)
     return make(now) if make else None
