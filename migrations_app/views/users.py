@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -18,8 +18,10 @@ from django.views.decorators.http import require_GET
 from inventory import clock
 from inventory.answers import download
 from inventory.exports import Format, written
-from inventory.models import Account, IamUser
+from inventory.hashing import digest
+from inventory.models import Account, IamUser, LedgerEntry
 from inventory.permissions import Action, may, require
+from inventory.remembered import remembered
 from migrations_app import (
     batch_adding,
     columns,
@@ -34,7 +36,7 @@ from migrations_app import (
 from migrations_app.facets import Facet
 from migrations_app.filters import VIEWS, Filters
 from migrations_app.forms import SavedViewForm
-from migrations_app.models import Listed, SavedView
+from migrations_app.models import SavedView
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import is_fragment, person_of, rendered
@@ -42,6 +44,8 @@ from migrations_app.views.answers import is_fragment, person_of, rendered
 TEMPLATE = "migrations_app/users.html"
 # Saved views beyond these stand in a menu, uncounted: each count costs a look at the table.
 TABS = 6
+# What no entry of the ledger tells of, such as the verdicts of a sync that goes on, is seen then.
+_TABS_SECONDS = 15
 # The Overview's tiles lead there; a tab only while one is chosen.
 _FROM_OVERVIEW = frozenset({"no-mfa", "never-used"})
 
@@ -136,15 +140,16 @@ def users_page(
     sees = listing.sees_addresses(person)
     found = listing.matching(filters, now, sees)
     saved = saved_views.seen_by(person)
-    tabs, total = _tabs(filters, saved, found, now, sees)
+    looked = _looked_at(filters)
+    (total,) = listing.counts([found])
+    tabs = _tabs(filters, saved, now, sees=sees, version=looked.version, total=total)
     page = listing.page(found, filters, few=total <= listing.COUNTED)
     current = next((one for one in saved if one.pk == filters.saved), None)
     operates = may(person, Action.OPERATE)
-    account, synced_at = _looked_at(filters)
     context = {
         **_filters_context(request, filters, now, sees),
-        "account_id": account,
-        "synced_at": synced_at,
+        "account_id": looked.account_id,
+        "synced_at": looked.synced_at,
         "rows": user_rows.rows_of(page.rows, now),
         "page": page,
         "total": counted(total),
@@ -166,7 +171,7 @@ def users_page(
         "hidden_columns": columns.hidden(person),
         "columns_changed": "columns" in request.POST,
         "swapped": is_fragment(request),
-        "draft": batch_adding.draft_for(account) if operates else None,
+        "draft": batch_adding.draft_for(looked.account_id) if operates else None,
     }
     answer = rendered(request, TEMPLATE, context, part="list", status=status)
     if is_fragment(request) and request.method == "GET":
@@ -203,9 +208,18 @@ def export(request: HttpRequest, rows: DepartureQuerySet, form: Format) -> HttpR
 
 
 def _tabs(
-    filters: Filters, saved: Sequence[SavedView], found: QuerySet[Listed], now: datetime, sees: bool
-) -> tuple[list[Tab], int]:
-    """The views with their counts, and how many users the filters leave; one query."""
+    filters: Filters,
+    saved: Sequence[SavedView],
+    now: datetime,
+    *,
+    sees: bool,
+    version: str,
+    total: int,
+) -> list[Tab]:
+    """The views with their counts; one query, or none while nothing happened.
+
+    `total` is how many users the filters leave.
+    """
     known = {**VIEWS, **posture.VIEWS}
     views = {view: label for view, label in VIEWS.items() if view not in _FROM_OVERVIEW}
     views.setdefault(filters.view, known[filters.view])
@@ -213,8 +227,14 @@ def _tabs(
     of_saved = [filters.with_only(one.query, one.pk) for one in saved]
     questions = [listing.in_view(view, filters.account, now) for view in views]
     questions += [listing.matching(one, now, sees) for one in of_saved[: len(shown)]]
-    *numbers, total = listing.counts([*questions, found])
+    asked_for = [version, filters.account, *views, sees, *(one.query() for one in of_saved)]
+    numbers = remembered(
+        f"users-tabs:{digest(asked_for)}", _TABS_SECONDS, lambda: listing.counts(questions)
+    )
     own = filters.saved is None
+    if own and not (filters.chosen or filters.q):
+        # The list and its tab never disagree.
+        numbers[[*views].index(filters.view)] = total
     tabs = [
         Tab(
             label,
@@ -229,7 +249,7 @@ def _tabs(
         Tab(one.name, asked.query(), one.pk == filters.saved, number, one.shared)
         for one, asked, number in zip(saved, of_saved, counts, strict=True)
     ]
-    return tabs, total
+    return tabs
 
 
 def _is_changed(filters: Filters, current: SavedView | None) -> bool:
@@ -256,18 +276,29 @@ def _offered(filters: Filters) -> list[tuple[str, str]]:
     ]
 
 
-def _looked_at(filters: Filters) -> tuple[str, datetime | None]:
-    """The account looked at, empty for several, and when all of it was last read whole.
+@dataclass(frozen=True, slots=True)
+class _LookedAt:
+    """The accounts behind a page. `account_id` is empty for several, `synced_at` is when all of
+    them were last read whole; `version` is another one after every change and every sync."""
 
-    Asked for here, because the shell with all that it knows is not drawn around a fragment.
-    """
+    account_id: str
+    synced_at: datetime | None
+    version: str
+
+
+def _looked_at(filters: Filters) -> _LookedAt:
+    """Asked for here, because the shell with all that it knows is not drawn around a fragment."""
     accounts = Account.objects.filter(active=True)
     if filters.account:
         accounts = accounts.filter(account_id=filters.account)
-    found = dict(accounts.values_list("account_id", "last_whole_at"))
-    times = [at for at in found.values() if at is not None]
-    only = next(iter(found)) if len(found) == 1 else filters.account
-    return only, min(times) if times and len(times) == len(found) else None
+    newest = Subquery(LedgerEntry.objects.order_by("-seq").values("hash")[:1])
+    found = list(accounts.values_list("account_id", "last_whole_at", newest))
+    times = [at for _, at, _ in found if at is not None]
+    return _LookedAt(
+        found[0][0] if len(found) == 1 else filters.account,
+        min(times) if times and len(times) == len(found) else None,
+        f"{found[0][2]}:{max(times, default=None)}" if found else "",
+    )
 
 
 def _url(filters: Filters, place: paging.Place | None) -> str:

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
+from inventory.models import Account
 from migrations_app import changes, listing
 from migrations_app.filters import Filters
 from migrations_app.lifecycle import State
@@ -125,6 +128,44 @@ def test_an_address_is_found_only_by_who_may_see_addresses(everybody: cast.Cast)
 
     assert names("q=203.0.113.4") == ["called"]
     assert names("q=203.0.113.4", may_see_addresses=False) == []
+
+
+def tabs_of(client: Client, query: str = "") -> dict[str, int]:
+    return {tab.label: tab.count for tab in client.get(f"/users/{query}").context["tabs"]}
+
+
+def test_tabs_are_counted_anew_after_whatever_happened(everybody: cast.Cast) -> None:
+    """Somebody here adopts, and a sync reads on: neither is shown a moment late."""
+    row = cast.departure("alone", State.DISCOVERED)
+    vera = browser(everybody.vera)
+    assert tabs_of(vera)["No owner"] == 1
+
+    changes.assign(row, everybody.platform, everybody.jonas)
+    assert tabs_of(vera)["No owner"] == 0
+
+    cast.departure("found", State.DISCOVERED)
+    Account.objects.update(last_whole_at=clock.now())
+    assert tabs_of(vera)["No owner"] == 1
+
+
+def test_a_tab_and_the_list_under_it_never_disagree(everybody: cast.Cast) -> None:
+    """Also in the seconds in which the other tabs are not counted again."""
+    vera = browser(everybody.vera)
+    assert tabs_of(vera, "?view=no-owner")["No owner"] == 0
+    cast.departure("found", State.DISCOVERED)
+
+    page = vera.get("/users/?view=no-owner")
+    assert {tab.label: tab.count for tab in page.context["tabs"]}["No owner"] == 1
+    assert page.context["total"] == "1"
+
+
+def test_while_nothing_happens_the_tabs_are_counted_once(everybody: cast.Cast) -> None:
+    vera = browser(everybody.vera)
+    with CaptureQueriesContext(connection) as first:
+        vera.get("/users/", headers=HTMX)
+    with CaptureQueriesContext(connection) as second:
+        vera.get("/users/", headers=HTMX)
+    assert len(first) - len(second) == 1
 
 
 def test_a_facet_counts_what_the_other_facets_leave(everybody: cast.Cast) -> None:
