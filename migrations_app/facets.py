@@ -137,7 +137,8 @@ def counted(rows: QuerySet[Listed], name: str, now: datetime) -> dict[str, int]:
     if (cases := conditions(name, now)) is not None:
         # One pass with a sum for each: grouped by the conditions it takes half as long again.
         asked = {f"case_{place}": holds for place, holds in enumerate(cases.values())}
-        told = rows.aggregate(**{key: Count(Value(1), filter=holds) for key, holds in asked.items()})
+        sums = {key: Count(Value(1), filter=holds) for key, holds in asked.items()}
+        told = rows.aggregate(**sums)
         return {value: told[key] for value, key in zip(cases, asked, strict=True) if told[key]}
     column = F(_COLUMNS.get(name, name))
     value = Coalesce(column, Value(NOBODY)) if name == "owner" else column
