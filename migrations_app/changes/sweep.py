@@ -285,12 +285,12 @@ def _queue_shut(departure: Departure) -> bool:
     return True
 
 
-# Each is run by a task of its own, so that one that fails does not hold the others.
 def forget_answers() -> None:
     """Answers of the API are kept for two days, for whoever lost the first one on its way."""
     KeptAnswer.objects.filter(at__lt=clock.now() - ANSWERS_KEPT).delete()
 
 
+# Each is run by a task of its own, so that one that fails does not hold the others.
 PARTS: dict[str, Callable[[], object]] = {
     "database": database_home.look,
     "exemptions": protecting.end_exemptions,

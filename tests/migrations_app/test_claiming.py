@@ -323,6 +323,20 @@ def test_what_may_pass_is_tried_again_later_each_time_and_told_nobody(
     assert not LedgerEntry.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("move", "done"),
+    [("disable", "disabled"), ("soak", "shut"), ("delete", "deleted"), ("restore", "restored")],
+)
+def test_the_owner_hears_what_could_not_be_done(
+    everybody: cast.Cast, theirs: Departure, move: str, done: str
+) -> None:
+    Change.objects.filter(departure=theirs).delete()
+    change = mine(theirs, move=move)
+    running._failed(change, ME, BROKEN)
+    told = Notice.objects.get(team=everybody.payments)
+    assert told.title == f"{theirs.user} could not be {done}"
+
+
 @pytest.mark.parametrize(("refused", "attempts"), [(THROTTLED, ATTEMPTS), (BROKEN, 1)])
 def test_a_failure_is_loud(
     everybody: cast.Cast, theirs: Departure, refused: AwsFailure, attempts: int

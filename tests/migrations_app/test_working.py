@@ -218,6 +218,22 @@ def going_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_may_go_on", lambda batch: True)
 
 
+@pytest.mark.usefixtures("going_on")
+def test_a_slice_begins_with_a_look_whether_the_database_was_restored(
+    monkeypatch: pytest.MonkeyPatch, change: Change, batch: Batch
+) -> None:
+    def restored() -> bool:
+        # What `look` does through the stop that it pulls: nothing of the batch runs on.
+        Batch.objects.filter(pk=batch.pk).update(status="paused")
+        return True
+
+    monkeypatch.setattr(database_home, "look", restored)
+    looks(monkeypatch, hold=True)
+    seen = ends(monkeypatch, "Done.")
+    running.run_batch(batch.pk)
+    assert (seen, now(change).status) == ([], "queued")
+
+
 def looks(monkeypatch: pytest.MonkeyPatch, *, hold: bool) -> list[list[int]]:
     """For whom it was looked ahead."""
     asked: list[list[int]] = []
