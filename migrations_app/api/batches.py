@@ -25,7 +25,8 @@ from migrations_app.api.fields import (
 
 router = Router(tags=["Batches"])
 _Words = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]
-_Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+# One that is about a single user ends with it, as quarantine:AIDA… does.
+_Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}(:[A-Za-z0-9]{1,128})?$")]
 
 
 class Composed(Asked):

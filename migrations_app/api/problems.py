@@ -130,13 +130,15 @@ def problem(
 ) -> HttpResponse:
     """The answer to a request that was refused."""
     reasons, because = list(reasons), list(because)
+    # Of a code that names a user as well, as quarantine:AIDA…, the kind is explained.
+    kind = rule.partition(":")[0]
     body = Problem(
-        type=f"{DOCS}#rule-{rule}" if rule in RULES else "about:blank",
+        type=f"{DOCS}#rule-{kind}" if kind in RULES else "about:blank",
         title=_TITLES.get(status, "Not done."),
         status=status,
         detail=" ".join(reasons),
         rule=rule,
-        rule_number=RULES[rule].number if rule in RULES else None,
+        rule_number=RULES[kind].number if kind in RULES else None,
         reasons=reasons,
         blockers=[_blocker(one) for one in because if not one.user_id],
         items=_items(because),

@@ -68,6 +68,7 @@ RULES: Mapping[str, Rule] = {
     "disputed": Rule(6, "The user is disputed."),
     "contest": Rule(6, "A claim waits for Security."),
     "hand-over": Rule(6, "The user is being handed over."),
+    "quarantine": Rule(6, "A delete takes off a compromised-key policy, which needs a reason."),
     "quarantined": Rule(6, "AWS put a compromised-key policy on the user."),
     "ownerless": Rule(6, "Nobody answers for the user."),
     "reason": Rule(6, "A reason is needed."),

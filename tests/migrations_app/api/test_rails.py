@@ -17,6 +17,7 @@ from migrations_app.models import Batch, Departure, Viewed
 from tests import cast
 from tests.migrations_app.api.programs import Answered, Program, program
 from tests.migrations_app.stage import Stage
+from tests.migrations_app.test_quarantined import leaked
 
 pytestmark = pytest.mark.django_db
 OVERRIDES = {"lock-out": "federated sign-in is drilled", "no-federation": "it comes next week"}
@@ -254,6 +255,25 @@ def test_a_delete_is_approved_by_token_only_where_that_is_allowed(
         answer = approve(approver, batch, words=words)
         assert (answer.status, answer.rule) == (422, "words")
     assert approve(approver, batch, words="delete 1 user").body["status"] == "approved"
+
+
+def test_taking_off_a_quarantine_is_approved_user_by_user(
+    stage: Stage, settings: LazySettings
+) -> None:
+    settings.IAMCLEANUP_API_APPROVES_DELETES = True
+    row = stage.user(give=leaked)
+    stage.ran("disable", [row], urgent=True, reason="It is on GitHub")
+    stage.skip(days=15)
+    stage.listen()
+    approver = program(stage.people.mei)
+    batch = asked(stage, "delete", row)
+    answer = approve(approver, batch)
+    code = f"quarantine:{row.user.user_id}"
+    assert (answer.status, answer.rule, answer.body["rule_number"]) == (422, code, 6)
+    assert answer.body["type"] == "/api/docs#rule-quarantine"
+    because = "Support case 4711 is closed"
+    answer = approve(approver, batch, overrides={**OVERRIDES, code: because})
+    assert (answer.status, answer.body["overrides"][code]) == (200, because)
 
 
 def test_only_whoever_asked_or_approved_withdraws(stage: Stage, approver: Program) -> None:
