@@ -25,9 +25,16 @@ def refused_for(found: Iterable[Reason], about: Iterable[Because] = ()) -> Refus
     """The refusal that `found` amounts to; `about` says it user by user."""
     found = list(found)
     return Refused(
-        *(f"{one.text} {one.fix}".strip() for one in found),
+        *(_said(one) for one in found),
         because=[*(Because(one.code, one.text, one.fix) for one in found), *about],
     )
+
+
+def _said(one: Reason) -> str:
+    """The text, which as a check's line has no full stop, and what to do about it."""
+    if not one.fix or one.text.endswith((".", "?", "!")):
+        return f"{one.text} {one.fix}".strip()
+    return f"{one.text}. {one.fix}"
 
 
 def blocked_users(batch: Batch) -> list[Because]:

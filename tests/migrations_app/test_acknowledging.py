@@ -7,7 +7,7 @@ import pytest
 from inventory import ledger
 from inventory.refusals import Because, NotAllowed, Refused, Stale
 from migrations_app import changes
-from migrations_app.changes import reasons
+from migrations_app.changes import checking, reasons
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Viewed
 from tests import cast
@@ -88,3 +88,17 @@ def test_who_was_left_out_comes_with_what_to_do(batch: Batch) -> None:
         Because("busy", "It is busy.", "Wait.", user.user_id, "left"),
         Because("gone", "It is gone.", "", user.user_id, "left"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fix", "said"),
+    [
+        ("1 user not viewed yet", "Tick Viewed.", "1 user not viewed yet. Tick Viewed."),
+        ("It is in use.", "Ask its owner.", "It is in use. Ask its owner."),
+        ("Not every user was looked at.", "", "Not every user was looked at."),
+        ("Evidence is 2 hours old", "", "Evidence is 2 hours old"),
+    ],
+)
+def test_a_refusal_is_said_in_whole_sentences(text: str, fix: str, said: str) -> None:
+    refused = reasons.refused_for([checking.Check("viewed", False, text, fix)])
+    assert str(refused) == said
