@@ -13,8 +13,10 @@ from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app.changes import nudge
 from migrations_app.changes.restoring import saved_before
-from migrations_app.lifecycle import MoveName, State
+from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
 from migrations_app.models import Change, Departure, Holdings
+
+_FORWARD = sorted(name.value for name in FORWARD_MOVES)
 
 
 def finish_deleting(departure: Departure, person: Person) -> Change:
@@ -31,8 +33,14 @@ def finish_deleting(departure: Departure, person: Person) -> Change:
             raise Refused(
                 f"Batch {change.batch} was halted by the emergency stop. Resume it first."
             )
+        _refuse_two(departure, change)
         Change.objects.filter(pk=change.pk).update(
-            status=Change.Status.QUEUED, attempts=0, try_after=None, stop_asked=False
+            status=Change.Status.QUEUED,
+            attempts=0,
+            try_after=None,
+            stop_asked=False,
+            finished_at=None,
+            result="",
         )
         ledger.append("delete.finish-asked", actor=person, user=departure.user)
         nudge.run_change(change.pk)
@@ -55,6 +63,20 @@ def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
     if saved is None:
         raise Refused(f"Nothing of {departure.user} was saved.")
     return saved
+
+
+def _refuse_two(departure: Departure, change: Change) -> None:
+    """After it was given up, a new batch may have been composed for what is left."""
+    other = (
+        departure.changes.filter(move__in=_FORWARD, status__in=Change.OPEN)
+        .exclude(pk=change.pk)
+        .select_related("batch")
+        .first()
+    )
+    if other is not None:
+        raise Refused(
+            f"{departure.user} is in batch {other.batch} already, which deletes it.", rule="busy"
+        )
 
 
 def _half_done(departure: Departure) -> Change:

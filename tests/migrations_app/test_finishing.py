@@ -150,3 +150,18 @@ def test_without_its_approval_or_after_a_stop_nobody_finishes(
     with pytest.raises(Refused, match="not known here"):
         changes.finish_deleting(theirs, everybody.jonas)
     assert told == []
+
+
+def test_what_was_given_up_and_is_in_a_new_batch_is_finished_by_that(
+    everybody: cast.Cast, theirs: Departure, half: Change, told: list[int]
+) -> None:
+    kept(half)
+    changes.stop_and_rebuild(theirs, everybody.jonas)
+    anew = cast.batch(everybody.account, everybody.jonas, "delete", number=77)
+    waits = cast.change(theirs, "delete", batch=anew, status="asked")
+    with pytest.raises(Refused, match="in batch #77 already") as refused:
+        changes.finish_deleting(theirs, everybody.jonas)
+    assert (refused.value.rule, told) == ("busy", [])
+    Change.objects.filter(pk=waits.pk).update(status="withdrawn")
+    again = changes.finish_deleting(theirs, everybody.jonas)
+    assert (again.status, again.finished_at, again.result) == ("queued", None, "")
