@@ -66,6 +66,8 @@ def restore(request: HttpRequest, asked: RestoreAsked) -> Restores:
     if asked.batch is not None:
         batch = get_object_or_404(Batch, number=asked.batch)
         begun = changes.restore_batch(batch, person, asked.reason)
+        if not begun:
+            raise Refused(f"Nobody of batch {batch} is off by it, and yours.", rule="state")
         return Restores(items=[_told(change) for change in begun], refused=[])
     rows = [departure_of(str(asked.account), user_id) for user_id in dict.fromkeys(asked.user_ids)]
     return _each(rows, person, asked.reason)

@@ -76,7 +76,15 @@ from migrations_app.changes.restoring import (
     saved_before,
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
-from migrations_app.changes.steering import abort, pause, restore_batch, resume, retry, skip
+from migrations_app.changes.steering import (
+    abort,
+    pause,
+    restore_batch,
+    resume,
+    retry,
+    skip,
+    taken_by,
+)
 from migrations_app.changes.stop import current, lift, pull
 from migrations_app.changes.sweep import shut_waits_for, sweep, waits_for
 
@@ -158,6 +166,7 @@ __all__ = [
     "stop_and_rebuild",
     "sweep",
     "take_over",
+    "taken_by",
     "to_acknowledge",
     "undo_answer",
     "unprotect",

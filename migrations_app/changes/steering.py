@@ -14,7 +14,7 @@ from migrations_app.changes.reasons import refused_for
 from migrations_app.changes.situation import account_blockers
 from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
-from migrations_app.models import Batch, Change, EmergencyStop
+from migrations_app.models import Batch, Change, Departure, EmergencyStop
 
 
 def pause(batch: Batch, person: Person) -> Batch:
@@ -99,18 +99,26 @@ def restore_batch(batch: Batch, person: Person, reason: str = "") -> list[Change
         raise NotAllowed(
             "None of these users is your team's. Ask Security to restore them.", rule="team"
         )
+    return [
+        restoring.restore(departure, person, reason)
+        for departure in (taken_by(batch) if batch.move == MoveName.DISABLE else [])
+        if may(person, Action.RESTORE, departure.owner)
+    ]
+
+
+def taken_by(batch: Batch) -> list[Departure]:
+    """Whom this batch took and who can be given back: off, under way, or stopped half-way."""
     touched = batch.changes.filter(
         status__in=[Change.Status.DONE, Change.Status.RUNNING, Change.Status.FAILED],
-        move=MoveName.DISABLE,
+        move=batch.move,
     ).select_related("departure__user__account", "departure__owner")
-    asked = []
-    for change in touched:
-        departure = change.departure
+    return [
+        change.departure
+        for change in touched
         # Restored since, or past the point of no return: the others are restored all the same.
-        off = departure.state in SWITCHED_OFF or change.status != Change.Status.DONE
-        if off and not departure.irreversible_at and may(person, Action.RESTORE, departure.owner):
-            asked.append(restoring.restore(departure, person, reason))
-    return asked
+        if (change.departure.state in SWITCHED_OFF or change.status != Change.Status.DONE)
+        and not change.departure.irreversible_at
+    ]
 
 
 def skip(change: Change, person: Person) -> Change:

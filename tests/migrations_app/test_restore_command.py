@@ -16,12 +16,13 @@ from demo.aws.authentication import PRODUCT_CREDENTIALS
 from demo.aws.estate import EXTERNAL_ID
 from demo.aws.server import served
 from inventory.models import LedgerEntry
-from migrations_app import changes
+from migrations_app import aws, changes
 from migrations_app.lifecycle import State
 from migrations_app.models import Change
 from tests import cast, services
 from tests.migrations_app.conftest import Pace
 from tests.migrations_app.stage import Stage, everything, of_user, set_stage
+from tests.migrations_app.test_half_done import fenced_and_given_back
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,3 +101,17 @@ def test_what_cannot_come_back_is_printed_with_the_way_to_mend_it(
     told = capsys.readouterr().out
     assert "Its 2 access keys become Active again." in told
     assert "aws iam create-login-profile --user-name=full.house" in told
+
+
+@pytest.mark.django_db
+def test_a_batch_is_restored_with_whoever_it_fenced_by_half_and_nobody_else(stage: Stage) -> None:
+    half, batch = fenced_and_given_back(stage)
+    changes.abort(batch, stage.people.jonas)
+    another = stage.user("another.one")
+    stage.skip(days=2)
+    stage.fenced(another)
+    # It was left out of that batch, and fenced by a later one.
+    cast.change(another, batch=batch, status="left-out")
+    call_command("restore", "--batch", str(batch.number))
+    assert not aws.fenced(stage.holdings(half))
+    assert aws.fenced(stage.holdings(another))

@@ -84,7 +84,7 @@ def _departures(options: dict[str, Any]) -> list[Departure]:
         batch = Batch.objects.filter(number=options["batch"]).first()
         if batch is None:
             raise CommandError(f"There is no batch {options['batch']}.")
-        return list(rows.switched_off().filter(changes__batch=batch).distinct())
+        return changes.taken_by(batch)
     if not options["account"] or not options["users"]:
         raise CommandError("Name an account and user ids, or a batch with --batch N.")
     found = {

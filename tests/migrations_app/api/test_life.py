@@ -134,6 +134,12 @@ def test_a_whole_batch_is_restored_at_once(stage: Stage) -> None:
     assert Change.objects.filter(move="restore", status="queued").count() == 2
 
 
+def test_a_batch_of_which_nobody_is_off_says_so(stage: Stage) -> None:
+    batch = stage.asked("disable", [stage.user()])
+    answer = program(stage.people.mei).post("restores", {"batch": batch.number})
+    assert (answer.status, answer.rule) == (422, "state")
+
+
 def test_a_run_is_paused_resumed_and_aborted(stage: Stage) -> None:
     batch = stage.started("disable", [stage.user("one"), stage.user("two")])
     engineer = program(stage.people.jonas)
