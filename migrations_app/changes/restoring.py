@@ -14,10 +14,10 @@ from django.db.models import QuerySet
 
 from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
-from inventory.aws.holdings import UserHoldings, read_user
+from inventory.aws.holdings import UserHoldings, list_users, read_user
 from inventory.aws.limiter import Limiter
-from inventory.aws.session import open_session
-from inventory.models import Alert, Person, Role
+from inventory.aws.session import AwsSession, open_session
+from inventory.models import Alert, IamUser, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import aws, notices
@@ -310,18 +310,19 @@ def _restored_in_aws(departure: Departure, change: Change, journal: RowJournal) 
     """Undo what is ours and still there, read it back; the user as AWS then shows it."""
     made, user = made_by_us(departure, change), departure.user
     named = _named(departure, made)
-    asker = change.requested_by.username if change.requested_by else "iam-cleanup"
-    session = open_session(
-        user.account,
-        "actor",
-        source_identity=asker,
-        session_policy=aws.session_policy(aws.RESTORE, named),
-    )
+    session = _session(change, user, named)
     writer = aws.Writer(
         session, journal, user.user_name, user.user_id, Limiter.for_writes(user.account), first=True
     )
-    writer.same_user()
-    writer.run(aws.RESTORE, read_user(session, user.user_name), made)
+    try:
+        writer.same_user()
+    except aws.NotTheSameUser as gone:
+        raise _renamed(user) or gone from gone
+    live = read_user(session, user.user_name)
+    if live.arn != named.arn:
+        # It was given another path since the account was read; the session is bound to its ARN.
+        writer.session = session = _session(change, user, replace(named, arn=live.arn))
+    writer.run(aws.RESTORE, live, made)
     holdings = aws.read_back(
         lambda: read_user(session, user.user_name),
         lambda seen: not aws.plan(aws.RESTORE, seen, made),
@@ -329,6 +330,25 @@ def _restored_in_aws(departure: Departure, change: Change, journal: RowJournal) 
     )
     journal.looked("read back", user.user_name, "restored")
     return holdings
+
+
+def _session(change: Change, user: IamUser, named: UserHoldings) -> AwsSession:
+    return open_session(
+        user.account,
+        "actor",
+        source_identity=change.requested_by.username if change.requested_by else "iam-cleanup",
+        session_policy=aws.session_policy(aws.RESTORE, named),
+    )
+
+
+def _renamed(user: IamUser) -> AwsFailure | None:
+    """Rule 7: nobody under its name is not yet nobody; None where no other name bears it."""
+    listed = list_users(open_session(user.account, "reader"))
+    name = next((one.user_name for one in listed if one.user_id == user.user_id), user.user_name)
+    if name == user.user_name:
+        return None
+    message = f"{user} was renamed to {name}. Sync the account, then try again."
+    return aws.NotTheSameUser("Renamed", message, operation="GetUser")
 
 
 def _named(departure: Departure, made: aws.Made) -> UserHoldings:

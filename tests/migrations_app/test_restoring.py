@@ -9,7 +9,7 @@ import pytest
 
 from demo.aws.calls import Call as ApiCall
 from inventory import clock
-from inventory.models import Alert
+from inventory.models import Alert, IamUser
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import aws, changes
 from migrations_app.changes import restoring, running
@@ -328,6 +328,33 @@ def test_a_user_that_is_gone_at_a_read_back_is_loud(stage: Stage) -> None:
     check(stage, change)
     assert change.status == Change.Status.FAILED
     assert Alert.objects.filter(kind="failed", user=departure.user).exists()
+
+
+@pytest.mark.parametrize("path", ["/team/", "/it's/$(x)/"])
+def test_a_user_that_was_given_another_path_since_is_restored(stage: Stage, path: str) -> None:
+    departure = stage.user(give=everything)
+    before = stage.holdings(departure)
+    stage.shut(departure)
+    stage.administrator("UpdateUser", UserName="ci-pay-old", NewPath=path)
+    assert stage.restored(departure).status == Change.Status.DONE
+    after = stage.holdings(departure)
+    assert after.access_keys == before.access_keys
+    assert after.attached_policies == before.attached_policies
+
+
+def test_a_user_that_was_renamed_since_is_named_and_restored_after_a_sync(stage: Stage) -> None:
+    departure = stage.user()
+    stage.fenced(departure)
+    stage.administrator("UpdateUser", UserName="ci-pay-old", NewUserName="ci-pay-new")
+    change = stage.restored(departure)
+    assert change.status == Change.Status.FAILED
+    assert "ci-pay-old was renamed to ci-pay-new. Sync the account" in change.error
+    # As the sync writes it down.
+    arn = departure.user.arn.replace("ci-pay-old", "ci-pay-new")
+    IamUser.objects.filter(pk=departure.user_id).update(user_name="ci-pay-new", arn=arn)
+    again = changes.restore(departure, stage.people.sara)
+    stage.work_restore(again)
+    assert (again.pk, again.status) == (change.pk, Change.Status.DONE)
 
 
 def test_a_read_back_never_undoes_what_was_approved_after_the_restore(stage: Stage) -> None:
