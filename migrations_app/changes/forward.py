@@ -267,6 +267,8 @@ def _same_as_approved(change: Change, live: UserHoldings) -> None:
         raise LeftOut("What was approved is not what is stored here.")
     if facts["user_id"] != live.user_id or facts["user_name"] != live.user_name:
         raise LeftOut(f"It was approved as {facts['user_name']} ({facts['user_id']}).")
+    if facts["path"] != live.path:
+        raise LeftOut(f"It was approved under {facts['path']} and is under {live.path} now.")
     if facts["protection"] != departure.protection:
         raise LeftOut("Its protection changed since it was approved.")
     owner = departure.owner.key if departure.owner else ""

@@ -108,6 +108,20 @@ def test_a_user_renamed_since_the_approval_is_left_out(stage: Stage, new: str) -
     assert stage.writes() == []
 
 
+@pytest.mark.parametrize("move", ["disable", "delete"])
+def test_a_user_given_another_path_since_the_approval_is_left_out(stage: Stage, move: str) -> None:
+    departure = stage.user(NAME)
+    if move == "delete":
+        stage.ready_to_delete(departure)
+    batch = stage.started(move, [departure])
+    before = stage.writes()
+    stage.administrator("UpdateUser", UserName=NAME, NewPath="/vendors/")
+    stage.work(batch)
+    status, why = outcome(departure, move)
+    assert (status, "is under /vendors/ now" in why) == (Change.Status.LEFT_OUT, True)
+    assert stage.writes() == before
+
+
 def test_the_user_that_the_product_came_to_run_as_is_left_out(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

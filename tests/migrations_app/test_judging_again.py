@@ -102,6 +102,11 @@ def test_another_id_or_another_name_does_not_run(
     assert "approved as ci-pay-old" in same(approved(theirs), live(theirs, **changed))
 
 
+def test_another_path_does_not_run(theirs: Departure) -> None:
+    seen = live(theirs, path="/vendors/")
+    assert "approved under / and is under /vendors/ now" in same(approved(theirs), seen)
+
+
 def test_another_protection_does_not_run(theirs: Departure) -> None:
     change = approved(theirs)
     theirs.protection = "exempt"
