@@ -184,7 +184,8 @@ def _denies(prefix: str, protected: tuple[str, ...]) -> list[dict[str, Any]]:
         {
             "Sid": "NeverTouchTagged",
             "Effect": "Deny",
-            "Action": ["iam:Delete*", "iam:Detach*", "iam:Attach*", "iam:Update*", "iam:Put*"],
+            # Whatever it is called, Deactivate and the like included.
+            "NotAction": ["iam:Get*", "iam:List*"],
             "Resource": f"{prefix}:user/*",
             "Condition": {"StringEquals": {f"aws:ResourceTag/{NEVER[0]}": NEVER[1]}},
         },

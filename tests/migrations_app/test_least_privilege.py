@@ -10,13 +10,15 @@ from collections import defaultdict
 
 import pytest
 
+from demo.aws.state import MfaDevice, User
 from inventory.aws import actions
 from migrations_app import changes
 from migrations_app.iam_policies import RoleName, policy
 from migrations_app.lifecycle import State
+from migrations_app.plans.break_glass import TAG as NEVER
 from tests import cast
 from tests.migrations_app.cells.scenes import SCENES, scene
-from tests.migrations_app.stage import Stage, everything, ten_policies
+from tests.migrations_app.stage import Stage, everything, of_user, ten_policies
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +87,21 @@ def test_the_shipped_policies_deny_what_is_protected_to_every_writer(stage: Stag
     departure.refresh_from_db()
     assert departure.state == State.OWNER_ASSIGNED
     assert not changes.may_be_restored(departure)
+
+
+def only_a_device(stage: Stage, user: User) -> None:
+    """The first call of its deletion deactivates a device."""
+    serial = "GAHT00000001"
+    user.mfa[serial] = MfaDevice(serial, user.created_at)
+
+
+def test_whoever_is_tagged_never_keeps_its_devices_too(stage: Stage) -> None:
+    departure = stage.user("vendor.one", give=only_a_device)
+    stage.ready_to_delete(departure)
+    stage.administrator(
+        "TagUser", UserName="vendor.one", Tags=[{"Key": NEVER[0], "Value": NEVER[1]}]
+    )
+    before = stage.holdings(departure)
+    stage.ran("delete", [departure])
+    assert stage.holdings(departure) == before
+    assert of_user(departure, "delete").error_code == "AccessDenied"
