@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from django.db.models import Q
+
 from inventory.aws import actions
 from inventory.log_address import log_address
+from inventory.models import Account
 from migrations_app import aws
 from migrations_app.plans.break_glass import TAG as NEVER
 
@@ -56,6 +59,21 @@ def policy(
         # "Not there" about a virtual device is believed only when the listing agrees.
         statements.append(_allow("SeeDevicesGone", ["iam:ListVirtualMFADevices"], "*"))
     return _document([*statements, *_denies(prefix, tuple(protected))])
+
+
+def protected_names(account: Account) -> list[str]:
+    """The users declared as protected: as they were declared, and as AWS writes their names.
+
+    An ARN in a policy matches to the letter. A bound entry means its user, also renamed.
+    """
+    names = set()
+    for entry in account.protected_entries.all():
+        bearer = Q(user_name__iexact=entry.user_name)
+        if entry.bound_user_id:
+            bearer |= Q(user_id=entry.bound_user_id)
+        users = account.users.present().filter(bearer)
+        names |= {entry.user_name, *users.values_list("user_name", flat=True)}
+    return sorted(names)
 
 
 def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:

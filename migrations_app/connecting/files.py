@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from inventory.models import Account, Connection
 from migrations_app.connecting.trust import partition_of, trust
-from migrations_app.iam_policies import ROLES, RoleName, policy
+from migrations_app.iam_policies import ROLES, RoleName, policy, protected_names
 from migrations_app.plans import hcl
 from migrations_app.plans.prose import one_line
 
@@ -71,7 +71,7 @@ def _roles(connection: Connection, arns: Sequence[str]) -> Iterator[_Role]:
 def _protected(account_id: str) -> list[str]:
     """Users that were declared here before, should the account come back."""
     row = Account.objects.filter(account_id=account_id).first()
-    return list(row.protected_entries.values_list("user_name", flat=True)) if row else []
+    return protected_names(row) if row else []
 
 
 def cloudformation(connection: Connection, roles: Sequence[_Role]) -> str:

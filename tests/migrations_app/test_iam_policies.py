@@ -180,6 +180,40 @@ def test_the_command_denies_the_declared_users_of_that_account() -> None:
     assert f"arn:aws:iam::{everybody.account.account_id}:user/vendor-scanner" in deny["Resource"]
 
 
+@pytest.mark.django_db
+def test_the_command_denies_a_declared_user_as_aws_writes_its_name() -> None:
+    everybody = cast.cast()
+    account = everybody.account
+    account.protected_entries.create(user_name="Vendor-Scanner", kind="exempt")
+    account.protected_entries.create(
+        user_name="old-name", kind="exempt", bound_user_id="AIDARENAMED"
+    )
+    cast.iam_user("vendor-scanner", account)
+    cast.iam_user("new-name", account, user_id="AIDARENAMED")
+    cast.iam_user("bystander", account)
+    out = StringIO()
+    call_command("iam_policy", "actor", account=account.account_id, stdout=out)
+    deny = json.loads(out.getvalue())["Statement"][-2]
+    named = {arn.rpartition("/")[2] for arn in deny["Resource"]} - {"*"}
+    assert named == {"Vendor-Scanner", "vendor-scanner", "old-name", "new-name"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("declared", "told"), [(1, False), (60, True)])
+def test_the_command_tells_of_a_policy_that_no_managed_one_can_hold(
+    *, declared: int, told: bool
+) -> None:
+    everybody = cast.cast()
+    for number in range(declared):
+        name = f"vendor-scanner-{number}"
+        everybody.account.protected_entries.create(user_name=name, kind="exempt")
+    out, err = StringIO(), StringIO()
+    account_id = everybody.account.account_id
+    call_command("iam_policy", "deleter", account=account_id, stdout=out, stderr=err)
+    assert json.loads(out.getvalue())
+    assert ("6,144 in a managed policy" in err.getvalue()) is told
+
+
 def test_the_command_refuses_what_is_no_account_id() -> None:
     with pytest.raises(CommandError, match="12 digits"):
         call_command("iam_policy", "reader", account="12ab")

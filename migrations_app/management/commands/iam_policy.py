@@ -9,7 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inventory.models import Account, Organization
-from migrations_app.iam_policies import ROLES, policy
+from migrations_app.iam_policies import ROLES, policy, protected_names
+
+# IAM and STS quotas, blanks not counted.
+_MANAGED, _INLINE = 6_144, 10_240
 
 
 class Command(BaseCommand):
@@ -30,7 +33,7 @@ class Command(BaseCommand):
             center = Organization.get().identity_center.get("account") == account_id
             account = Account.objects.filter(account_id=account_id).first()
             if account is not None:
-                protected = list(account.protected_entries.values_list("user_name", flat=True))
+                protected = protected_names(account)
                 archive = account.trail_archive
         document = policy(
             options["role"],
@@ -40,3 +43,9 @@ class Command(BaseCommand):
             center=center,
         )
         self.stdout.write(json.dumps(document, indent=2))
+        size = len(json.dumps(document, separators=(",", ":")))
+        if size > _MANAGED:
+            self.stderr.write(
+                f"This policy has {size:,} characters. IAM takes {_MANAGED:,} in a managed policy "
+                f"and {_INLINE:,} of all that are inline in a role."
+            )
