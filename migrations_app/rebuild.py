@@ -49,7 +49,7 @@ def comes_back(holdings: UserHoldings) -> list[str]:
         (len(holdings.groups), "group"),
         (len(holdings.attached_policies), "managed policy"),
         (len(holdings.inline_policies), "inline policy"),
-        (len(holdings.tags), "tag"),
+        (len(given_tags(holdings)), "tag"),
         (len(holdings.ssh_keys), "SSH public key"),
         (len(holdings.certificates), "signing certificate"),
     )
@@ -61,6 +61,12 @@ def comes_back(holdings: UserHoldings) -> list[str]:
         if count:
             found.append(f"{count} {what if count == 1 else plural.get(what, f'{what}s')}.")
     return found
+
+
+def given_tags(holdings: UserHoldings) -> dict[str, str]:
+    """Its tags by key, without those of AWS's own services: nobody else may put on `aws:…`."""
+    tags = sorted(holdings.tags.items())
+    return {key: value for key, value in tags if not key.lower().startswith("aws:")}
 
 
 def script(holdings: UserHoldings) -> str:
@@ -95,8 +101,8 @@ def _commands(holdings: UserHoldings) -> Iterator[str]:
             f"aws iam put-user-permissions-boundary --user-name={name}"
             f" --permissions-boundary={boundary}"
         )
-    if holdings.tags:
-        tags = [{"Key": key, "Value": value} for key, value in sorted(holdings.tags.items())]
+    if given := given_tags(holdings):
+        tags = [{"Key": key, "Value": value} for key, value in given.items()]
         yield f"aws iam tag-user --user-name={name} --tags={quote(json.dumps(tags))}"
     for group in holdings.groups:
         yield f"aws iam add-user-to-group --user-name={name} --group-name={quote(group)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from inventory.aws.holdings import UserHoldings
 from migrations_app.plans import hcl
 from migrations_app.plans.hcl import Block, Expression, Json, attributes, resource
-from migrations_app.rebuild import lost
+from migrations_app.rebuild import given_tags, lost
 
 _USER = Expression("aws_iam_user.this.name")
 
@@ -30,7 +30,7 @@ def _resources(holdings: UserHoldings) -> Iterator[Block]:
             name=holdings.user_name,
             path=holdings.path,
             permissions_boundary=holdings.boundary or None,
-            tags=dict(sorted(holdings.tags.items())) or None,
+            tags=given_tags(holdings) or None,
         ),
     )
     if holdings.groups:

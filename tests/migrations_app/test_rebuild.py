@@ -6,7 +6,7 @@ import shlex
 import subprocess
 from dataclasses import replace
 
-from migrations_app import rebuild
+from migrations_app import rebuild, terraform
 from tests import cast
 
 
@@ -48,3 +48,17 @@ def test_hostile_names_and_tags_stay_arguments() -> None:
 def test_a_name_with_a_line_break_does_not_leave_its_comment() -> None:
     text = rebuild.script(cast.everything_held("a\nreboot"))
     assert "\nreboot" not in text.split("set -eu")[0]
+
+
+def test_tags_that_only_aws_puts_on_are_left_out() -> None:
+    """AWS refuses them, and with them every line that follows."""
+    tags = {"aws:cloudformation:stack-name": "ci", "AWS:x": "y", "team": "payments"}
+    held = replace(cast.everything_held(), tags=tags)
+    text = rebuild.script(held)
+    assert '[{"Key": "team", "Value": "payments"}]' in text
+    assert "cloudformation" not in text
+    assert "cloudformation" not in terraform.document(held)
+    assert "1 tag." in rebuild.comes_back(held)
+    only_aws = replace(held, tags={"aws:cloudformation:stack-name": "ci"})
+    assert "tag-user" not in rebuild.script(only_aws)
+    assert "tags" not in terraform.document(only_aws)
