@@ -81,7 +81,9 @@ def withdraw_unclaimed(row: Batch, why: str) -> None:
     """End the waiting users of a batch; one that was begun fails, to be tried again or restored."""
     now = clock.now()
     waiting = (*Change.UNCLAIMED, Change.Status.FAILED)
-    for change in row.changes.filter(status__in=waiting, irreversible_at=None):
+    held = row.changes.select_for_update(of=("self",))
+    # No worker claims one of them meanwhile, so what was not begun stays so.
+    for change in held.filter(status__in=waiting, irreversible_at=None).order_by("pk"):
         begun = change.begun
         Change.objects.filter(pk=change.pk, status__in=waiting).update(
             status=Change.Status.FAILED if begun else Change.Status.WITHDRAWN,
@@ -124,9 +126,13 @@ def taken_by(batch: Batch) -> list[Departure]:
 def skip(change: Change, person: Person) -> Change:
     """Leave one queued or failed user out of the run."""
     require(person, Action.OPERATE)
-    if change.begun:
-        raise Refused(f"Calls were made for {change.departure.user}. Try it again, or restore it.")
     with transaction.atomic():
+        # A worker that claims it now waits, so what was not begun stays so.
+        row = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
+        if row.begun:
+            raise Refused(
+                f"Calls were made for {change.departure.user}. Try it again, or restore it."
+            )
         skippable = (Change.Status.QUEUED, Change.Status.ASKED, Change.Status.FAILED)
         changed = Change.objects.filter(
             pk=change.pk, status__in=skippable, irreversible_at=None

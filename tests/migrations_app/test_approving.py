@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import LedgerEntry, Person, Role
@@ -20,6 +22,7 @@ from migrations_app.models import Batch, Call, Change, Departure, EmergencyStop,
 from tests import cast
 
 pytestmark = pytest.mark.django_db
+LOCKED = 'FOR UPDATE OF "migrations_app_change"'
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EVERY = [status.value for status in Batch.Status]
@@ -345,7 +348,9 @@ def test_who_was_begun_fails_and_stays_in_sight(everybody: cast.Cast, theirs: De
     row = batch(everybody, "running")
     change = cast.change(theirs, batch=row, status="queued")
     sent(change)
-    steering.withdraw_unclaimed(row, "It ended.")
+    with CaptureQueriesContext(connection) as asked:
+        steering.withdraw_unclaimed(row, "It ended.")
+    assert any(LOCKED in one["sql"] for one in asked)
     failed = again(change)
     assert (failed.status, failed.finished_at) == ("failed", None)
     assert failed.error == "It ended. It is done by half: restore it, or try it again."
@@ -444,7 +449,9 @@ def test_who_waits_or_failed_is_skipped(
         return
     with pytest.raises(NotAllowed):
         changes.skip(change, everybody.sara)
-    assert changes.skip(change, everybody.jonas).status == "left-out"
+    with CaptureQueriesContext(connection) as asked:
+        assert changes.skip(change, everybody.jonas).status == "left-out"
+    assert any(LOCKED in one["sql"] for one in asked)
     left = again(change)
     assert (left.status, left.result) == ("left-out", f"Skipped by {everybody.jonas}.")
     assert left.finished_at is not None
