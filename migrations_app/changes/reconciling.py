@@ -32,7 +32,7 @@ from migrations_app.changes import state
 from migrations_app.changes.forward import vanish
 from migrations_app.changes.restoring import made_by_us, record_restore
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName, State
-from migrations_app.models import Call, Change, Departure, EmergencyStop, Holdings
+from migrations_app.models import Answer, Call, Change, Departure, EmergencyStop, Holdings
 
 REASON = "Found in CloudTrail after the database was restored."
 # The last entry may be older than the last call: a batch may have been under way.
@@ -187,9 +187,11 @@ def _switched(row: Departure, fence: str, calls: tuple[OwnCall, ...]) -> Differe
     """Who is fenced or has access, against what its state says."""
     off = row.state in SWITCHED_OFF
     forward, restored = _last_word(calls)
-    if off and not fence and restored and not forward:
+    if not fence and restored and not forward:
         shows = f"restored by us at {restored[-1].at:%d %b %H:%M} UTC"
-        return Difference(row, "restored", shows, "the restore", restored)
+        # What it took back as well: alone, it would be found at the next reading.
+        both = tuple(call for call in calls if call.role == "actor")
+        return Difference(row, "restored", shows, "the restore", both)
     if off and not fence:
         return Difference(row, "fence-gone", "not fenced, and not unfenced by us")
     if forward:
@@ -312,10 +314,15 @@ def _record_restored(difference: Difference, person: Person) -> None:
         move=MoveName.RESTORE,
         status=Change.Status.DONE,
         requested_by=person,
-        requested_at=difference.calls[0].at,
-        started_at=difference.calls[0].at,
+        requested_at=difference.calls[-1].at,
+        started_at=difference.calls[-1].at,
         reason=REASON,
     )
     _write_lines(change, difference.calls)
+    if departure.state not in SWITCHED_OFF:
+        # The fence was lost with it: it has access by its row, and rests all the same.
+        state.note(
+            departure, "restore.found", actor=person, restored_at=clock.now(), answer=Answer.NONE
+        )
     record_restore(departure, change, None)
     Change.objects.filter(pk=change.pk).update(result=REASON)

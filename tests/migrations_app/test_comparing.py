@@ -128,6 +128,9 @@ def test_a_user_that_differs_is_told_with_what_is_proven(theirs: Departure, off:
     assert present(theirs, FENCE, fence="policy") == ("fenced", True)
     assert present(off, SHUT, fence="policy") == ("fenced", True)
     assert present(off, RESTORED) == ("restored", True)
+    # With what it took back: left unknown, that would be found at the next reading.
+    assert present(theirs, FENCE, RESTORED) == ("restored", True)
+    assert present(theirs, FENCE, RESTORED, fence="policy") == ("foreign-fence", False)
     assert present(off) == ("fence-gone", False)
     assert present(off, FENCE) == ("fence-gone", False)
     assert present(theirs, fence="policy") == ("foreign-fence", False)
@@ -243,6 +246,16 @@ def test_a_restore_that_was_lost_is_recorded_as_done(everybody: cast.Cast, off: 
     change = off.changes.get()
     assert (change.move, change.status, change.result) == ("restore", "done", reconciling.REASON)
     assert (change.requested_at, change.started_at, change.calls.count()) == (AT, AT, 1)
+
+
+def test_who_was_fenced_and_restored_in_the_lost_time_rests_as_well(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    Departure.objects.filter(pk=theirs.pk).update(answer="can-go")
+    reconciling.record(Difference(theirs, "restored", "x", "y", (RESTORED,)), everybody.jonas)
+    theirs.refresh_from_db()
+    assert (theirs.state, theirs.answer) == (State.OWNER_ASSIGNED, "")
+    assert theirs.restored_at is not None
 
 
 def test_holdings_are_as_they_were_before_our_calls(off: Departure) -> None:

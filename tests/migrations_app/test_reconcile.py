@@ -295,6 +295,24 @@ def test_a_second_reading_records_nothing_twice(stage: Stage) -> None:
 
 
 @pytest.mark.django_db
+def test_a_fence_and_its_restore_that_were_both_lost_are_recorded_together(stage: Stage) -> None:
+    departure = stage.user(give=everything)
+    stage.shut(departure)
+    stage.skip(minutes=30)
+    stage.restored(departure)
+    stage.skip(minutes=30)
+    # The rows of both are lost.
+    Call.objects.all().delete()
+    Departure.objects.filter(pk=departure.pk).update(restored_at=None)
+    moved(database_oid=7)
+    assert "restored by us" in reconcile("--apply", "--as", "jonas")
+    departure.refresh_from_db()
+    assert departure.restored_at is not None
+    assert "0 differences" in reconcile("--apply", "--as", "jonas")
+    assert not changes.may_be_restored(departure)
+
+
+@pytest.mark.django_db
 def test_calls_that_only_bear_our_session_name_are_not_ours(stage: Stage) -> None:
     departure = stage.user()
     account = stage.people.account
