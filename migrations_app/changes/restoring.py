@@ -23,7 +23,7 @@ from inventory.refusals import NotAllowed, Refused
 from migrations_app import aws, notices
 from migrations_app.changes import nudge, outranking
 from migrations_app.changes.journal import RowJournal
-from migrations_app.changes.state import move
+from migrations_app.changes.state import move, note
 from migrations_app.lifecycle import FORWARD_MOVES, SWITCHED_OFF, MoveName, State
 from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings, Plan
 
@@ -390,6 +390,9 @@ def record_restore(departure: Departure, change: Change, holdings: UserHoldings 
         lost += "; a deny that somebody else put on is still there"
     if departure.state in SWITCHED_OFF:
         move(departure, MoveName.RESTORE, actor=change.requested_by, note=change.reason, **cleared)
+    elif holdings is not None:
+        # Fenced by half: by its row it had access all the time, and it rests all the same.
+        note(departure, "restore.done", actor=change.requested_by, **cleared)
     else:
         ledger.append("restore.done", actor=change.requested_by, user=departure.user)
     # It broke something: whoever confirmed the plan says so anew.

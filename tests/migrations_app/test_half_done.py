@@ -90,6 +90,17 @@ def test_an_abort_with_restore_takes_the_fence_off_a_half_done_user(stage: Stage
     assert not aws.fenced(stage.holdings(departure))
 
 
+def test_a_half_done_user_that_was_restored_rests_like_any_other(stage: Stage) -> None:
+    departure, batch = fenced_and_given_back(stage)
+    changes.abort(batch, stage.people.jonas, restore=True)
+    stage.work_restore(of_user(departure, "restore"))
+    departure.refresh_from_db()
+    assert departure.restored_at is not None
+    stage.skip(days=2)
+    again = stage.draft("disable", [departure])
+    assert "restored" in [one["code"] for one in again.changes.get().blockers]
+
+
 def test_an_abort_withdraws_whoever_was_not_begun(stage: Stage) -> None:
     departure = stage.user()
     batch = stage.started("disable", [departure])
