@@ -8,7 +8,6 @@ import structlog
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -56,7 +55,6 @@ class RefusedMiddleware(MiddlewareMixin):
                 },
                 status=exception.status,
             )
-        patch_vary_headers(answer, ["HX-Request"])
         return answer
 
 

@@ -156,6 +156,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "iamcleanup.fragments.FragmentsMiddleware",
     # Every page asks for sign-in unless it says `@login_not_required`.
     "iamcleanup.sign_in.SignedInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -13,7 +13,6 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.utils.cache import patch_vary_headers
 
 from inventory.exports import CONTENT_TYPES, Format
 from inventory.models import Person
@@ -30,12 +29,10 @@ def person_of(request: HttpRequest) -> Person:
 def rendered(
     request: HttpRequest, template: str, context: dict[str, Any], *, part: str = ""
 ) -> HttpResponse:
-    """The page, or its named partial `part` where htmx asks; a cache must not mix the two up."""
+    """The page, or its named partial `part` where htmx asks."""
     fragment = part and request.headers.get("HX-Request") == "true"
     name = f"{template}#{part}" if fragment else template
-    answer = HttpResponse(render_to_string(name, context, request))
-    patch_vary_headers(answer, ["HX-Request"])
-    return answer
+    return HttpResponse(render_to_string(name, context, request))
 
 
 def done(request: HttpRequest, to: str, said: str) -> HttpResponse:

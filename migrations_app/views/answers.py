@@ -13,7 +13,6 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.utils.cache import patch_vary_headers
 from django_htmx.http import trigger_client_event
 
 from inventory.models import Person
@@ -46,11 +45,9 @@ def rendered(
     part: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The page, or its named partial `part` where htmx asks; a cache must not mix the two up."""
+    """The page, or its named partial `part` where htmx asks."""
     name = f"{template}#{part}" if part and is_fragment(request) else template
-    answer = HttpResponse(render_to_string(name, context, request), status=status)
-    patch_vary_headers(answer, ["HX-Request"])
-    return answer
+    return HttpResponse(render_to_string(name, context, request), status=status)
 
 
 def done(
