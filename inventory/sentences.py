@@ -21,10 +21,10 @@ def headline(
 ) -> tuple[str, str]:
     """What the verdict `value` says at `now`, and why in one line.
 
-    `may_go`: nothing but the verdict stands in the way of disabling it. `calls_a_week`: as event
+    `may_go`: nothing known here stands in the way of disabling it. `calls_a_week`: as event
     history shows, 0 where it shows none. A date of this year is told without the year.
     """
-    go = " It can be disabled." if may_go else ""
+    go = " Safe to disable now." if may_go else ""
     made = f" since it was made on {created_at:%-d %b %Y}" if created_at else ""
     if value == "dormant" and last_activity_at:
         quiet = days(now - last_activity_at)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum, Value, Window
 from django.db.models.functions import Coalesce
@@ -18,10 +19,12 @@ from inventory.models import Activity, IamUser, LedgerEntry, LedgerName, Observa
 from inventory.reads import DETAILS, Reads
 from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
+from inventory.templatetags.times import day_text
 from migrations_app import dates, listing, observed
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, State
 from migrations_app.models import Answer, Departure, Plan
+from migrations_app.planning import Quiet
 
 HISTORY = 7
 NOT_LOOKED_AT = "Not looked at"
@@ -128,14 +131,20 @@ def steps(row: Departure, ahead: dates.Ahead, by: Mapping[str, str] | None = Non
     return found
 
 
-def judged(
-    user: IamUser, row: Departure, reads: Reads, now: datetime, calls_a_week: int | None = None
+def judged(  # noqa: PLR0917 (the facts of one page)
+    user: IamUser,
+    row: Departure,
+    reads: Reads,
+    now: datetime,
+    calls_a_week: int | None = None,
+    rest: Quiet | None = None,
 ) -> Judged:
     """The verdict in the sentences of the screens, with its reasons as they were kept.
 
     `calls_a_week`: how often it was called in the last seven days, asked for if it is not given.
+    `rest`: for how long the old credentials of a replaced user have been quiet.
     """
-    title, why, icon, tone = _sentence(user, row, now, calls_a_week)
+    title, why, icon, tone = _sentence(user, row, now, calls_a_week, rest)
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
     reasons = [*_kept_reasons(user), *_reference_reasons(user, reads)]
     doubt = str(user.coverage.get("confidence_reason", ""))
@@ -304,14 +313,19 @@ _DOUBTFUL = ("alert-triangle", "attention")
 
 
 def _sentence(
-    user: IamUser, row: Departure, now: datetime, calls_a_week: int | None
+    user: IamUser,
+    row: Departure,
+    now: datetime,
+    calls_a_week: int | None,
+    rest: Quiet | None,
 ) -> tuple[str, str, str, str]:
     """The verdict's own sentence; what people decided meanwhile stands above it."""
     plan = getattr(row, "plan", None)
     replaced = plan is not None and plan.status == Plan.Status.CONFIRMED
+    may_go = _may_go(row, now, replaced=replaced)
     rare = user.rhythm in RARE
     if user.verdict == "active" and replaced and not rare:
-        return "Going quiet. A replacement is confirmed.", "", "arrows-exchange", "plain"
+        return *_replaced(user, rest, now, may_go=may_go), "arrows-exchange", "plain"
     title, why = sentences.headline(
         user.verdict,
         now,
@@ -321,12 +335,42 @@ def _sentence(
         next_expected_at=user.next_expected_at,
         missing=tuple(user.coverage.get("missing", ())),
         calls_a_week=_calls_a_week(user, now) if calls_a_week is None else calls_a_week,
-        may_go=row.state == State.OWNER_ASSIGNED and not row.protection,
+        may_go=may_go,
     )
     if user.verdict == "unknown" and row.answer == Answer.CAN_GO:
         why = "What was looked at proves nothing. Its owner says it can go."
     looks = _DOUBTFUL if user.verdict == "active" and rare else _LOOKS.get(user.verdict, _DOUBTFUL)
     return title, why, *looks
+
+
+def _may_go(row: Departure, now: datetime, *, replaced: bool) -> bool:
+    """Whether nothing that people said, and nothing unread, holds what the verdict allows."""
+    plan = getattr(row, "plan", None)
+    return not (
+        row.state != State.OWNER_ASSIGNED
+        or row.protection
+        or not row.user.coverage_whole
+        or (row.disputed_until and row.disputed_until >= now.date())
+        or row.contested_by_team_id
+        or row.handed_to_id
+        or (row.answer == Answer.NEEDED and not replaced)
+        or (plan is not None and plan.on_hold)
+    )
+
+
+def _replaced(user: IamUser, rest: Quiet | None, now: datetime, *, may_go: bool) -> tuple[str, str]:
+    """A confirmed plan, and from which day its old credentials have been quiet for long enough."""
+    if rest is None or rest.over_at is None:
+        return "Replaced and going quiet.", "A replacement is confirmed."
+    why = (
+        "A replacement is confirmed. "
+        f"The old credentials have been silent for {rest.days} of {rest.of} days."
+    )
+    if rest.is_over:
+        return f"Replaced and quiet.{' Safe to disable now.' if may_go else ''}", why
+    on = rest.over_at.astimezone(ZoneInfo(user.account.time_zone)).date()
+    go = f" Safe to disable from {day_text(on, now)}." if may_go else ""
+    return f"Replaced and going quiet.{go}", why
 
 
 def _calls_a_week(user: IamUser, now: datetime) -> int:

@@ -78,7 +78,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "now": now,
         "steps": profile.steps(row, ahead, asked.batches),
         "deleted_in": asked.batches.get("delete", ""),
-        "judged": profile.judged(one, row, reads, now, week),
+        "judged": profile.judged(one, row, reads, now, week, plan_page and plan_page.quiet),
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
         "held": held(one, asked.credentials, reads, sensitive, now),
         "untraced": UNTRACED,

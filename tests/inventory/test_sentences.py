@@ -25,7 +25,7 @@ def test_every_verdict_has_its_sentence(value: VerdictValue) -> None:
 
 def test_a_dormant_user_is_told_in_days() -> None:
     assert headline("dormant", NOW, before(days=1412)) == (
-        "Dormant. It can be disabled.",
+        "Dormant. Safe to disable now.",
         "Nobody has signed in or used a key for 1,412 days.",
     )
     assert headline("dormant", NOW, before(days=412), may_go=False)[0] == "Dormant."

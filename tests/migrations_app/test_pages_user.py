@@ -12,6 +12,7 @@ from inventory.models import Organization, Person
 from inventory.policy import policy_for
 from inventory.reads import reads_of
 from inventory.rights.privilege import held, privilege
+from inventory.templatetags.times import day_text
 from migrations_app import changes, dates, notices, profile
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Departure
@@ -45,13 +46,13 @@ def test_the_page_shows_the_reasons_with_source_and_time(everybody: cast.Cast) -
 
     assert "No call in 4 Regions." in text
     assert "5 Mar 14:02" in text
-    assert "Dormant. It can be disabled." in text
+    assert "Dormant. Safe to disable now." in text
 
 
 @pytest.mark.parametrize(
     ("columns", "title"),
     [
-        ({"verdict": "never-used"}, "Never used. It can be disabled."),
+        ({"verdict": "never-used"}, "Never used. Safe to disable now."),
         ({"verdict": "unknown"}, "Cannot tell."),
         ({"verdict": "active", "rhythm": "quarterly"}, "Rare. Plan a replacement first."),
         ({"verdict": "active", "rhythm": "daily"}, "In use, daily. Plan a replacement first."),
@@ -65,12 +66,49 @@ def test_the_verdict_is_a_sentence(
     assert profile.judged(row.user, row, reads_of(row.user.account_id), clock.now()).title == title
 
 
+def test_a_replaced_user_is_told_from_which_day_it_may_go(everybody: cast.Cast) -> None:
+    seven_days_ago = clock.now() - timedelta(days=7)
+    user = cast.iam_user("a", verdict="active", last_activity_at=seven_days_ago)
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
+    cast.plan(row, status="confirmed", confirmed_by=everybody.sara, confirmed_at=clock.now())
+    quiet = policy_for(Organization.get(), user.account).quiet
+
+    text = page(everybody.jonas, row)
+
+    day = day_text((seven_days_ago + quiet).date(), clock.now())
+    assert f"Replaced and going quiet. Safe to disable from {day}." in text
+    assert f"silent for 7 of {quiet.days} days" in text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"disputed_until": clock.now().date() + timedelta(days=3)},
+        {"answer": "needed"},
+        {"handed": True},
+        {"unread": True},
+    ],
+    ids=["disputed", "still needed", "being handed over", "not read whole"],
+)
+def test_what_people_said_or_nobody_read_keeps_it_from_being_called_safe(
+    everybody: cast.Cast, said: dict[str, Any]
+) -> None:
+    handed = {"handed_to": everybody.platform} if said.pop("handed", False) else {}
+    user = cast.iam_user("a", coverage_whole=not said.pop("unread", False))
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments, **said, **handed)
+
+    text = page(everybody.jonas, row)
+
+    assert "Dormant." in text
+    assert "Safe to disable" not in text
+
+
 def test_a_protected_user_is_never_said_to_be_disablable(everybody: cast.Cast) -> None:
     row = cast.departure("sealed", State.OWNER_ASSIGNED, protection="break-glass")
 
     text = page(everybody.jonas, row)
 
-    assert "It can be disabled" not in text
+    assert "Safe to disable" not in text
     assert "Cannot be claimed, disabled or deleted here." in text
     assert "/batches/new/?users=" not in text
 
