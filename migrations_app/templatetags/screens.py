@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from inventory import clock
-from inventory.models import Team
+from inventory.models import IamUser, Team
 from inventory.rhythm import RARE
 from inventory.templatetags.icons import (
     CATEGORIES,
@@ -22,6 +22,7 @@ from inventory.templatetags.icons import (
     icon,
     plain_look,
 )
+from inventory.templatetags.times import ago, when
 from migrations_app.facets import Choice, label_of
 from migrations_app.filters import Filters
 from migrations_app.plan_list import LOOKS
@@ -80,6 +81,16 @@ def stacked_day(at: datetime, zone: str = "UTC") -> SafeString:
         f"{local:%a}",
         f"{local:%-d %b}{year}",
     )
+
+
+@register.simple_tag
+def last_used(user: IamUser, stacked: bool = False, short: bool = False) -> SafeString:
+    """When a user was last used; "unknown" instead of "never" where nobody could tell (rule 5).
+
+    `stacked` as `when` has it; `short` has no room for the absolute time.
+    """
+    at, absent = user.last_activity_at, "unknown" if user.verdict == "unknown" else "never"
+    return ago(at, absent) if short else when(at, absent, stacked)
 
 
 @register.simple_tag

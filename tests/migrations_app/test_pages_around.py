@@ -280,3 +280,16 @@ def test_the_live_strip_goes_and_asks_no_more_when_none_runs(everybody: cast.Cas
     answer = browser(everybody.vera).get("/live/", headers=HTMX)
 
     assert (answer.status_code, text_of(answer)) == (286, "")
+
+
+def test_whose_use_nobody_could_tell_is_never_said_to_be_unused(everybody: cast.Cast) -> None:
+    unread = cast.iam_user("late-sync", verdict="unknown", judged_at=None, last_activity_at=None)
+    cast.departure(unread)
+    cast.departure(cast.iam_user("late-idle", verdict="never-used", last_activity_at=None))
+    other = cast.departure(cast.iam_user("z", verdict="unknown", last_activity_at=None))
+    plan = cast.plan(other)
+
+    for path in ("/claims/", "/search/?q=late", f"/plans/{plan.pk}/"):
+        text = text_of(browser(everybody.jonas).get(path))
+        assert '<span class="muted">unknown</span>' in text, path
+        assert text.count('<span class="muted">never</span>') == ("late-idle" in text), path
