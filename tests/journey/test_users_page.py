@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
 
+from inventory import clock
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, SavedView
 from tests import cast
@@ -80,3 +82,29 @@ def test_users_are_filtered_selected_and_kept_as_a_view_by_keys(desk: House) -> 
     page.get_by_role("button", name="Assign").press("Enter")
     expect(page.get_by_text("Payments now answers for 1 user.")).to_be_visible()
     assert Departure.objects.get(owner__key="payments").user.user_name == "svc-23"
+
+
+def test_the_table_is_dense_and_stays_within_every_width(desk: House) -> None:
+    infrastructure = cast.team("infrastructure", "Infrastructure")
+    for number in range(12):
+        user = cast.iam_user(
+            f"ci-infrastructure-deploy-{number:02}",
+            category="human-programmatic",
+            verdict="active",
+            rhythm="weekly",
+            privilege="can-become-admin",
+            last_activity_at=clock.now() - timedelta(days=1200 + number),
+            suggested_team=infrastructure,
+            suggestion_percent=97,
+        )
+        cast.departure(user, State.DISCOVERED)
+    page = desk.visitor("jonas").go("/users/")
+
+    for width in (1240, 1280, 1351, 1352, 1366, 1399, 1400, 1439, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+    heights = page.locator(".users-table tbody tr").evaluate_all(
+        "rows => rows.map(row => row.offsetHeight)"
+    )
+    assert max(heights) <= 50, heights
