@@ -214,7 +214,7 @@ def _claims(counts: Counter[str], dispute: str) -> list[Need]:
             Need(
                 "message-report",
                 f"Answer {_of(counts['disputes'], 'dispute')}",
-                f"The first one ends on {date.fromisoformat(dispute):%-d %b}",
+                f"The first one ends on {date.fromisoformat(dispute):%a %-d %b}",
                 f"{url}#disputes",
             )
         )

@@ -13,7 +13,7 @@ from django.db.models import Count, F, Func, JSONField, OuterRef, Q, QuerySet, S
 from inventory import clock
 from inventory.models import Account, Sync
 from inventory.refresh import root
-from migrations_app.lifecycle import HAS_ACCESS, State
+from migrations_app.lifecycle import HAS_ACCESS, Method, MoveName, State
 from migrations_app.models import Change, Listed
 from migrations_app.sync_progress import Progress, progress_of
 
@@ -216,7 +216,7 @@ def may_go(accounts: Iterable[Account], today: date, now: Situation) -> dict[dat
 
 
 def this_week(account_id: str, now: datetime) -> QuerySet[Any]:
-    """What changed in the last seven days, per move that was done."""
+    """What changed in the last seven days, per move that was done, and how many it shut at once."""
     changes = Change.objects.filter(
         status=Change.Status.DONE, finished_at__gte=now - timedelta(days=7)
     )
@@ -227,7 +227,8 @@ def this_week(account_id: str, now: datetime) -> QuerySet[Any]:
         changes = changes.alias(of_account=Subquery(of.values("account"))).filter(
             of_account=Subquery(account.values("pk"))
         )
-    return changes.order_by().values("move").annotate(number=Count("pk"))
+    shut = Count("pk", filter=Q(move=MoveName.DISABLE, method=Method.SHUT))
+    return changes.order_by().values("move").annotate(number=Count("pk"), shut=shut)
 
 
 # Beside the credential report, which has a time of its own.

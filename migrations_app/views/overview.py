@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -148,7 +149,8 @@ def _needs(
     return {
         "needs": waiting,
         "role_line": _role_line(person.roles),
-        "week": {row["move"]: row["number"] for row in week},
+        "week": {row["move"]: row["number"] for row in week}
+        | {"shut": sum(row["number"] if row["move"] == "soak" else row["shut"] for row in week)},
         "changed": changed,
         "needs_mark": _mark(seen),
     }
@@ -165,7 +167,7 @@ def _progress(
     """The burn-down and the forecast; nothing to draw before the first user was seen."""
     days = questions.burn_down(before, today, now)
     if not days:
-        return {"burn_down": None, "forecast": None, "too_early": True}
+        return {"burn_down": None, "forecast": None, "too_early": True, "none_gone": True}
     left = [(row.day, row.left) for row in days]
     access = [(row.day, row.with_access) for row in days]
     ahead = forecast(left, today, questions.may_go(accounts, today, now))
@@ -173,6 +175,7 @@ def _progress(
         "burn_down": burn_down(_steps(left), _steps(access), today, ahead),
         "forecast": ahead,
         "too_early": too_early(left, today),
+        "none_gone": all(now >= was for (_, was), (_, now) in pairwise(left)),
     }
 
 

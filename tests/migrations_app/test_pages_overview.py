@@ -135,6 +135,8 @@ def test_the_engineer_is_told_of_hits_disputes_and_users_without_owner(
         "Answer 1 dispute",
         "Find an owner for 1 user",
     ]
+    told = text_of(browser(everybody.jonas).get("/"))
+    assert f"The first one ends on {until:%a %-d %b}" in told
 
 
 def test_nobody_is_asked_to_approve_an_own_batch(everybody: cast.Cast) -> None:
@@ -166,6 +168,27 @@ def test_a_viewer_sees_the_week_instead_of_tasks(everybody: cast.Cast) -> None:
 
     assert "This week" in text
     assert "Needs you" not in text
+
+
+def test_who_was_shut_at_once_counts_among_the_shut_of_the_week(everybody: cast.Cast) -> None:
+    for number, method in enumerate(("shut", "shut", "fence")):
+        fenced = cast.departure(f"u{number}", State.DISABLED)
+        cast.change(fenced, "disable", method=method, status="done", finished_at=clock.now())
+    watched = cast.departure("watched", State.SOAKING)
+    cast.change(watched, "soak", status="done", finished_at=clock.now())
+
+    text = text_of(browser(everybody.vera).get("/"))
+
+    assert '<dt>Disabled</dt><dd class="num">3</dd>' in text
+    assert '<dt>Shut</dt><dd class="num">3</dd>' in text
+
+
+def test_before_the_first_deletion_the_first_batch_sets_the_pace(everybody: cast.Cast) -> None:
+    cast.departure("a")
+
+    text = text_of(browser(everybody.vera).get("/"))
+
+    assert "Too early for a forecast. The first batch sets the pace." in text
 
 
 def test_the_lifecycle_card_refreshes_itself_alone(everybody: cast.Cast) -> None:

@@ -137,6 +137,12 @@ def test_a_lead_sees_the_own_team_with_a_way_back(everybody: cast.Cast) -> None:
     assert "foreign" not in text
 
 
+def test_a_lead_of_whose_users_none_is_off_reads_so(everybody: cast.Cast) -> None:
+    shut("foreign", 1, owner=everybody.platform)
+
+    assert "Nothing of Payments is watched or soaking." in get(everybody.sara)
+
+
 def test_a_lead_may_look_at_everybody_without_their_buttons(everybody: cast.Cast) -> None:
     foreign = shut("foreign", 1, owner=everybody.platform)
 
