@@ -6,7 +6,7 @@ however often the sweep comes by. Nothing here decides whether a batch may run.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from inventory import clock
-from inventory.models import Organization, Role, Team
+from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, in_words, next_opening, notice_over_at, policy_for
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure, Notice
@@ -25,18 +25,23 @@ from migrations_app.outbox import tell
 REMIND_AFTER = timedelta(days=1)
 
 
+def preview(batch: Batch, person: Person, users: Iterable[Departure]) -> tuple[list[str], str]:
+    """What the owners of `users` will read if `person` asks now: a title for each, and the text."""
+    teams = Counter(one.owner for one in users if one.owner)
+    titles = sorted(_title(batch, team, count) for team, count in teams.items())
+    return titles, "\n\n".join(_announcement(batch, person))
+
+
 def asked(batch: Batch) -> None:
     """Tell each owner which of its users go, how and when; starts the notice."""
     for team, departures in _by_owner(batch, [Change.Status.ASKED]).items():
-        what = f"{_users(len(departures))} of {team} will be {_verb(batch)}"
-        parts = [_what_happens(batch), f"{batch.asked_by} asked for it. {_when(batch)}"]
         _tell(
             batch,
             "announce",
             team,
             departures,
-            what,
-            [*parts, batch.message],
+            _title(batch, team, len(departures)),
+            [*_announcement(batch, batch.asked_by), batch.message],
             key=f"{batch.asked_at:%Y%m%d%H%M%S}:announce",
         )
     tell(
@@ -245,6 +250,14 @@ def _verb(batch: Batch) -> str:
     if batch.move == MoveName.DELETE:
         return "deleted"
     return "shut" if batch.method == Method.SHUT else "disabled"
+
+
+def _title(batch: Batch, team: Team, count: int) -> str:
+    return f"{_users(count)} of {team} will be {_verb(batch)}"
+
+
+def _announcement(batch: Batch, asked_by: Person | None) -> list[str]:
+    return [_what_happens(batch), f"{asked_by} asked for it. {_when(batch)}"]
 
 
 def _what_happens(batch: Batch) -> str:

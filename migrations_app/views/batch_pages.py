@@ -19,7 +19,7 @@ from inventory.models import Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import batch_plan, batch_run, changes
+from migrations_app import announcing, batch_plan, batch_run, changes
 from migrations_app.batch_adding import MENDED
 from migrations_app.changes.batches import DRY_RUN_HOLDS
 from migrations_app.guards import URGENT_USERS
@@ -102,7 +102,9 @@ def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "may_edit": may_edit,
         "candidates": spare,
         "approvers": approvers_but(person),
-        "teams": len({row.departure.owner_id for row in kept}),
+        "preview": announcing.preview(batch, person, [row.departure for row in kept])
+        if may_edit
+        else ([], ""),
         "oob": is_fragment(request),
     }
     status = 200 if looking or request.method != "GET" or not is_fragment(request) else STOP_POLLING

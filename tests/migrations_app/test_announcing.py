@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,8 @@ from migrations_app.changes.checking import policy_of_batch
 from migrations_app.changes.sweep import start_what_is_due, sweep
 from migrations_app.models import Batch, Change, Departure, Notice
 from tests import cast
+from tests.migrations_app import batch_rows as rows
+from tests.migrations_app.browsing import browser, text_of
 from tests.migrations_app.stage import Stage
 
 pytestmark = pytest.mark.django_db
@@ -190,3 +193,31 @@ def test_a_hit_belongs_to_the_thread_of_the_batch_it_went_off_with(stage: Stage)
     assert batch is not None
     notice = Notice.objects.get(kind="hit", team=stage.people.payments)
     assert notice.thread == announcing.thread(batch)
+
+
+def test_what_owners_will_read_is_shown_before_anybody_is_asked(
+    stage: Stage, two: list[Departure]
+) -> None:
+    people = stage.people
+    batch = rows.draft(people, *two, message="It was agreed on Tuesday.")
+    titles, text = announcing.preview(batch, people.jonas, two)
+    page = browser(people.jonas).get(f"/batches/{batch.number}/")
+    shown = html.unescape(text_of(page))
+
+    Batch.objects.filter(pk=batch.pk).update(asked_by=people.jonas, asked_at=clock.now())
+    batch.changes.update(status=Change.Status.ASKED)
+    batch.refresh_from_db()
+    announcing.asked(batch)
+
+    sent = told(batch, "announce")
+    assert [one.title for one in sent] == titles
+    assert {one.text for one in sent} == {f"{text}\n\nIt was agreed on Tuesday."}
+    assert all(part in shown for part in (*titles, *text.split("\n\n")))
+
+
+def test_who_may_not_ask_is_shown_no_message(stage: Stage, two: list[Departure]) -> None:
+    batch = rows.draft(stage.people, *two)
+
+    page = text_of(browser(stage.people.vera).get(f"/batches/{batch.number}/"))
+
+    assert "What they will read" not in page
