@@ -20,6 +20,24 @@ from migrations_app.plans.secrets_manager import day_of
 # Told beside the files as what to do, and first.
 _INSTRUCTIONS = {"HOW-TO-TEST.md": "How to test", "HOW-TO-ROLL-BACK.md": "How to roll back"}
 _FIRST = ("main.tf", "PLAN.md", "workflows.diff")
+_TABS = (
+    ("missing", "What is missing", ("WHAT-IS-MISSING.md", "QUESTIONS-TO-THE-VENDOR.md")),
+    ("words", "In words", ("PLAN.md",)),
+    ("terraform", "Terraform", ("main.tf",)),
+    ("workflow", "Workflow", ("workflows.diff", "workflow-example.yml", "service-account.yml")),
+    (
+        "policy",
+        "Policy",
+        (
+            "policy.json",
+            "policy-1.json",
+            "inline-policy.json",
+            "managed-policy-1.json",
+            "policy-with-reasons.tf",
+        ),
+    ),
+    ("back", "How to roll back", ("HOW-TO-ROLL-BACK.md",)),
+)
 _MOST_ACTIONS = 40
 
 
@@ -44,6 +62,15 @@ class Wide:
 
 
 @dataclass(frozen=True, slots=True)
+class Tab:
+    """One of the few files that are read first; `of` is what its address says."""
+
+    of: str
+    title: str
+    file: GeneratedFile
+
+
+@dataclass(frozen=True, slots=True)
 class PlanPage:
     """What stands on the page; `made` is None for whom the files are not."""
 
@@ -59,6 +86,19 @@ class PlanPage:
     instructions: tuple[tuple[str, GeneratedFile], ...] = ()
     widened: tuple[Wide, ...] = ()
     changed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def tabs(self) -> tuple[Tab, ...]:
+        """What is read first of the files, as far as this plan has them."""
+        told = [*self.files, *(one for _, one in self.instructions)]
+        found = ((*each, _first(told, paths)) for *each, paths in _TABS)
+        used = len(self.made.draft.used_actions) if self.made else 0
+        actions = f", {used} action{'' if used == 1 else 's'}"
+        return tuple(
+            Tab(of, title + (actions if of == "policy" else ""), one)
+            for of, title, one in found
+            if one is not None
+        )
 
     @property
     def in_use(self) -> bool:
@@ -137,6 +177,12 @@ def _wide(widened: Iterable[Widened]) -> Iterator[Wide]:
     for reason, actions in by_reason.items():
         shown = tuple(actions[:_MOST_ACTIONS])
         yield Wide(reason, shown, len(actions) - len(shown))
+
+
+def _first(files: Iterable[GeneratedFile], paths: Iterable[str]) -> GeneratedFile | None:
+    """The file with the first of these paths that there is."""
+    by_path = {one.path: one for one in files}
+    return next((by_path[path] for path in paths if path in by_path), None)
 
 
 def _place(one: GeneratedFile) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -24,7 +24,7 @@ from migrations_app.plan_list import Filters
 from migrations_app.plan_page import PlanPage, page_of
 from migrations_app.plans.reading import in_terraform
 from migrations_app.shell import chosen_account_id
-from migrations_app.views.answers import cleaned, done, person_of, rendered
+from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 
 # More plans at once are a matter of minutes; whoever wants them all goes account by account.
 MOST_FILES_OF = 300
@@ -86,19 +86,47 @@ def download_all(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def plan(request: HttpRequest, pk: int) -> HttpResponse:
-    """One plan: what replaces the user, how far it is proven, its files, and what to choose."""
+    """One plan: what replaces the user, how far it is proven, its files, and what to choose.
+
+    htmx gets the files that are read first, of which one is open, for the user's page.
+    """
     person = person_of(request)
     require(person, Action.SEE)
-    return _shown(request, _plan(pk), person)
+    row = _plan(pk)
+    if is_fragment(request):
+        return _panel(request, row, person)
+    return _shown(request, row, person)
+
+
+def _panel(request: HttpRequest, row: Plan, person: Person) -> HttpResponse:
+    require(person, Action.SEE_SENSITIVE, row.departure.owner)
+    [made] = plan_drafts.made([row])
+    tabs = page_of(row, made, clock.now()).tabs
+    chosen = next((one for one in tabs if one.of == request.GET.get("file")), None)
+    context = {
+        "plan": row,
+        "tabs": tabs,
+        "open": chosen or (tabs[0] if tabs else None),
+        "by_hand": chosen is not None,
+    }
+    return rendered(request, "migrations_app/plan_panel.html", context)
 
 
 @require_GET
 def download(request: HttpRequest, pk: int) -> HttpResponse:
-    """The files of one plan as they are now."""
+    """The files of one plan as they are now, or one of them by its path."""
     row = _plan(pk)
     require(person_of(request), Action.SEE_SENSITIVE, row.departure.owner)
     [made] = plan_drafts.made([row])
-    return _zip(plan_drafts.archive(made), row.departure.user.user_name)
+    path = request.GET.get("file")
+    if path is None:
+        return _zip(plan_drafts.archive(made), row.departure.user.user_name)
+    one = next((each for each in made.draft.files if each.path == path), None)
+    if one is None:
+        raise Http404("No such file of this plan.")
+    answer = HttpResponse(one.text, content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{path.rpartition("/")[2]}"'
+    return answer
 
 
 @require_POST

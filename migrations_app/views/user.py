@@ -98,6 +98,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "unheard": hearing.unheard([row], now)[row.pk] if row.state in SWITCHED_OFF else [],
         "lengthened": hearing.length(row.lengthened_by) if row.lengthened_by else "",
         "plan_page": plan_page,
+        "may_see_files": plan is not None and may(person, Action.SEE_SENSITIVE, row.owner),
         "open_change": asked.open_change,
         "as_table": request.GET.get("as") == "table",
         "quarantined": any("AWSCompromisedKeyQuarantine" in arn for arn in one.attached_policies),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 import zipfile
 from datetime import timedelta
 from typing import Any
@@ -17,7 +19,7 @@ from migrations_app import changes, plan_drafts
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
 from tests import cast
-from tests.migrations_app.browsing import browser, text_of
+from tests.migrations_app.browsing import HTMX, address, browser, text_of
 
 pytestmark = pytest.mark.django_db
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -485,3 +487,50 @@ def test_the_plan_of_a_deleted_user_is_a_record_and_takes_no_choice(everybody: c
     client = browser(everybody.sara)
     assert "/choose/" not in text_of(client.get(f"/plans/{plan.pk}/"))
     assert client.post(f"/plans/{plan.pk}/choose/", {"repository": "a/b"}).status_code == 422
+
+
+# ── The panel of the user's page ─────────────────────────────────────────────────────────────────
+
+
+def test_the_users_page_asks_for_the_files_that_are_read_first(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody), browser(everybody.sara)
+    client.post(f"/plans/{plan.pk}/choose/", {"repository": "acme/shop", "branches": "main"})
+
+    panel = f'id="plan-panel" hx-get="/plans/{plan.pk}/" hx-trigger="revealed"'
+    assert panel in text_of(client.get(address(plan.departure.user)))
+    shown = text_of(client.get(f"/plans/{plan.pk}/", headers=HTMX))
+
+    assert [title for title in TABS if title in shown] == list(TABS)
+    assert 'resource "aws_iam_role"' in html.unescape(shown)
+    assert "<html" not in shown
+    back = text_of(client.get(f"/plans/{plan.pk}/?file=back", headers=HTMX))
+    assert 'aria-label="HOW-TO-ROLL-BACK.md"' in back
+    assert re.search(r'file=back"[^>]* aria-current="true" data-focus', back)
+
+
+TABS = ("Terraform", "Workflow", "Policy, 1 action", "How to roll back")
+
+
+@pytest.mark.parametrize("who", ["priya", "vera"])
+def test_the_panel_is_for_whom_the_files_are(everybody: cast.Cast, who: str) -> None:
+    plan, client = planned(everybody), browser(getattr(everybody, who))
+
+    assert "plan-panel" not in text_of(client.get(address(plan.departure.user)))
+    assert client.get(f"/plans/{plan.pk}/", headers=HTMX).status_code == 403
+
+
+def test_each_file_is_copied_and_downloaded_by_itself(everybody: cast.Cast) -> None:
+    plan, client = planned(everybody), browser(everybody.jonas)
+    client.post(f"/plans/{plan.pk}/choose/", {"repository": "acme/shop", "branches": "main"})
+    page = html.unescape(text_of(client.get(f"/plans/{plan.pk}/")))
+    paths = re.findall(rf'href="/plans/{plan.pk}/download/\?file=([^"]+)"', page)
+
+    assert {"main.tf", "policy.json"} <= set(paths)
+    for path in paths:
+        answer = client.get(f"/plans/{plan.pk}/download/", {"file": path})
+        assert answer["Content-Disposition"] == f'attachment; filename="{path.split("/")[-1]}"'
+        assert text_of(answer) in page
+    unknown = client.get(f"/plans/{plan.pk}/download/?file=../settings.py")
+    assert unknown.status_code == 404
+    foreign = browser(everybody.priya).get(f"/plans/{plan.pk}/download/?file=main.tf")
+    assert foreign.status_code == 403
