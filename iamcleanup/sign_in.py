@@ -14,8 +14,12 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.middleware import HtmxDetails
 
 from iamcleanup import second_factor
+from iamcleanup.error_pages import came_from
 from inventory import clock
 from inventory.models import Person
+
+# The sign-in page then says that what was sent was not saved.
+UNSAVED = "unsaved"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -61,14 +65,16 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         """Send a browser to sign-in and back; htmx follows redirects by itself, so it is told to.
 
-        A fragment request comes back to the page it was on, not to the fragment.
+        A fragment request comes back to the page it was on, not to the fragment; what was sent, to
+        the page with its button, which then says that nothing was saved.
         """
-        if request.headers.get("HX-Request") != "true":
+        sent = request.method == "POST"
+        fragment = request.headers.get("HX-Request") == "true"
+        if not sent and not fragment:
             return super().handle_no_permission(request, view_func)
-        page = HtmxDetails(request).current_url_abs_path or "/"
-        return self._elsewhere(
-            request, f"{resolve_url('account_login')}?{urlencode({'next': page})}"
-        )
+        page = HtmxDetails(request).current_url_abs_path if fragment else came_from(request)
+        query = {"next": page or "/"} | ({UNSAVED: "1"} if sent else {})
+        return self._elsewhere(request, f"{resolve_url('account_login')}?{urlencode(query)}")
 
     def _elsewhere(self, request: HttpRequest, to: str) -> HttpResponse:
         if request.headers.get("HX-Request") != "true":

@@ -22,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from iamcleanup import openid, second_factor
-from iamcleanup.sign_in import wanted_page
+from iamcleanup.sign_in import UNSAVED, wanted_page
 from inventory.models import Account
 from inventory.refusals import NotAllowed, Refused
 from migrations_app import sign_ins
@@ -60,6 +60,7 @@ class SignIn(account.LoginView):  # type: ignore[misc]  # allauth has no types
             "synced_at": Account.objects.aggregate(last=Max("last_whole_at"))["last"],
             "version": settings.VERSION,
             "ended": sent and self.request.session.is_empty() and "next" in self.request.GET,
+            "unsaved": UNSAVED in self.request.GET,
         }
 
 

@@ -8,7 +8,9 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from iamcleanup import health, sign_in_pages
 
-handler500 = "iamcleanup.refused.broken"
+handler400 = "iamcleanup.error_pages.unreadable"
+handler404 = "iamcleanup.error_pages.missing"
+handler500 = "iamcleanup.error_pages.broken"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),

@@ -104,6 +104,22 @@ def test_a_fragment_tells_htmx_to_go_to_sign_in_and_back_to_its_page(client: Cli
     assert answer["HX-Redirect"] == "/sign-in/?next=%2Fsoak%2F%3Fteam%3Dpayments"
 
 
+@pytest.mark.parametrize("fragment", [False, True])
+def test_what_was_sent_after_the_session_ended_is_said_to_be_unsaved(
+    client: Client, fragment: bool
+) -> None:
+    page = "http://testserver/soak/?team=payments"
+    told = {"HX-Request": "true", "HX-Current-URL": page} if fragment else {"Referer": page}
+    answer = client.post("/stop/", {"reason": "Now"}, headers=told)
+    to = answer["HX-Redirect"] if fragment else answer["Location"]
+
+    sign_in_page = client.get(to)
+    assert sign_in_page.status_code == 200
+    assert "what you sent was not saved" in sign_in_page.content.decode()
+    onward = sign_in_page.context["next"]
+    assert onward in (page, "/soak/?team=payments")
+
+
 def test_every_page_carries_the_strict_content_policy(client: Client) -> None:
     sent = client.get("/sign-in/")["Content-Security-Policy"]
     assert sorted(part.strip() for part in sent.split(";")) == sorted(
