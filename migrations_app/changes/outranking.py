@@ -16,6 +16,7 @@ from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Call, Change, Departure
 
 _FORWARD = sorted(name.value for name in FORWARD_MOVES)
+_LET_GO = (Change.Status.QUEUED, Change.Status.FAILED)
 
 
 def supersede(row: Departure) -> None:
@@ -49,6 +50,11 @@ def take_over(departure_pk: int) -> bool:
                 batch=running.batch.number if running.batch else None,
                 move=running.move,
             )
+        if free:
+            # One that was asked to stop may have been given back since, or have failed.
+            row = Change.objects.filter(departure=departure_pk, move__in=_FORWARD)
+            let_go = row.filter(status__in=_LET_GO, stop_asked=True, irreversible_at=None)
+            let_go.update(**_superseded())
     return free
 
 

@@ -234,3 +234,34 @@ def test_the_journal_of_a_change_that_was_taken_over_has_no_gap(stage: Stage) ->
     for move in ("disable", "restore"):
         told = [line.seq for line in lines(of_user(departure, move))]
         assert told == list(range(1, len(told) + 1))
+
+
+@pytest.mark.parametrize("meanwhile", ["the stop", "a refusal"])
+def test_a_change_that_was_asked_to_stop_and_let_go_otherwise_is_superseded_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    departure = stage.user(give=everything)
+    had = stage.holdings(departure)
+    batch = stage.started("disable", [departure], method="shut")
+    asked: list[Change] = []
+    before = RowJournal.before
+
+    def call_is_out(held: RowJournal, call: aws.PlannedCall, attempt: int) -> int:
+        line = before(held, call, attempt)
+        if call.operation == "UpdateAccessKey" and not asked:
+            asked.append(ask(stage, departure))
+            if meanwhile == "the stop":
+                changes.pull(stage.people.ada, "Something is wrong")
+        return line
+
+    monkeypatch.setattr(RowJournal, "before", call_is_out)
+    if meanwhile == "a refusal":
+        stage.fault("access-denied", "UpdateAccessKey")
+    running.run_batch(batch.pk)
+    let_go = of_user(departure, "disable")
+    assert let_go.stop_asked
+    assert let_go.status == ("queued" if meanwhile == "the stop" else "failed")
+    stage.work_restore(asked[0])
+    # Neither is there anything to try again, nor does it hold the user for the next batch.
+    assert of_user(departure, "disable").status == Change.Status.SUPERSEDED
+    assert stage.holdings(departure).access_keys == had.access_keys

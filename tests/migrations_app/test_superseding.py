@@ -152,3 +152,28 @@ def test_only_the_restore_that_waits_for_this_user_is_woken(
     waits = cast.change(theirs, "restore", status="queued")
     wake(theirs)
     assert woken == [waits.pk]
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "past", "superseded"),
+    [
+        ("queued", True, False, True),
+        ("failed", True, False, True),
+        ("queued", False, False, False),
+        ("failed", True, True, False),
+        ("done", True, False, False),
+    ],
+)
+def test_who_was_asked_to_stop_and_let_go_by_itself_is_superseded(
+    theirs: Departure, status: str, *, asked: bool, past: bool, superseded: bool
+) -> None:
+    irreversible_at = clock.now() if past else None
+    change = cast.change(theirs, status=status, stop_asked=asked, irreversible_at=irreversible_at)
+    other = cast.change(
+        cast.departure("other", State.OWNER_ASSIGNED), status="failed", stop_asked=True
+    )
+    assert take_over(theirs.pk)
+    for row in (change, other):
+        row.refresh_from_db()
+    assert (change.status == "superseded") is superseded
+    assert other.status == "failed"
