@@ -218,8 +218,11 @@ class Change(models.Model):
 
     @property
     def begun(self) -> bool:
-        """Whether a write of it may have been applied; what AWS refused was not."""
-        return (
+        """Whether a write of it may have been applied, or it is past its point of no return.
+
+        What AWS refused was not applied; past the point it goes on all the same (rule 18).
+        """
+        return self.irreversible_at is not None or (
             self.calls.filter(kind=Call.Kind.WRITE).exclude(outcome__in=Call.NOT_APPLIED).exists()
         )
 

@@ -274,3 +274,27 @@ def test_two_admins_in_two_batches_do_not_count_for_each_other(stage: Stage) -> 
     assert [found.code for found in changes.lock_out(account, [one])] == []
     cast.change(two, status=Change.Status.QUEUED)
     assert "lock-out" in [found.code for found in changes.lock_out(account, [one])]
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_what_stopped_at_its_very_first_call_is_finished_whatever_the_window(
+    stage: Stage, *, aborted: bool
+) -> None:
+    """Nothing is gone yet, but the point of no return is passed."""
+    departure = stage.user()
+    stage.ready_to_delete(departure)
+    stage.fault("access-denied", "DeleteAccessKey", count=None)
+    batch = stage.ran("delete", [departure])
+    stage.simulator.faults.clear()
+    if aborted:
+        changes.abort(batch, stage.people.jonas)
+    opens = f"{clock.now() + timedelta(days=3):%a}".lower()
+    account = stage.people.account
+    account.policy |= {"delete_window": {"days": [opens], "from": "09:00", "to": "16:00"}}
+    account.save()
+    departure.refresh_from_db()
+    assert departure.partly_deleted
+    change = changes.finish_deleting(departure, stage.people.jonas)
+    running.run_change(change.pk)
+    departure.refresh_from_db()
+    assert departure.state == State.DELETED
