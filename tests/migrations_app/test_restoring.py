@@ -357,6 +357,23 @@ def test_a_user_that_was_renamed_since_is_named_and_restored_after_a_sync(stage:
     assert (again.pk, again.status) == (change.pk, Change.Status.DONE)
 
 
+@pytest.mark.parametrize("listing", ["open", "closed"])
+def test_a_user_that_no_listing_shows_under_another_name_is_said_to_be_gone(
+    stage: Stage, listing: str
+) -> None:
+    departure = stage.user()
+    stage.fenced(departure)
+    user = stage.in_aws(departure)
+    user.keys.clear()
+    user.attached.clear()
+    stage.administrator("DeleteUser", UserName=user.name)
+    if listing == "closed":
+        stage.fault("access-denied", "ListUsers", count=None)
+    change = stage.restored(departure)
+    assert change.status == Change.Status.FAILED
+    assert "ci-pay-old is not there any more" in change.error
+
+
 def test_a_read_back_never_undoes_what_was_approved_after_the_restore(stage: Stage) -> None:
     departure = stage.user()
     stage.fenced(departure)
