@@ -207,4 +207,6 @@ def _code(text: str) -> str:
 
 
 def _short(test: str) -> str:
-    return test.rpartition("/")[2].replace("|", "\\|")
+    # A case may have slashes in its name.
+    file, colons, name = test.partition("::")
+    return f"{file.rpartition('/')[2]}{colons}{name}".replace("|", "\\|")
