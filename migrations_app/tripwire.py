@@ -26,7 +26,7 @@ from migrations_app.changes import hits
 from migrations_app.changes.ahead import read_ahead
 from migrations_app.changes.hits import Attempt
 from migrations_app.lifecycle import State
-from migrations_app.models import Change, Departure, Hit
+from migrations_app.models import Call, Change, Departure, Hit
 
 log = structlog.get_logger(__name__)
 
@@ -281,7 +281,8 @@ def _from_holdings(departure: Departure, holdings: UserHoldings) -> Iterator[Att
     """A credential made or made active again, or a fence taken off by a foreign hand."""
     if Change.objects.filter(departure=departure, status=Change.Status.RUNNING).exists():
         return
-    if departure.fence and not aws.fenced(holdings):
+    # Whoever put it on: without it the user is not what its state says.
+    if not aws.fenced(holdings) and not _taken_off_by_us(departure, aws.deny_all(holdings)):
         yield _seen("fence", _without_fence(departure, holdings))
     saved = departure.holdings.order_by("-taken_at").first()
     if saved is None:
@@ -301,6 +302,17 @@ def _from_holdings(departure: Departure, holdings: UserHoldings) -> Iterator[Att
 def _seen(source: str, what: str, key: str = "") -> Attempt:
     """What the account shows has no time of its own."""
     return Attempt(Hit.Kind.HIT, source, what, clock.now(), {"key": key} if key else {})
+
+
+def _taken_off_by_us(departure: Departure, fence: str) -> bool:
+    """A deletion takes the fence off last, and may stop before DeleteUser."""
+    ours = Call.objects.filter(
+        change__departure=departure,
+        change__irreversible_at__isnull=False,
+        operation="DetachUserPolicy",
+        params__PolicyArn=fence,
+    )
+    return departure.partly_deleted and ours.exclude(outcome__in=Call.NOT_APPLIED).exists()
 
 
 def _without_fence(departure: Departure, holdings: UserHoldings) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from demo.aws.events import Event
+from demo.aws.state import User
 from inventory import clock
 from inventory.aws import holdings
 from inventory.aws.failure import AwsFailure
@@ -18,7 +19,7 @@ from migrations_app.changes import hits
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Hit, Notice
 from tests import cast
-from tests.migrations_app.stage import BOUNDARY, Killed, Stage, everything, ten_policies
+from tests.migrations_app.stage import BOUNDARY, Killed, Stage, everything, one_key, ten_policies
 
 pytestmark = pytest.mark.django_db
 DENY = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -98,6 +99,43 @@ def test_a_detached_fence_is_a_hit(stage: Stage, watched: Departure) -> None:
     stage.administrator("DetachUserPolicy", UserName="full.house", PolicyArn=DENY)
     (hit,) = hear(stage, watched)
     assert hit.source == "fence"
+
+
+def test_the_deny_of_somebody_else_is_missed_as_well(stage: Stage) -> None:
+    """It stood in for our fence, so without it the user has access again."""
+
+    def denied(stage: Stage, user: User) -> None:
+        one_key(stage, user)
+        user.attached.append(DENY)
+
+    departure = stage.user(give=denied)
+    stage.fenced(departure)
+    departure.refresh_from_db()
+    assert (departure.state, departure.fence) == (State.DISABLED, "")
+    stage.administrator("DetachUserPolicy", UserName="ci-pay-old", PolicyArn=DENY)
+    assert [hit.source for hit in hear(stage, departure)] == ["fence"]
+
+
+def test_the_fence_that_a_deletion_took_off_before_it_stopped_is_no_hit(stage: Stage) -> None:
+    departure = stage.user()
+    stage.ready_to_delete(departure)
+    stage.fault("access-denied", "DeleteUser", count=None)
+    stage.ran("delete", [departure])
+    departure.refresh_from_db()
+    assert departure.partly_deleted
+    assert hear(stage, departure) == []
+
+
+def test_the_fence_of_a_deletion_that_stopped_earlier_is_missed(stage: Stage) -> None:
+    departure = stage.user()
+    stage.ready_to_delete(departure)
+    stage.fault("access-denied", "DetachUserPolicy", count=None)
+    stage.ran("delete", [departure])
+    stage.simulator.faults.clear()
+    departure.refresh_from_db()
+    assert departure.partly_deleted
+    stage.administrator("DetachUserPolicy", UserName="ci-pay-old", PolicyArn=DENY)
+    assert [hit.source for hit in hear(stage, departure)] == ["fence"]
 
 
 def test_a_fence_whose_boundary_was_replaced_is_a_hit(stage: Stage) -> None:
