@@ -10,9 +10,10 @@ import json
 import sys
 
 import structlog
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.middleware import csrf
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -39,10 +40,11 @@ _ELSEWHERE = (
 
 def typed(request: HttpRequest) -> str:
     """The sentences of a form that could not be taken, so that nobody writes them twice."""
-    # A body that was not read yet may be the very thing that cannot be.
-    if not hasattr(request, "_post"):
+    try:
+        sent = request.POST
+    except (SuspiciousOperation, BadRequest, MultiPartParserError, OSError):
         return ""
-    return "\n".join(filter(None, (request.POST.get(name, "").strip() for name in SENTENCES)))
+    return "\n".join(filter(None, (sent.get(name, "").strip() for name in SENTENCES)))
 
 
 def came_from(request: HttpRequest) -> str:
