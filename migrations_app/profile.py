@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum, Value, Window
 from django.db.models.functions import Coalesce
-from django.utils.dateparse import parse_datetime
+from django.utils.dateparse import parse_date, parse_datetime
 
-from inventory import sentences
+from inventory import clock, sentences
 from inventory.coverage import by_reason
-from inventory.models import Activity, IamUser, LedgerEntry, LedgerName, Observation
+from inventory.models import Activity, IamUser, LedgerEntry, LedgerName, Observation, Team
 from inventory.reads import DETAILS, Reads
 from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
@@ -191,7 +191,8 @@ def history(
     seen = list(changes_of(user, limit) if changed is None else changed)
     for one in seen:
         one.user, one.account = user, user.account
-    lines = [Told(vars(one)["who"] or "IAM Cleanup", told(one), one.at) for one in done]
+    teams = _team_names(done)
+    lines = [Told(vars(one)["who"] or "IAM Cleanup", told(one, teams), one.at) for one in done]
     lines += [
         Told("A sync", f"saw {line.text}", line.at, line.since) for line in map(observed.line, seen)
     ]
@@ -252,12 +253,31 @@ _TOLD = {
 }
 
 
-def told(entry: LedgerEntry) -> str:
-    """A ledger entry as the end of a sentence that begins with who did it."""
+_NAMES_A_TEAM = ("owner", "team", "to")
+
+
+def _team_names(entries: Iterable[LedgerEntry]) -> dict[str, str]:
+    """What the teams are called that these entries name by key; nothing is asked if none does."""
+    keys = {str(entry.data.get(name)) for entry in entries for name in _NAMES_A_TEAM}
+    keys -= {"None", ""}
+    return dict(Team.objects.filter(key__in=keys).values_list("key", "name")) if keys else {}
+
+
+def told(entry: LedgerEntry, teams: Mapping[str, str]) -> str:
+    """A ledger entry as the end of a sentence that begins with who did it.
+
+    `teams` are their names by key; one that is gone goes by its key.
+    """
     words = _TOLD.get(entry.kind)
     if words is None:
         return entry.kind.replace(".", " ").replace("-", " ")
-    return words.format_map(defaultdict(lambda: "somebody", entry.data))
+    data = dict(entry.data)
+    for name in _NAMES_A_TEAM:
+        if name in data:
+            data[name] = teams.get(str(data[name]), data[name])
+    if until := parse_date(str(data.get("until", ""))[:10]):
+        data["until"] = day_text(until, clock.now())
+    return words.format_map(defaultdict(lambda: "somebody", data))
 
 
 def _kept_reasons(user: IamUser) -> list[Reason]:

@@ -55,7 +55,7 @@ def test_the_history_tells_what_was_done_here_and_what_a_sync_saw_by_time(
     assert entries == 3
     assert [(line.who, line.text) for line in told] == [
         ("A sync", "saw access key AKIA…3456 turned active again"),
-        ("Jonas Weber", "made payments its owner"),
+        ("Jonas Weber", "made Payments its owner"),
         ("A sync", "saw policy PowerUserAccess attached"),
     ]
 

@@ -252,7 +252,17 @@ def test_the_history_names_who_did_what(everybody: cast.Cast) -> None:
     told, entries = profile.history(row.user)
 
     assert entries == 1
-    assert (told[0].who, told[0].text) == ("Jonas Weber", "made payments its owner")
+    assert (told[0].who, told[0].text) == ("Jonas Weber", "made Payments its owner")
+
+
+def test_the_history_says_days_and_not_how_they_are_kept(everybody: cast.Cast) -> None:
+    row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments)
+    until = clock.now().date() + timedelta(days=10)
+    changes.dispute(row, everybody.sara, "Year end", until)
+
+    told, _ = profile.history(row.user)
+
+    assert told[0].text == f"disputed it until {day_text(until, clock.now())}"
 
 
 def test_an_id_that_is_none_is_not_found_in_words(everybody: cast.Cast) -> None:
