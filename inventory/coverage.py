@@ -74,6 +74,11 @@ def last_accessed(user: IamUser) -> dict[str, datetime]:
     return {one["service"]: at for one in rows if (at := _time(one.get("at")))}
 
 
+def tracked(user: IamUser) -> frozenset[str]:
+    """The services, as policies call them, of which Access Advisor told, be it that nobody came."""
+    return frozenset(one["service"] for one in user.coverage.get("services") or ())
+
+
 def gap(told: Told, source: str) -> str:
     """Why the last sync could not read `credentials`, `policies` or `services`; "" if it could."""
     return str(told.get("gaps", {}).get(source, ""))

@@ -8,7 +8,7 @@ they differ lies what a reader must know.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from django.db.models import Max, Min, QuerySet, Sum
 
 from inventory import sentences
 from inventory.callers import Call, Caller, callers
-from inventory.coverage import last_accessed, services_at
+from inventory.coverage import last_accessed, services_at, tracked
 from inventory.models import Activity, Credential, IamUser
 from inventory.rhythm import EACH, RARE
 from inventory.rights.called import policy_prefix
@@ -66,6 +66,7 @@ class Service:
     """One AWS service: what event history shows, and when Access Advisor saw the last access.
 
     `calls` is 0 and `last_at` None where only Access Advisor knows of it; `why` then says why.
+    `tracked`: Access Advisor tells of it, so no `accessed_at` means that it saw no access.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Service:
     last_at: datetime | None
     accessed_at: datetime | None
     why: str = ""
+    tracked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def seen(
             sign_ins[day] += number
         by_service[policy_prefix(service)].append(_Done(action, day, number, last_at))
     return Seen(
-        services=tuple(_services(by_service, last_accessed(user), today)),
+        services=tuple(_services(by_service, last_accessed(user), tracked(user), today)),
         calls=per_day.total(),
         actions=len({(service, action) for service, action, *_ in groups}),
         denied=denied,
@@ -182,10 +184,16 @@ class _Done:
 
 
 def _services(
-    done: Mapping[str, list[_Done]], accessed: Mapping[str, datetime], today: date
+    done: Mapping[str, list[_Done]],
+    accessed: Mapping[str, datetime],
+    told_of: Collection[str],
+    today: date,
 ) -> list[Service]:
     """Services with calls first, the busiest on top; then those of which only a date is known."""
-    rows = [_called(prefix, of, accessed.get(prefix), today) for prefix, of in done.items()]
+    rows = [
+        _called(prefix, of, accessed.get(prefix), prefix in told_of, today)
+        for prefix, of in done.items()
+    ]
     rows.sort(key=lambda service: (-service.calls, service.name))
     dated = sorted(
         ((at, prefix) for prefix, at in accessed.items() if prefix not in done), reverse=True
@@ -193,7 +201,9 @@ def _services(
     return rows + [_dated(prefix, at, today) for at, prefix in dated]
 
 
-def _called(prefix: str, done: list[_Done], accessed_at: datetime | None, today: date) -> Service:
+def _called(
+    prefix: str, done: list[_Done], accessed_at: datetime | None, is_tracked: bool, today: date
+) -> Service:
     weeks, actions = [0] * user_rows.WEEKS, Counter[str]()
     for one in done:
         actions[one.action] += one.calls
@@ -206,6 +216,7 @@ def _called(prefix: str, done: list[_Done], accessed_at: datetime | None, today:
         actions.most_common(1)[0][0],
         max(one.last_at for one in done),
         accessed_at,
+        tracked=is_tracked,
     )
 
 

@@ -128,6 +128,23 @@ def test_access_advisor_that_nobody_asked_is_not_shown_as_silence(everybody: cas
     assert "not tracked" not in text
 
 
+def test_a_service_that_access_advisor_saw_no_access_to_is_not_called_untracked(
+    everybody: cast.Cast,
+) -> None:
+    told = accessed(s3=3)
+    told["services"].append({"service": "ec2", "at": None})
+    user = cast.iam_user("a", coverage=told)
+    for service in ("ec2", "signin"):
+        cast.activity(user, clock.now().date(), service=service, action="Look")
+
+    services = {one.name: one.tracked for one in seen(user).services}
+
+    assert services == {"EC2": True, "Console sign-in": False, "S3": True}
+    text = page(everybody.vera, cast.departure(user))
+    assert "none until" in text
+    assert "not tracked" in text
+
+
 def test_a_rare_rhythm_says_when_silence_begins_to_mean_something(everybody: cast.Cast) -> None:
     soon = clock.now() + timedelta(days=20)
     user = cast.iam_user("a", verdict="active", rhythm="quarterly", next_expected_at=soon)
@@ -152,7 +169,8 @@ def test_older_calls_of_the_longer_history_are_named_beside_the_90_days(
 
     text = page(everybody.vera, cast.departure(user))
 
-    assert "12 older calls from" in text
+    assert "12 older calls of" in text
+    assert " to <time" not in text[text.index("12 older calls") :][:300]
     assert "CloudTrail logs in S3" in text
     assert "1 of 1 Region" in text
 
@@ -174,6 +192,16 @@ def test_a_laptop_among_the_callers_of_a_pipeline_stands_out(everybody: cast.Cas
     other = page(everybody.priya, row)
     assert "Where it was called from" not in other
     assert "203.0.113.24" not in other
+
+
+def test_a_caller_seen_in_one_minute_has_one_time(everybody: cast.Cast) -> None:
+    user = cast.iam_user("a")
+    cast.activity(user, clock.now().date(), 2, source_address="203.0.113.24", user_agent=LAPTOP)
+
+    text = page(everybody.jonas, cast.departure(user))
+
+    told = text[text.index("203.0.113.24") :]
+    assert " to <time" not in told[: told.index("</div>")]
 
 
 def test_who_trusts_it_is_a_reason_with_what_to_do(everybody: cast.Cast) -> None:
