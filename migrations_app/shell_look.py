@@ -174,7 +174,7 @@ def _waiting(account_id: str) -> dict[str, QuerySet[Any]]:
     """By name what is counted in one account or with "" in all, and may be kept."""
     left = Departure.objects.left()
     batches = Batch.objects.filter(status__in=Batch.OPEN)
-    plans = Plan.objects.filter(needing()).exclude(status=Plan.Status.CONFIRMED)
+    plans = Plan.objects.filter(needing())
     if account_id:
         left = left.filter(user__account__account_id=account_id)
         batches = batches.filter(account__account_id=account_id)

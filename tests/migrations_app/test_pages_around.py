@@ -174,20 +174,21 @@ def test_plans_are_counted_per_target_and_filtered(everybody: cast.Cast) -> None
 
 
 @pytest.mark.parametrize(
-    ("verdict", "answer", "waits"),
+    ("verdict", "answer", "status", "waits"),
     [
-        ("active", "", 1),
-        ("unknown", "", 1),
-        ("dormant", "", 0),
-        ("dormant", "needed", 1),
-        ("active", "can-go", 0),
+        ("active", "", "draft", 1),
+        ("active", "", "confirmed", 1),
+        ("unknown", "", "draft", 1),
+        ("dormant", "", "draft", 0),
+        ("dormant", "needed", "draft", 1),
+        ("active", "can-go", "draft", 0),
     ],
 )
 def test_nobody_waits_for_the_plan_of_a_user_that_may_simply_go(
-    everybody: cast.Cast, verdict: str, answer: str, waits: int
+    everybody: cast.Cast, verdict: str, answer: str, status: str, waits: int
 ) -> None:
     user = cast.iam_user("a", verdict=verdict)
-    cast.plan(cast.departure(user, State.OWNER_ASSIGNED, answer=answer))
+    cast.plan(cast.departure(user, State.OWNER_ASSIGNED, answer=answer), status=status)
 
     page = browser(everybody.vera).get("/plans/")
 
