@@ -34,10 +34,10 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
 # Of users whose plans are listed only those are protected whose key stays until a day.
 _FAR = ("status", "departure__protection")
 _PRIVILEGES = {
-    "admin": "Admin",
-    "can-become-admin": "can become admin",
-    "write": "Write",
-    "read": "Read",
+    "admin": "was Admin",
+    "can-become-admin": "could become admin",
+    "write": "was Write",
+    "read": "was Read",
 }
 
 
@@ -217,7 +217,7 @@ def figures(plan: Plan) -> str:
     told = f"{used} action{'' if used == 1 else 's'}"
     if group := plan.figures.get("group"):
         told = f"group {group}, {told}"
-    return f"{told}, was {was}" if was else told
+    return f"{told}, {was}" if was else told
 
 
 def quiets_of(rows: Iterable[Plan], now: datetime) -> dict[int, Quiet | None]:

@@ -82,7 +82,7 @@ class SetPlan:
 
     @property
     def tightens(self) -> str:
-        """`7 of its 9 people had every action there is. They used 41 of up to 20,455 granted.`"""
+        """`7 of its 9 people had every action there is. Together they used 41 of up to …`"""
         return tightens(
             len(self.people),
             sum(one.policy.had_everything for one in self.people),
@@ -320,4 +320,4 @@ def tightens(people: int, everything: int, used: int, granted: int) -> str:
         had = "Its one person had every action there is. " if everything else ""
         return f"{had}Used {used:,} of {granted:,} granted actions."
     had = f"{everything} of its {people} people had every action there is. " if everything else ""
-    return f"{had}They used {used:,} of up to {granted:,} granted actions."
+    return f"{had}Together they used {used:,} of up to {granted:,} granted actions."

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import IamUser, LedgerEntry, PolicyText
-from migrations_app import changes, plan_drafts
+from migrations_app import changes, plan_drafts, plan_list
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
 from tests import cast
@@ -127,6 +127,13 @@ def test_a_row_shows_new_access_and_how_quiet_the_old_credentials_are(
     assert (row.name, row.figures) == ("github-deploy-prod", "1 action, was Admin")
     assert sum(row.week) == plan.seen["count"]
     assert row.quiet.words == "7 of 14 d"
+
+
+def test_who_could_become_admin_is_not_said_to_have_been_one(everybody: cast.Cast) -> None:
+    plan = planned(everybody)
+    plan.figures = {"used": 2}
+    plan.departure.user.privilege = "can-become-admin"
+    assert plan_list.figures(plan) == "2 actions, could become admin"
 
 
 def test_a_draft_counts_no_quiet_days(everybody: cast.Cast) -> None:

@@ -94,7 +94,7 @@ def test_people_who_do_alike_share_one_set_and_others_do_not() -> None:
     shared = {tuple(p.facts.user_name for p in one.people) for one in proposal.sets}
     assert shared == {("a", "b", "d"), ("c",)}
     assert proposal.sets[0].tightens.startswith(
-        "3 of its 3 people had every action there is. They used 2"
+        "3 of its 3 people had every action there is. Together they used 2"
     )
 
 
