@@ -300,6 +300,23 @@ def test_polling_stops_when_the_sync_is_over(everybody: cast.Cast) -> None:
     assert answer.status_code == 286
 
 
+def test_a_sync_is_dated_by_its_start_as_everywhere_else(everybody: cast.Cast) -> None:
+    cast.departure("a")
+    started = clock.now() - timedelta(minutes=40)
+    Sync.objects.create(
+        account=everybody.account,
+        asked_at=started,
+        started_at=started,
+        finished_at=started + timedelta(minutes=3),
+        status="whole",
+    )
+
+    for path in ("/", "/settings/accounts/"):
+        text = text_of(browser(everybody.jonas).get(path))
+        assert f"{started:%H:%M}</time>" in text
+        assert f"{started + timedelta(minutes=3):%H:%M}</time>" not in text
+
+
 def test_a_sync_of_an_account_that_is_not_there_is_not_found(everybody: cast.Cast) -> None:
     assert browser(everybody.vera).get("/syncs/999999999999/").status_code == 404
 
