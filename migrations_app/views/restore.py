@@ -13,6 +13,7 @@ from inventory import clock
 from inventory.aws.holdings import UserHoldings
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
+from inventory.templatetags.times import day_text
 from migrations_app import batch_run, changes, dates, rebuild, terraform
 from migrations_app.board import LONGEST_EXTENSION
 from migrations_app.forms_batches import ExtendForm, NoteForm
@@ -84,7 +85,8 @@ def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         until = form.cleaned_data["until"]
         changes.extend(departure, person, until, form.cleaned_data["reason"])
-        return done(request, reverse("soak"), f"{departure.user} stays as it is until {until}.")
+        day = day_text(until, clock.now())
+        return done(request, reverse("soak"), f"{departure.user} stays as it is until {day}.")
     if departure.state not in SWITCHED_OFF:
         raise Refused(
             f"{departure.user} is neither watched nor soaking; there is nothing to extend."

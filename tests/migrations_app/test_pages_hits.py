@@ -82,6 +82,7 @@ def test_each_caller_is_shown_to_whom_it_may_be(everybody: cast.Cast, called: Hi
     for person, sees in ((everybody.sara, True), (everybody.vera, False)):
         text = text_of(browser(person).get(f"/hits/{called.pk}/"))
         assert "2 callers" in text
+        assert "all 2" not in text
         assert "ec2:RunInstances" in text
         assert ("198.51.100.24" in text, "198.51.100.99" in text) == (sees, sees)
         assert "AKIAIOSFODNN7OTHER" not in text
