@@ -110,14 +110,13 @@ class Meter:
     height: int
     filled: float
     radius: float
-    sentence: str
 
 
 def meter(value: int, total: int, width: int = 90, height: int = 6) -> Meter:
     """`value` of `total`; something is never drawn as nothing."""
     share = min(value / total, 1.0) if total > 0 else 0.0
     filled = max(float(height), round(width * share, 1)) if value > 0 else 0.0
-    return Meter(width, height, filled, height / 2, f"{value} of {total}")
+    return Meter(width, height, filled, height / 2)
 
 
 @dataclass(frozen=True, slots=True)

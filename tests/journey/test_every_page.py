@@ -80,6 +80,11 @@ _NAMES = """() => {
         if (document.getElementById(place)?.role !== role) found.push(`no live region #${place}`);
     return found;
 }"""
+# Of signs that a style sheet draws, a screen reader says each that has no other words.
+_SIGNS = """() => [...document.querySelectorAll("body *")].flatMap((one) =>
+    ["::before", "::after"].map((part) => getComputedStyle(one, part).content).filter(
+        (content) => /[›»•→✓×]/.test(content) && !content.includes(" / ")
+    ).map((content) => `${content} is read out: ${one.outerHTML.slice(0, 120)}`))"""
 # WCAG 2.4.11: whatever has the focus is not under a bar that stays.
 _COVERED = """() => {
     const found = [];
@@ -214,6 +219,7 @@ class Inspector:
         """The open page read out, in forced colours, on paper, and at 400 %."""
         self.page.set_viewport_size({"width": 1440, "height": SIZES[1440]})
         self.note_all("", _NAMES)
+        self.note_all("", _SIGNS)
         self.page.emulate_media(forced_colors="active")
         self.note_all("", _FORCED)
         self.page.emulate_media(forced_colors="none", media="print")
