@@ -90,6 +90,14 @@ class Shell:
         return self._strips.running
 
     @property
+    def running_mark(self) -> str:
+        """Changes when what the strip of the running batch says does."""
+        one = self.running_batch
+        return (
+            f"{one.number}.{one.done}.{one.failed}.{int(bool(self.emergency_stop))}" if one else ""
+        )
+
+    @property
     def break_glass_used(self) -> str:
         """What was told of a use of the break-glass user that nobody explained yet; "" for none."""
         return self._strips.break_glass_used

@@ -13,6 +13,7 @@ from migrations_app.views.answers import is_fragment, person_of, rendered
 TEMPLATE = "shell/live_strip.html"
 # htmx swaps this answer in, and asks no more.
 FINISHED = 286
+NO_CHANGE = 204
 
 
 @require_GET
@@ -25,4 +26,6 @@ def live(request: HttpRequest) -> HttpResponse:
     shell = Shell(request, person, strips_only=True)
     if shell.running_batch is None:
         return HttpResponse(status=FINISHED)
+    if request.GET.get("mark") == shell.running_mark:
+        return HttpResponse(status=NO_CHANGE)
     return rendered(request, TEMPLATE, {"shell": shell})

@@ -31,6 +31,8 @@ def notifications(request: HttpRequest) -> HttpResponse:
         return done(request, reverse("settings-notifications"), f"Saved. By e-mail: {label}.")
     test = _test(request, person)
     waits = test is not None and test.status == Delivery.Status.QUEUED and not test.problem
+    if waits and is_fragment(request):
+        return HttpResponse(status=204)
     context: dict[str, Any] = {
         "page": "notifications",
         "choices": Mail.choices,
@@ -49,7 +51,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
             "parked": parked[:PARKED],
             "parked_total": parked.count(),
         }
-    status = 200 if waits or not is_fragment(request) else 286
+    status = 286 if is_fragment(request) else 200
     template = "migrations_app/settings_notifications.html"
     return rendered(request, template, context, part="test", status=status)
 

@@ -54,14 +54,19 @@ def restore(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     under_way = last is not None and last.status in UNDER_WAY
     is_off = changes.may_be_restored(departure)
     asking = is_off and not under_way and (last is None or last.status != Change.Status.FAILED)
+    lines = batch_run.change_lines(last) if last is not None else []
+    mark = f"{len(lines)}.{sum(one.answer == 'sent' for one in lines)}"
+    if is_fragment(request) and under_way and request.GET.get("mark") == mark:
+        return HttpResponse(status=204)
     context = {
         "departure": departure,
         "last": last,
+        "mark": mark,
         "under_way": under_way,
         "is_off": is_off,
         "preview": changes.restore_preview(departure) if is_off else None,
         "asking": asking,
-        "calls": batch_run.change_lines(last) if last is not None else [],
+        "calls": lines,
         "nothing_line": _nothing_line(departure),
     }
     status = 286 if is_fragment(request) and not under_way else 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from inventory import clock
 from inventory.models import Alert, LedgerEntry
 from migrations_app.lifecycle import State
-from migrations_app.models import Opening
+from migrations_app.models import Change, Opening
 from tests import cast
 from tests.migrations_app import batch_rows
 from tests.migrations_app.browsing import HTMX, address, browser, text_of
@@ -275,6 +276,17 @@ def test_the_live_strip_asks_again_while_a_batch_runs(everybody: cast.Cast) -> N
     assert answer.status_code == 200
     assert 'hx-trigger="every 10s"' in text_of(answer)
     assert "is running" in text_of(answer)
+
+
+def test_the_live_strip_answers_nothing_while_nothing_changed(everybody: cast.Cast) -> None:
+    one = cast.departure(cast.iam_user("a.one"), "owner-assigned")
+    batch = batch_rows.started(everybody, one)
+    vera = browser(everybody.vera)
+    [mark] = re.findall(r'hx-get="/live/(\?mark=[^"]+)"', text_of(vera.get("/live/", headers=HTMX)))
+
+    assert vera.get(f"/live/{mark}", headers=HTMX).status_code == 204
+    batch.changes.update(status=Change.Status.FAILED)
+    assert "1 failed" in text_of(vera.get(f"/live/{mark}", headers=HTMX))
 
 
 def test_the_live_strip_goes_and_asks_no_more_when_none_runs(everybody: cast.Cast) -> None:

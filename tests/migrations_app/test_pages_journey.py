@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.test import Client
@@ -11,6 +12,7 @@ from migrations_app.changes.sweep import start_if_due
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Notice
 from tests import cast
+from tests.migrations_app.browsing import HTMX
 
 if TYPE_CHECKING:
     # Django is not set up yet when the fixtures beside this file are read.
@@ -95,8 +97,12 @@ def test_a_user_is_fenced_by_two_people_and_brought_back_by_its_lead(stage: Stag
     lead = Browser(stage.people.sara)
     address = f"/users/{cast.ACCOUNT_ID}/{departure.user.user_id}/restore/"
     assert "The deny is taken off." in lead.see(address)
-    assert "Restoring" in lead.do(address, reason="the monthly report")
+    asked = lead.do(address, reason="the monthly report")
+    assert "Restoring" in asked
+    [mark] = re.findall(r'restore/(\?mark=[^"]+)" hx-trigger="every 2s"', asked)
+    assert lead.client.get(f"{address}{mark}", headers=HTMX).status_code == 204
     stage.work_restore(Change.objects.get(move="restore"))
+    assert lead.client.get(f"{address}{mark}", headers=HTMX).status_code == 286
     assert "Restored, " in lead.see(address)
     assert "Nothing is watched or soaking" in lead.see("/soak/")
     departure.refresh_from_db()

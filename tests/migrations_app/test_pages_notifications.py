@@ -98,7 +98,7 @@ def sent_test(everybody: cast.Cast, to: str, *ends: BaseException) -> str:
     assert "It waits for the worker that sends." in waiting
     assert 'hx-trigger="every 2s"' in waiting
     assert '<noscript><meta http-equiv="refresh"' in waiting
-    assert jonas.get(where, headers=HTMX).status_code == 200
+    assert jonas.get(where, headers=HTMX).status_code == 204
     outbox.send(Delivery.objects.latest("pk").pk)
     assert jonas.get(where, headers=HTMX).status_code == 286
     return text_of(jonas.get(where))
