@@ -219,15 +219,19 @@ def window_of(batch: Batch, policy: Policy, now: datetime) -> tuple[datetime, da
     return opens_at, batch.window_to or closes_at
 
 
+_FENCED = "keys live, every call denied"
+_SHUT = "keys inactive, password gone"
+
+
 def _then(batch: Batch, policy: Policy, opens_at: datetime, watch: timedelta) -> Iterable[Then]:
     if batch.move == MoveName.DELETE:
         yield Then(opens_at, "deleted, proved by GetUser")
         return
     if batch.method == Method.SHUT:
-        yield Then(opens_at, "fenced and shut, soak starts")
+        yield Then(opens_at, f"fenced and shut (every call denied, {_SHUT}), soak starts")
     else:
-        yield Then(opens_at, "fenced, watch starts")
-        yield Then(opens_at + watch, "shut, soak starts")
+        yield Then(opens_at, f"fenced ({_FENCED}), watch starts")
+        yield Then(opens_at + watch, f"shut ({_SHUT}), soak starts")
     ready = opens_at + watch + policy.soak
     yield Then(ready, "soak ends")
     zone = batch.account.time_zone

@@ -740,3 +740,12 @@ def test_a_page_asks_the_database_no_more_for_more_users(everybody: cast.Cast, k
 
     queries(few)
     assert queries(many) <= queries(few)
+
+
+@pytest.mark.parametrize("status", ["draft", "asked", "started"])
+def test_fenced_is_explained_on_every_page_of_a_batch(everybody: cast.Cast, status: str) -> None:
+    one = cast.departure("old-deploy", "owner-assigned", everybody.payments)
+    batch = getattr(rows, status)(everybody, one)
+
+    for path in ("/batches/", f"/batches/{batch.number}/"):
+        assert "keys live, every call denied" in text_of(browser(everybody.vera).get(path))
