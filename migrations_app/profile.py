@@ -182,16 +182,17 @@ def history(
     limit: int = HISTORY,
     entries: Iterable[LedgerEntry] | None = None,
     changed: Iterable[Observation] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> tuple[list[Told], int]:
     """The latest of what was done here and of what syncs saw in AWS, and how much there is.
 
-    Rows of `entries_of` and `changes_of`, asked for if they are not given.
+    Rows of `entries_of` and `changes_of`, asked for if they are not given; `names` of teams by key.
     """
     done = list(entries_of(user, limit) if entries is None else entries)
     seen = list(changes_of(user, limit) if changed is None else changed)
     for one in seen:
         one.user, one.account = user, user.account
-    teams = _team_names(done)
+    teams = _team_names(done) if names is None else names
     lines = [Told(vars(one)["who"] or "IAM Cleanup", told(one, teams), one.at) for one in done]
     lines += [
         Told("A sync", f"saw {line.text}", line.at, line.since) for line in map(observed.line, seen)

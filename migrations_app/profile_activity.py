@@ -23,6 +23,7 @@ from inventory.rhythm import EACH, RARE
 from inventory.rights.called import policy_prefix
 from inventory.timelines import Evidence, Lane, evidence_lanes
 from migrations_app import user_rows
+from migrations_app.models import PlanAccess
 
 EVIDENCE_DAYS = 90
 _SIGN_IN = ("signin", "ConsoleLogin")
@@ -113,16 +114,24 @@ def done(user: IamUser, now: datetime) -> QuerySet[Any]:
     return groups.annotate(calls=Sum("count"), latest=Max("last_at"))
 
 
+def new_access(user: IamUser, now: datetime) -> QuerySet[PlanAccess]:
+    """On which of the 90 days its replacement was used."""
+    first = now.date() - timedelta(days=EVIDENCE_DAYS)
+    rows = PlanAccess.objects.filter(plan__departure__user=user, day__gte=first)
+    return rows.select_related("plan").only("day", "count", "first_at", "plan__seen")
+
+
 def seen(
     user: IamUser,
     credentials: Sequence[Credential],
     now: datetime,
     told: Iterable[Mapping[str, Any]] | None = None,
+    access: Iterable[PlanAccess] | None = None,
 ) -> Seen:
     """What was seen in 90 days per service, and all sources as lanes over one calendar.
 
-    `told` are the rows of `done`, asked for if they are not given; one query more where a longer
-    history is declared.
+    `told` are the rows of `done`, `access` those of `new_access`, asked for if they are not given;
+    one query more where a longer history is declared.
     """
     today = now.date()
     groups = [tuple(row.values()) for row in (done(user, now) if told is None else told)]
@@ -140,7 +149,14 @@ def seen(
         calls=per_day.total(),
         actions=len({(service, action) for service, action, *_ in groups}),
         denied=denied,
-        lanes=_lanes(user, credentials, per_day, sign_ins, today),
+        lanes=_lanes(
+            user,
+            credentials,
+            per_day,
+            sign_ins,
+            list(new_access(user, now) if access is None else access),
+            today,
+        ),
         next_run=_next_run(user, now),
         advisor_at=services_at(user),
         older=_older(user, today) if user.account.trail_archive else None,
@@ -232,11 +248,12 @@ def _dated(prefix: str, at: datetime, today: date) -> Service:
     return Service(service_name(prefix), (), 0, "", None, at, why)
 
 
-def _lanes(
+def _lanes(  # noqa: PLR0917 (one argument for each source)
     user: IamUser,
     credentials: Sequence[Credential],
     per_day: Counter[date],
     sign_ins: Counter[date],
+    access: Sequence[PlanAccess],
     today: date,
 ) -> Evidence:
     used = sorted(key.last_used_at.date() for key in credentials if key.last_used_at)
@@ -260,6 +277,12 @@ def _lanes(
         if last
         else "No use was ever seen"
     )
+    if access:
+        marks = tuple((row.day, row.count) for row in access)
+        role = str(access[0].plan.seen.get("role", ""))
+        lanes.append(Lane("New access", role, "bars", marks, tone="done"))
+        first = min(row.first_at for row in access)
+        sentence += f"; new access first seen {first:%-d %b %Y %H:%M} UTC"
     quiet = last.date() if last else user.created_at.date()
     return evidence_lanes(lanes, today, sentence, quiet_since=quiet if quiet < today else None)
 

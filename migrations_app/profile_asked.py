@@ -22,7 +22,7 @@ from inventory.models import (
 )
 from inventory.reads import Reads, reads_in
 from migrations_app import profile, profile_activity, profile_permissions, told
-from migrations_app.models import Call, Change, Departure, Hit
+from migrations_app.models import Call, Change, Departure, Hit, PlanAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Asked:
     done: list[dict[str, Any]]
     used: list[dict[str, Any]]
     calls: list[dict[str, Any]]
+    access: list[PlanAccess]
     entries: list[LedgerEntry]
     observations: list[Observation]
     hits: list[Hit]
@@ -69,6 +70,7 @@ def ask(row: Departure, person: Person, limit: int, now: datetime) -> Asked:
             "done": profile_activity.done(user, now),
             "used": profile_permissions.done(user),
             "calls": profile_activity.calls(user),
+            "access": profile_activity.new_access(user, now),
             "entries": profile.entries_of(user, limit),
             "observations": profile.changes_of(user, limit),
             "hits": row.hits.filter(kind=Hit.Kind.HIT, closed=""),
@@ -90,7 +92,8 @@ def ask(row: Departure, person: Person, limit: int, now: datetime) -> Asked:
 
 
 _AS_THEY_CAME = (
-    *("credentials", "archive", "done", "used", "calls", "entries", "observations", "hits"),
+    *("credentials", "archive", "done", "used", "calls", "access"),
+    *("entries", "observations", "hits"),
     *("teams", "ours", "moved"),
 )
 

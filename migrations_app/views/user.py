@@ -67,7 +67,8 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     confirmed = plan is not None and plan.status == Plan.Status.CONFIRMED
     quiet_at = plan_page.quiet.over_at if plan_page and confirmed else None
     ahead = dates.ahead_of(row, policy, one.account.time_zone, now, not_before=quiet_at)
-    told, entries = profile.history(one, limit, asked.entries, asked.observations)
+    names = {team.key: team.name for team in asked.teams}
+    told, entries = profile.history(one, limit, asked.entries, asked.observations, names)
     messages, more_messages = asked.messages
     sensitive = may(person, Action.SEE_SENSITIVE, row.owner or one.suggested_team)
     reads = asked.reads
@@ -82,7 +83,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
         "held": held(one, asked.credentials, reads, sensitive, now),
         "untraced": UNTRACED,
-        "seen": profile_activity.seen(one, asked.credentials, now, asked.done),
+        "seen": profile_activity.seen(one, asked.credentials, now, asked.done, asked.access),
         "permissions": profile_permissions.permissions(one, reads, asked.used),
         "sensitive": sensitive,
         "callers": profile_activity.called_from(one, asked.calls) if sensitive else [],

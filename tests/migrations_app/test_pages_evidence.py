@@ -12,7 +12,7 @@ from inventory.models import ArchiveCoverage, IamUser, Person, TrailCoverage
 from inventory.reads import reads_of
 from migrations_app import profile, profile_activity
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure
+from migrations_app.models import Departure, PlanAccess
 from tests import cast
 from tests.migrations_app.browsing import address, at_most, browser, text_of
 
@@ -116,6 +116,23 @@ def test_the_lanes_show_every_source_that_knows_a_day(everybody: cast.Cast) -> N
     assert sum(title == "Console" for title, *_ in lanes.rows) == 2
     text = page(everybody.vera, cast.departure(user), "?as=table")
     assert "Access Advisor" in text
+
+
+def test_the_new_access_has_a_lane_beside_the_old_one(everybody: cast.Cast) -> None:
+    now = clock.now()
+    row = cast.departure(cast.iam_user("a"), "owner-assigned", everybody.payments)
+    plan = cast.plan(row, seen={"role": "github-deploy"})
+    for days, count in ((120, 9), (3, 4), (1, 2)):
+        at = now - timedelta(days=days)
+        PlanAccess.objects.create(plan=plan, day=at.date(), count=count, first_at=at, last_at=at)
+
+    lanes = seen(row.user).lanes
+
+    assert [(lane.title, lane.note) for lane in lanes.lanes][-1] == ("New access", "github-deploy")
+    assert [each[2] for each in lanes.rows if each[0] == "New access"] == [4, 2]
+    first = now - timedelta(days=3)
+    assert f"new access first seen {first:%-d %b %Y %H:%M} UTC" in lanes.sentence
+    assert "New access" in page(everybody.vera, row, "?as=table")
 
 
 def test_access_advisor_that_nobody_asked_is_not_shown_as_silence(everybody: cast.Cast) -> None:

@@ -253,6 +253,7 @@ def test_the_history_names_who_did_what(everybody: cast.Cast) -> None:
 
     assert entries == 1
     assert (told[0].who, told[0].text) == ("Jonas Weber", "made Payments its owner")
+    assert "made Payments its owner" in page(everybody.vera, row)
 
 
 def test_the_history_says_days_and_not_how_they_are_kept(everybody: cast.Cast) -> None:
