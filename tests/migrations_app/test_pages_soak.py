@@ -18,6 +18,7 @@ from migrations_app.board_rows import Scope
 from migrations_app.models import Departure
 from tests import cast
 from tests.migrations_app import batch_rows as rows
+from tests.migrations_app.browsing import address
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -113,6 +114,18 @@ def test_a_hit_shows_who_called_with_its_key_cut(everybody: cast.Cast) -> None:
     assert rows.SHOWN_KEY in text
     assert rows.KEY not in text
     assert "<img src=x>" not in text
+
+
+def test_a_lead_whose_user_was_called_reads_the_two_ways_on(everybody: cast.Cast) -> None:
+    row = cast.departure("watched", "disabled", everybody.payments)
+    cast.hit(row)
+
+    lead, engineer = get(everybody.sara), get(everybody.jonas)
+
+    for words in ("This broke us: restore now", "We will fix the caller", "needs no approval."):
+        assert words in lead
+        assert words not in engineer
+    assert address(row.user, "extend/") in lead
 
 
 def test_a_viewer_sees_that_it_was_called_but_not_from_where(everybody: cast.Cast) -> None:
