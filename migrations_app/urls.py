@@ -120,6 +120,7 @@ urlpatterns: list[URLPattern] = [
     path("plans/<int:pk>/", plans.plan, name="plan"),
     path("plans/<int:pk>/download/", plans.download, name="plan-download"),
     path("plans/<int:pk>/choose/", plans.choose, name="plan-choose"),
+    path("plans/<int:pk>/comment/", plans.comment, name="plan-comment"),
     path("plans/<int:pk>/way/", plans.choose_way, name="plan-way"),
     path("plans/<int:pk>/keep/", plans.keep, name="plan-keep"),
     path("plans/<int:pk>/agree/", plans.agree, name="plan-agree"),

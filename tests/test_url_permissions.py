@@ -81,6 +81,7 @@ ROWS: dict[str, Row] = {
     # A lead gets those of the own teams.
     "plans-download": page("LFEAD"),
     "plan-choose": act("LE"),
+    "plan-comment": act("LEAD"),
     "plan-way": act("LE"),
     "plan-keep": act("LE"),
     "plan-agree": act("E"),

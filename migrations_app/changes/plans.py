@@ -19,11 +19,19 @@ from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
 from migrations_app.changes.protecting import protect
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure, Plan
+from migrations_app.models import Departure, Plan, PlanComment
 from migrations_app.plan_drafts import Made
 from migrations_app.plans.way_in import way_in
 
 Target = Plan.Target
+
+
+def comment(plan: Plan, person: Person, text: str) -> PlanComment:
+    """Say something about a plan, to whoever sees its files."""
+    require(person, Action.SEE_SENSITIVE, plan.departure.owner)
+    if not text.strip():
+        raise Refused("Write something first.")
+    return PlanComment.objects.create(plan=plan, person=person, at=clock.now(), text=text.strip())
 
 
 def choose_way(plan: Plan, person: Person, target: str) -> Plan:

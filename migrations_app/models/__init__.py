@@ -23,7 +23,7 @@ from migrations_app.models.listed import Listed
 from migrations_app.models.notice import Delivery, Notice, Opening, PendingDeclaration
 from migrations_app.models.owner_import import OwnerImport
 from migrations_app.models.pack import EvidencePack, PackKey, PackPart
-from migrations_app.models.plan import Plan, PlanAccess
+from migrations_app.models.plan import Plan, PlanAccess, PlanComment
 from migrations_app.models.remaining import (
     BreakGlassCheck,
     BreakGlassRecord,
@@ -69,6 +69,7 @@ __all__ = [
     "PendingDeclaration",
     "Plan",
     "PlanAccess",
+    "PlanComment",
     "SavedView",
     "Viewed",
 ]

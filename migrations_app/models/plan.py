@@ -120,3 +120,18 @@ class PlanAccess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plan}: {self.count} on {self.day}"
+
+
+class PlanComment(models.Model):
+    """What a person said about a plan."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="comments")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    text = models.TextField()
+
+    class Meta:
+        ordering: ClassVar = ["at"]
+
+    def __str__(self) -> str:
+        return self.text[:60]

@@ -16,6 +16,7 @@ from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
 from migrations_app import center_page, keyset, plan_drafts, plan_list
 from migrations_app.changes import plans as verbs
+from migrations_app.forms_batches import CommentForm
 from migrations_app.forms_plans import TargetForm, choices_form
 from migrations_app.lifecycle import State
 from migrations_app.models import Plan
@@ -142,6 +143,16 @@ def choose(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say something about the plan."""
+    row = _plan(pk)
+    person = person_of(request)
+    require(person, Action.SEE_SENSITIVE, row.departure.owner)
+    verbs.comment(row, person, cleaned(CommentForm(request.POST))["text"])
+    return done(request, f"{_address(row)}#comments", "Comment added.")
+
+
+@require_POST
 def choose_way(request: HttpRequest, pk: int) -> HttpResponse:
     """Another way out."""
     row, person = _to_change(request, pk)
@@ -183,6 +194,7 @@ def _shown(
         "user": row.departure.user,
         "version_field": {"version": row.departure.version},
         "sensitive": sensitive,
+        "comments": row.comments.select_related("person") if sensitive else [],
         "form": form
         or choices_form(
             row.target, initial=row.choices, in_terraform=in_terraform(row.departure.user)

@@ -541,3 +541,20 @@ def test_each_file_is_copied_and_downloaded_by_itself(everybody: cast.Cast) -> N
     assert unknown.status_code == 404
     foreign = browser(everybody.priya).get(f"/plans/{plan.pk}/download/?file=main.tf")
     assert foreign.status_code == 403
+
+
+def test_whoever_sees_the_files_comments_on_the_plan(everybody: cast.Cast) -> None:
+    plan = planned(everybody)
+    lead, engineer = browser(everybody.sara), browser(everybody.jonas)
+    where = f"/plans/{plan.pk}/"
+
+    answer = lead.post(f"{where}comment/", {"text": " <b>Runs</b> on Fridays only. "})
+
+    assert answer["Location"] == f"{where}#comments"
+    assert "&lt;b&gt;Runs&lt;/b&gt; on Fridays only." in text_of(engineer.get(where))
+    assert "Sara Lindqvist" in text_of(engineer.get(where))
+    assert lead.post(f"{where}comment/", {"text": " "}).status_code == 422
+    for outsider in (everybody.priya, everybody.vera):
+        assert "on Fridays only" not in text_of(browser(outsider).get(where))
+        assert browser(outsider).post(f"{where}comment/", {"text": "x"}).status_code == 403
+    assert plan.comments.count() == 1
