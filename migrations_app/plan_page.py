@@ -91,7 +91,7 @@ class PlanPage:
     def tabs(self) -> tuple[Tab, ...]:
         """What is read first of the files, as far as this plan has them."""
         told = [*self.files, *(one for _, one in self.instructions)]
-        found = ((*each, _first(told, paths)) for *each, paths in _TABS)
+        found = [(of, title, _first(told, paths)) for of, title, paths in _TABS]
         used = len(self.made.draft.used_actions) if self.made else 0
         actions = f", {used} action{'' if used == 1 else 's'}"
         return tuple(

@@ -65,7 +65,8 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     plan = getattr(row, "plan", None)
     plan_page = page_of(plan, None, now, asked.organization) if plan else None
     confirmed = plan is not None and plan.status == Plan.Status.CONFIRMED
-    quiet_at = plan_page.quiet.over_at if plan_page and confirmed else None
+    quiet = plan_page.quiet if plan_page else None
+    quiet_at = quiet.over_at if quiet and confirmed else None
     ahead = dates.ahead_of(row, policy, one.account.time_zone, now, not_before=quiet_at)
     names = {team.key: team.name for team in asked.teams}
     told, entries = profile.history(one, limit, asked.entries, asked.observations, names)
@@ -79,7 +80,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "now": now,
         "steps": profile.steps(row, ahead, asked.batches),
         "deleted_in": asked.batches.get("delete", ""),
-        "judged": profile.judged(one, row, reads, now, week, plan_page and plan_page.quiet),
+        "judged": profile.judged(one, row, reads, now, week, quiet),
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
         "held": held(one, asked.credentials, reads, sensitive, now),
         "untraced": UNTRACED,
