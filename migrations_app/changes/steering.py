@@ -129,7 +129,7 @@ def skip(change: Change, person: Person) -> Change:
     with transaction.atomic():
         # A worker that claims it now waits, so what was not begun stays so.
         row = Change.objects.select_for_update(of=("self",)).get(pk=change.pk)
-        if row.begun:
+        if row.irreversible_at is None and row.begun:
             raise Refused(
                 f"Calls were made for {change.departure.user}. Try it again, or restore it."
             )
