@@ -25,7 +25,7 @@ from migrations_app import aws
 from migrations_app.changes import hits
 from migrations_app.changes.ahead import read_ahead
 from migrations_app.changes.hits import Attempt
-from migrations_app.lifecycle import State
+from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Call, Change, Departure, Hit
 
 log = structlog.get_logger(__name__)
@@ -281,6 +281,8 @@ def _from_holdings(departure: Departure, holdings: UserHoldings) -> Iterator[Att
     """A credential made or made active again, or a fence taken off by a foreign hand."""
     if Change.objects.filter(departure=departure, status=Change.Status.RUNNING).exists():
         return
+    if _given_back_by_half(departure):
+        return
     # Whoever put it on: without it the user is not what its state says.
     if not aws.fenced(holdings) and not _taken_off_by_us(departure, aws.deny_all(holdings)):
         yield _seen("fence", _without_fence(departure, holdings))
@@ -302,6 +304,17 @@ def _from_holdings(departure: Departure, holdings: UserHoldings) -> Iterator[Att
 def _seen(source: str, what: str, key: str = "") -> Attempt:
     """What the account shows has no time of its own."""
     return Attempt(Hit.Kind.HIT, source, what, clock.now(), {"key": key} if key else {})
+
+
+def _given_back_by_half(departure: Departure) -> bool:
+    """A restore that is not finished, or failed, took off or made Active what would be found."""
+    ours = Call.objects.filter(
+        change__departure=departure,
+        change__move=MoveName.RESTORE,
+        change__finished_at=None,
+        kind=Call.Kind.WRITE,
+    )
+    return ours.exclude(outcome__in=Call.NOT_APPLIED).exists()
 
 
 def _taken_off_by_us(departure: Departure, fence: str) -> bool:

@@ -126,6 +126,22 @@ def test_the_fence_that_a_deletion_took_off_before_it_stopped_is_no_hit(stage: S
     assert hear(stage, departure) == []
 
 
+@pytest.mark.parametrize(("refused", "found"), [("UpdateSSHPublicKey", 0), ("DetachUserPolicy", 1)])
+def test_what_a_failed_restore_gave_back_is_no_hit(
+    stage: Stage, *, refused: str, found: int
+) -> None:
+    departure = stage.user(give=everything)
+    stage.shut(departure)
+    stage.skip(minutes=6)
+    stage.fault("access-denied", refused, count=None)
+    assert stage.restored(departure).status == "failed"
+    stage.simulator.faults.clear()
+    if found:
+        # Nothing was given back, so what somebody does is still theirs.
+        stage.administrator("DetachUserPolicy", UserName="ci-pay-old", PolicyArn=DENY)
+    assert len(hear(stage, departure)) == found
+
+
 def test_the_fence_of_a_deletion_that_stopped_earlier_is_missed(stage: Stage) -> None:
     departure = stage.user()
     stage.ready_to_delete(departure)
