@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.migrations_app.cells import counting
 from tests.proof import page
 from tests.proof.mutation import Mutating, Results
 from tests.proof.operators import mutants
@@ -43,6 +44,20 @@ def test_a_module_that_was_measured_by_half_is_not_counted(tmp_path: Path) -> No
     found = page.measured("guards", tmp_path)
     assert found
     assert found.share == 0.5
+
+
+def test_cells_are_told_with_their_day_and_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IAMCLEANUP_PROOF_DIR", str(tmp_path))
+    for test, at in (("one", "2026-11-01T10:00+00:00"), ("two", "2026-11-02T10:00+00:00")):
+        monkeypatch.setattr(counting, "commit", lambda test=test: f"c-{test}")
+        monkeypatch.setattr(counting, "now", lambda at=at: at)
+        with counting.counted(test) as count:
+            count.ended("fault in fence")
+    told = page.page(tmp_path)
+    assert "| fault in fence | 2 | 2 | 0 | 0 |" in told
+    assert "measured_at 2026-11-01T10:00+00:00, commit c-one c-two" in told
 
 
 @pytest.mark.parametrize(

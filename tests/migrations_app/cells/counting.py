@@ -14,7 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.proof.kept import commit
 
 TITLE = "Crash and fault cells"
 ENDS = ("done", "loud", "refused")
@@ -57,23 +60,38 @@ def counted(test: str) -> Iterator[Count]:
     count.see()
 
 
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="minutes")
+
+
 def _leave(home: Path, test: str, count: Count, seconds: float) -> None:
     parts = home / "cells"
     parts.mkdir(parents=True, exist_ok=True)
     name = f"{hashlib.sha256(test.encode()).hexdigest()[:16]}.json"
-    _replace(parts / name, {"rows": count.rows, "seconds": seconds})
+    when = {"measured_at": now(), "commit": commit()}
+    _replace(parts / name, {"rows": count.rows, "seconds": seconds, **when})
     total: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(ENDS, 0))
-    seconds = 0.0
+    seconds, times, commits = 0.0, set[str](), set[str]()
     for part in sorted(parts.glob("*.json")):
         told = json.loads(part.read_text())
         seconds += told["seconds"]
+        times.add(told.get("measured_at", "?"))
+        commits.add(told.get("commit", "?"))
         for what, ends in told["rows"].items():
             for end, number in ends.items():
                 total[what][end] += number
     rows = [
         {"what": what, "cells": sum(ends.values()), **ends} for what, ends in sorted(total.items())
     ]
-    _replace(home / "cells.json", {"title": TITLE, "rows": rows, "seconds": round(seconds, 1)})
+    whole = {
+        "title": TITLE,
+        "rows": rows,
+        "seconds": round(seconds, 1),
+        # Of the oldest part, and of all: a part may have been kept from another day.
+        "measured_at": min(times),
+        "commit": " ".join(sorted(commits)),
+    }
+    _replace(home / "cells.json", whole)
 
 
 def _replace(file: Path, document: object) -> None:
