@@ -166,6 +166,7 @@ def _evidence_age(batch: Batch, changes: list[Change]) -> Check:
     age = clock.now() - min(looked)
     hours = int(age.total_seconds() // 3600)
     minutes = int(age.total_seconds() // 60)
-    text = f"Evidence is {hours} hours old" if hours > 1 else f"Evidence is {minutes} minutes old"
+    old = f"{hours} hours" if hours > 1 else f"{minutes} minute{'' if minutes == 1 else 's'}"
+    text = f"Evidence is {old} old"
     fix = "" if age <= limit else "Send it back, so that its dry run is made again."
     return Check("evidence", age <= limit, text, fix)

@@ -736,6 +736,7 @@ def looked(everybody: cast.Cast, *ages: timedelta | None) -> tuple[Batch, list[C
     ("ages", "ok", "text"),
     [
         ([HOUR, 3 * HOUR], True, "Evidence is 3 hours old"),
+        ([timedelta(minutes=1)], True, "Evidence is 1 minute old"),
         ([timedelta(minutes=90)], True, "Evidence is 90 minutes old"),
         ([2 * HOUR], True, "Evidence is 2 hours old"),
         ([HOUR, None], False, "Not every user was looked at."),
