@@ -226,6 +226,12 @@
     freshen(root);
     checkAllTyped();
     $$("form[data-select]").forEach(showSelection);
+    // On a narrow screen the tab one is at may lie beyond the edge.
+    $$(".tabs > [aria-current=page]", root).forEach((tab) => {
+      const strip = tab.parentElement;
+      const [at, from] = [tab, strip].map((one) => one.getBoundingClientRect());
+      strip.scrollLeft += at.left - from.left - (from.width - at.width) / 2;
+    });
     const title = $("[data-tab-title]");
     if (title) document.title = title.dataset.tabTitle;
   };

@@ -8,8 +8,11 @@
 
   function mark(section) {
     tabs.forEach((tab, place) => {
-      if (sections[place] === section) tab.setAttribute("aria-current", "location");
-      else tab.removeAttribute("aria-current");
+      if (sections[place] !== section) return tab.removeAttribute("aria-current");
+      tab.setAttribute("aria-current", "location");
+      const strip = tab.parentElement;
+      const [at, from] = [tab, strip].map((one) => one.getBoundingClientRect());
+      strip.scrollLeft += at.left - from.left - (from.width - at.width) / 2;
     });
   }
 
