@@ -442,6 +442,16 @@ def test_a_delete_asks_for_the_typed_words(everybody: cast.Cast) -> None:
     assert "Deletion is final." in text
 
 
+def test_taking_a_delete_back_asks_for_no_words(everybody: cast.Cast) -> None:
+    batch = rows.asked(everybody, cast.departure("quiet", "soaking"), move="delete")
+
+    for person, deed, asks in ((everybody.jonas, "withdraw", 0), (everybody.mei, "send-back", 1)):
+        text = text_of(browser(person).get(f"/batches/{batch.number}/"))
+        form = text[text.index(f'action="/batches/{batch.number}/{deed}/"') :]
+        assert "data-typed" not in form[: form.index("</form>")]
+        assert text.count('name="words"') == asks
+
+
 def test_sending_back_makes_it_a_draft_with_the_words_on_top(everybody: cast.Cast) -> None:
     batch = rows.asked(everybody, cast.departure("quiet", "owner-assigned"))
 
