@@ -293,6 +293,9 @@ def test_what_is_right_as_it_is_is_accepted_with_a_reason_and_may_break_again(
     with pytest.raises(Refused, match="Say why"):
         changes.accept_drift(found, everybody.jonas, "  ")
     address = f"/plans/identity-center/{found.pk}/accept/"
+    page = text_of(browser(everybody.jonas).get("/plans/identity-center/"))
+    form = page[page.index(f'action="{address}"') :]
+    assert "csrfmiddlewaretoken" in form[: form.index("</form>")]
     browser(everybody.jonas).post(address, {"reason": "The team was dissolved."})
     plan.refresh_from_db()
     assert plan.on_hold is False
@@ -394,7 +397,7 @@ def test_people_who_share_a_set_are_told_together_with_what_it_ends(
     page = text_of(browser(everybody.vera).get("/plans/identity-center/"))
     assert "3 people get 2 permission sets: 1 that exists and 1 new one." in page
     assert "3 of them had every action there is." in page
-    assert "2 of its 2 people had every action there is. They used 2 of up to" in page
+    assert "2 of its 2 people had every action there is. Together they used 2 of up to" in page
     assert "Its one person had every action there is. Used 2 of" in page
     assert "by 2 people together" in page
     # What the set allows of what they used, not the most that one of them did.
