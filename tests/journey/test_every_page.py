@@ -45,6 +45,11 @@ _SIDEWAYS = """() => {
     return [`scrolls sideways to ${document.documentElement.scrollWidth} px: ` + wide.slice(-3).map(
         (one) => one.outerHTML.slice(0, 200)).join(" | ")];
 }"""
+# What a table of cards shows may not end beyond its card, which would cut it off unseen.
+_CUT = """() => [...document.querySelectorAll(".table-cards td, .table-cards th")].filter((one) =>
+    one.checkVisibility() && getComputedStyle(one).display !== "table-cell"
+    && one.scrollWidth > one.clientWidth + 1
+).map((one) => `cut off: ${one.outerHTML.slice(0, 200)}`)"""
 # Reduced motion is asked for in every look; only what says that work goes on may turn.
 _MOVING = """() => document.getAnimations().filter((one) => one.playState === "running"
     && one.effect.getComputedTiming().duration > 10
@@ -80,6 +85,10 @@ _NAMES = """() => {
         if (document.getElementById(place)?.role !== role) found.push(`no live region #${place}`);
     return found;
 }"""
+# Without a script only its own field carries the mark that a form is ours.
+_UNMARKED = """() => [...document.querySelectorAll("form[method=post]")].filter((one) =>
+    !one.querySelector("[name=csrfmiddlewaretoken]")
+).map((one) => `a form that would be refused: ${one.outerHTML.slice(0, 200)}`)"""
 # Of signs that a style sheet draws, a screen reader says each that has no other words.
 _SIGNS = """() => [...document.querySelectorAll("body *")].flatMap((one) =>
     ["::before", "::after"].map((part) => getComputedStyle(one, part).content).filter(
@@ -120,6 +129,14 @@ _FORCED = """() => {
         const own = light(getComputedStyle(words).fill);
         if (Math.max(own, ground) / Math.min(own, ground) < 4.5)
             found.push(`forced colours: ${words.textContent} cannot be read`);
+    }
+    for (const one of document.querySelectorAll(".btn")) {
+        if (!one.checkVisibility()) continue;
+        const {color, backgroundColor} = getComputedStyle(one);
+        if (backgroundColor.endsWith(", 0)") || one.disabled) continue;
+        const [own, below] = [light(color), light(backgroundColor)];
+        if (Math.max(own, below) / Math.min(own, below) < 4.5)
+            found.push(`forced colours: ${one.textContent.trim()} cannot be read on its button`);
     }
     for (const one of document.querySelectorAll("[aria-current=page]")) {
         if (!one.checkVisibility()) continue;
@@ -220,6 +237,7 @@ class Inspector:
         self.page.set_viewport_size({"width": 1440, "height": SIZES[1440]})
         self.note_all("", _NAMES)
         self.note_all("", _SIGNS)
+        self.note_all("", _UNMARKED)
         self.page.emulate_media(forced_colors="active")
         self.note_all("", _FORCED)
         self.page.emulate_media(forced_colors="none", media="print")
@@ -239,6 +257,7 @@ class Inspector:
     def measure(self, at: str) -> None:
         """Nothing scrolls sideways, and nothing moves."""
         self.note_all(f"{at}: ", _SIDEWAYS)
+        self.note_all(f"{at}: ", _CUT)
         self.note_all(f"{at}: ", _MOVING)
 
 
