@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -116,6 +117,17 @@ class ClaimPage:
         return ("done",) * self.answered + ("queued",) * self.left
 
     @property
+    def summary(self) -> str:
+        """ "3 can go, 2 get a replacement, 1 is not yours." """
+        counts = Counter(_outcome(card.departure, self.team) for card in self.cards)
+        told = [
+            f"{counts[of]} {words[counts[of] != 1]}"
+            for of, words in _OUTCOMES.items()
+            if counts[of]
+        ]
+        return f"{', '.join(told)}." if told else ""
+
+    @property
     def title(self) -> str:
         if not self.cards:
             return f"Nothing to answer for {self.team}"
@@ -124,6 +136,28 @@ class ClaimPage:
         if len(self.cards) == 1:
             return f"This IAM user looks like it belongs to {self.team}"
         return f"These {len(self.cards)} IAM users look like they belong to {self.team}"
+
+
+# Of each outcome the words for one user, and for several.
+_OUTCOMES = {
+    "can-go": ("can go", "can go"),
+    "needed": ("gets a replacement", "get a replacement"),
+    "unsure": ("is not decided yet", "are not decided yet"),
+    "disputed": ("is disputed", "are disputed"),
+    "offered": ("is offered to another team", "are offered to other teams"),
+    "not-ours": ("is not yours", "are not yours"),
+}
+
+
+def _outcome(row: Departure, team: Team) -> str:
+    """What an answered user comes to; "" for one that is off already."""
+    if row.state in SWITCHED_OFF:
+        return ""
+    if row.disputed_until:
+        return "disputed"
+    if row.handed_to_id is not None:
+        return "offered"
+    return row.answer if team.pk in (row.owner_id, row.claim_pending_team_id) else "not-ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +364,7 @@ def _line(row: Departure, asked: Asked, said: str) -> str:
         whose = _whose(row, asked.team)
         return f"Not yours. We will ask {whose}." if whose else "Not yours. We will ask on."
     if said == "dispute":
-        return f"Disputed until {row.disputed_until:%-d %b}. It stays as it is until then."
+        return f"Disputed until {row.disputed_until:%a %-d %b}. It stays as it is until then."
     if said == "hand-over":
         offered = f"Offered to {row.handed_to}. They have 5 working days to take it."
         return offered if row.handed_to else f"You handed it over to {row.owner or 'another team'}."

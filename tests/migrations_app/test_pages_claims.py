@@ -110,6 +110,23 @@ def test_not_ours_may_name_the_team_that_is_asked_next(everybody: cast.Cast) -> 
     assert claiming.open_cards(everybody.platform, clock.now()) == 1
 
 
+def test_the_last_answer_is_followed_by_what_it_all_comes_to(everybody: cast.Cast) -> None:
+    for number, said in enumerate(("can-go", "can-go", "needed", "not-ours", "dispute")):
+        row = suggested(everybody, f"u{number}")
+        if said in ("can-go", "needed"):
+            answered(everybody, row, "ours")
+            row.refresh_from_db()
+        until = clock.now().date() + timedelta(days=9)
+        more = {"reason": "The audit reads it.", "until": until} if said == "dispute" else {}
+        answered(everybody, row, said, **more)
+
+    text = text_of(browser(everybody.sara).get("/claim/payments/"))
+
+    told = "2 can go, 1 gets a replacement, 1 is disputed, 1 is not yours."
+    assert f"You answered all 5. {told} Undo works" in text
+    assert f"Disputed until {until:%a %-d %b}." in text
+
+
 def test_an_answer_can_be_undone(everybody: cast.Cast) -> None:
     row = suggested(everybody)
     answered(everybody, row, "ours")
