@@ -189,7 +189,13 @@ def approve(approver: Visitor, batch: Batch) -> None:
         expect(waiting).to_have_count(left - 1)
     if batch.move == "delete":
         users = batch.changes.filter(status=Change.Status.ASKED).count()
-        page.get_by_label("to approve").fill(f"delete {users} users")
+        words, field = f"delete {users} users", page.get_by_label("to approve")
+        # The server takes these words and no others, so the button waits for them.
+        field.fill(words.capitalize())
+        expect(page.get_by_role("button", name="Approve for")).to_be_disabled()
+        expect(page.locator("[data-typed-reason]")).to_have_text(f"Type {words}")
+        field.fill(words)
+        expect(page.locator("[data-typed-reason]")).to_be_empty()
     approver.look("viewed")
     page.get_by_role("button", name="Approve for").click()
     page.wait_for_load_state()

@@ -104,14 +104,13 @@
     button.setAttribute("aria-pressed", !hide);
   });
 
-  const fold = (text) => text.trim().replace(/\s+/g, " ").toLowerCase();
   const checkTyped = (form) => {
     const button = $("[data-typed-button]", form);
     if (!button) return;
     const words = $("[data-typed-words]", form);
     const boxes = form.dataset.typedAll ? $$(form.dataset.typedAll) : [];
     const open = boxes.filter((box) => !box.checked).length;
-    const fits = !words || fold(words.value) === fold(form.dataset.typed);
+    const fits = !words || words.value.trim() === form.dataset.typed;
     button.disabled = open > 0 || !fits;
     const reason = $("[data-typed-reason]", form);
     if (!reason) return;
@@ -208,7 +207,8 @@
       toast({ text: "That did not work. Nothing was changed by it; try again.", kind: "error" });
     } else if (++failures === 3) {
       const at = new Date(Date.now() + ahead).toISOString().slice(11, 19);
-      toast({ text: `Connection lost. Live view stopped at ${at} UTC. What runs goes on.`, kind: "error" });
+      const what = event.detail.elt.id === "run-head" ? "The batch" : "What runs";
+      toast({ text: `Connection lost. Live view stopped at ${at} UTC. ${what} goes on.`, kind: "error" });
     }
   };
   document.addEventListener("htmx:beforeRequest", (event) => {
