@@ -117,6 +117,16 @@ def test_each_call_of_a_fence_or_a_shut_is_ours(
     assert made_by_us(cast.departure("other", State.OWNER_ASSIGNED)) == aws.Made()
 
 
+@pytest.mark.parametrize("status", ["queued", "running", "failed"])
+def test_a_restore_that_has_not_ended_has_undone_nothing_yet(
+    theirs: Departure, status: str
+) -> None:
+    sent(done(theirs))
+    cast.change(theirs, "restore", status=status)
+    assert made_by_us(theirs) == FENCED
+    assert may_be_restored(theirs)
+
+
 @pytest.mark.parametrize(
     ("outcome", "ours"),
     [("ok", True), ("", True), ("unknown", True), ("refused", False), ("retry", False)],
