@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.template.loader import render_to_string
 
 from inventory.models import IamUser
@@ -49,11 +49,14 @@ def html(pack: EvidencePack, scope: Scope) -> str:
 
 
 def _by_state(scope: Scope) -> list[tuple[str, int]]:
-    rows: QuerySet[Departure] = Departure.objects.all()
+    """As the Overview counts: who is meant to stay stands apart."""
+    rows = Departure.objects.all()
     if scope.account:
         rows = rows.filter(user__account=scope.account)
-    found = dict(rows.order_by().values_list("state").annotate(Count("pk")))
-    return [(state.label, found.get(state.value, 0)) for state in State]
+    going = rows.unprotected() | rows.filter(state=State.DELETED)
+    found = dict(going.order_by().values_list("state").annotate(Count("pk")))
+    counts = [(state.label, found.get(state.value, 0)) for state in State]
+    return [*counts, ("Protected", rows.count() - sum(found.values()))]
 
 
 def _by_verdict(scope: Scope) -> list[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -154,6 +155,18 @@ def test_hostile_text_runs_neither_in_a_spreadsheet_nor_in_the_report(people: Ca
     assert "<script>" not in report
     assert "<img" not in report
     assert "&lt;script&gt;" in report
+
+
+def test_the_report_counts_who_is_meant_to_stay_apart_as_the_overview_does(people: Cast) -> None:
+    cast.departure("a", "soaking")
+    cast.departure("break-glass-1", protection="break-glass", protection_reason="Sealed")
+    cast.departure("gone", "deleted")
+
+    report = packing.built(people.jonas)["report.html"].decode()
+
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\d+)</dd>", report))
+    assert (facts["Discovered"], facts["Soaking"], facts["Deleted"]) == ("0", "1", "1")
+    assert facts["Protected"] == "1"
 
 
 def test_a_message_says_that_it_is_ready_and_leads_to_it(people: Cast) -> None:
