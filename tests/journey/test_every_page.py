@@ -50,6 +50,20 @@ _CUT = """() => [...document.querySelectorAll(".table-cards td, .table-cards th"
     one.checkVisibility() && getComputedStyle(one).display !== "table-cell"
     && one.scrollWidth > one.clientWidth + 1
 ).map((one) => `cut off: ${one.outerHTML.slice(0, 200)}`)"""
+# A menu opens where one can see and reach it; one in a drawer that is shut does not count.
+_MENUS = """() => {
+    const found = [], room = document.documentElement.clientWidth;
+    for (const menu of document.querySelectorAll("details.menu")) {
+        const was = menu.open, opener = menu.firstElementChild.getBoundingClientRect();
+        if (!menu.checkVisibility() || opener.right <= 0 || opener.left >= room) continue;
+        menu.open = true;
+        const panel = menu.querySelector(".menu-panel")?.getBoundingClientRect();
+        if (panel?.width && (panel.left < 0 || panel.right > room + 1)) found.push(
+            `opens beyond the edge: ${menu.firstElementChild.outerHTML.slice(0, 160)}`);
+        menu.open = was;
+    }
+    return found;
+}"""
 # Reduced motion is asked for in every look; only what says that work goes on may turn.
 _MOVING = """() => document.getAnimations().filter((one) => one.playState === "running"
     && one.effect.getComputedTiming().duration > 10
@@ -178,6 +192,9 @@ class Inspector:
         self.found.append(f"{stop.path} as {stop.who or 'nobody'}: {what}")
 
     def _said(self, message: ConsoleMessage) -> None:
+        # A menu that was still being filled when the page was left is no failure.
+        if message.text.startswith(("htmx:sendAbort", "htmx:afterRequest")):
+            return
         # Of a page that is to refuse, the browser says so too.
         refused = self.expected.status >= 400 and "Failed to load resource" in message.text
         if message.type == "error" and not refused:
@@ -195,6 +212,8 @@ class Inspector:
 
     def open(self, stop: Stop) -> None:
         """Sign in as who may see it, and open the page."""
+        # The page before goes on asking, and would ask as nobody.
+        self.page.goto("about:blank")
         self.expected = stop
         self.page.context.clear_cookies()
         if stop.who:
@@ -258,6 +277,7 @@ class Inspector:
         """Nothing scrolls sideways, and nothing moves."""
         self.note_all(f"{at}: ", _SIDEWAYS)
         self.note_all(f"{at}: ", _CUT)
+        self.note_all(f"{at}: ", _MENUS)
         self.note_all(f"{at}: ", _MOVING)
 
 
