@@ -118,7 +118,11 @@ def take_over(batch: Batch, person: Person) -> Batch:
         if row.approved_by is None or approver_still_may(row):
             raise Refused(f"Batch {row} has an approver who may still approve.")
         if row.started_at is None:
-            to_draft(row, "It changed after it was approved.")
+            why = f"{row.approved_by} approved it and may not approve any more."
+            to_draft(row, why)
+            row.comments.create(
+                person=person, at=clock.now(), text=f"{why} It needs approval again."
+            )
             ledger.append("batch.approval-void", actor=person, batch=row.number)
             return row
         if row.move != MoveName.DISABLE:

@@ -600,6 +600,8 @@ def test_what_has_not_begun_loses_its_approval(everybody: cast.Cast, omar: Perso
     changes.take_over(row, omar)
     assert is_draft_again(row)
     assert entry("batch.approval-void").batch == row.number
+    said = "Mei Tanaka approved it and may not approve any more. It needs approval again."
+    assert [(one.person, one.text) for one in row.comments.all()] == [(omar, said)]
 
 
 def test_neither_a_deletion_nor_an_own_batch_is_taken_over(
