@@ -111,12 +111,12 @@ def test_not_ours_may_name_the_team_that_is_asked_next(everybody: cast.Cast) -> 
 
 
 def test_the_last_answer_is_followed_by_what_it_all_comes_to(everybody: cast.Cast) -> None:
+    until = clock.now().date() + timedelta(days=9)
     for number, said in enumerate(("can-go", "can-go", "needed", "not-ours", "dispute")):
         row = suggested(everybody, f"u{number}")
         if said in ("can-go", "needed"):
             answered(everybody, row, "ours")
             row.refresh_from_db()
-        until = clock.now().date() + timedelta(days=9)
         more = {"reason": "The audit reads it.", "until": until} if said == "dispute" else {}
         answered(everybody, row, said, **more)
 
