@@ -7,6 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -25,6 +26,7 @@ from inventory.templatetags.icons import (
 from inventory.templatetags.times import ago, when
 from migrations_app.facets import Choice, label_of
 from migrations_app.filters import Filters
+from migrations_app.models import Change
 from migrations_app.plan_list import LOOKS
 
 register = template.Library()
@@ -139,3 +141,34 @@ def reason_text(reason: object) -> str:
     if isinstance(reason, dict):
         return str(reason.get("text", ""))
     return str(reason)
+
+
+# In which part of a user's page a warning of a batch is proven, and what the link there says.
+_PROOFS = {
+    "admin": ("permissions", "See permissions"),
+    "rights": ("permissions", "See permissions"),
+    "quarantined": ("permissions", "See permissions"),
+    "reference": ("references", "See who names it"),
+    "reference-unread": ("references", "See what was read"),
+    "rare": ("evidence", "See timeline"),
+    "no-mfa": ("credentials", "See credentials"),
+    "break-glass": ("credentials", "See credentials"),
+    "unclaimed": ("owner", "See owner"),
+    "category": ("history", "See history"),
+    "overruled": ("history", "See history"),
+}
+
+
+@register.simple_tag
+def proof(change: Change, code: str) -> SafeString:
+    """A link from a warning to where the reader sees for themselves; else to the user's calls."""
+    user = change.departure.user
+    part, words = _PROOFS.get(code, ("", "See calls"))
+    page = reverse("user", args=[user.account.account_id, user.user_id]) if part else ""
+    return format_html(
+        '<a class="link nowrap" href="{}#{}">{}<span class="visually-hidden"> of {}</span></a>',
+        page,
+        part or f"change-{change.pk}",
+        words,
+        user.user_name,
+    )

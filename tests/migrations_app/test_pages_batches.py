@@ -19,6 +19,7 @@ from migrations_app import changes
 from migrations_app.models import Batch, Change, Departure, Viewed
 from tests import cast
 from tests.migrations_app import batch_rows as rows
+from tests.migrations_app.browsing import address
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -759,3 +760,31 @@ def test_fenced_is_explained_on_every_page_of_a_batch(everybody: cast.Cast, stat
 
     for path in ("/batches/", f"/batches/{batch.number}/"):
         assert "keys live, every call denied" in text_of(browser(everybody.vera).get(path))
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "section"),
+    [
+        ("admin", "See permissions", "permissions"),
+        ("reference", "See who names it", "references"),
+        ("rare", "See timeline", "evidence"),
+        ("no-mfa", "See credentials", "credentials"),
+        ("unclaimed", "See owner", "owner"),
+        ("overruled", "See history", "history"),
+        ("password", "See calls", ""),
+    ],
+)
+def test_each_risk_leads_to_its_proof(
+    everybody: cast.Cast, code: str, words: str, section: str
+) -> None:
+    one = cast.departure("old-deploy", "owner-assigned", everybody.payments)
+    batch = rows.asked(everybody, one)
+    change = batch.changes.get()
+    Change.objects.filter(pk=change.pk).update(warnings=[{"code": code, "text": "Look."}])
+    reader, user = browser(everybody.mei), address(one.user)
+
+    text = text_of(reader.get(f"/batches/{batch.number}/"))
+
+    to = f"{user}#{section}" if section else f"#change-{change.pk}"
+    assert f'href="{to}">{words}<span class="visually-hidden"> of old-deploy</span>' in text
+    assert not section or f'id="{section}"' in text_of(reader.get(user))
