@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -233,7 +233,10 @@ def _announcements(batch: Batch) -> QuerySet[Notice]:
 
 def _local(at: datetime, batch: Batch) -> str:
     zone = batch.account.time_zone
-    return f"{at.astimezone(ZoneInfo(zone)):%a %-d %b, %H:%M} {zone} ({at:%H:%M} UTC)"
+    local = at.astimezone(ZoneInfo(zone))
+    if not local.utcoffset():
+        return f"{local:%a %-d %b, %H:%M} UTC"
+    return f"{local:%a %-d %b, %H:%M} {zone} ({at.astimezone(UTC):%H:%M} UTC)"
 
 
 def _summary(batch: Batch) -> str:

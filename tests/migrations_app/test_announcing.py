@@ -221,3 +221,20 @@ def test_who_may_not_ask_is_shown_no_message(stage: Stage, two: list[Departure])
     page = text_of(browser(stage.people.vera).get(f"/batches/{batch.number}/"))
 
     assert "What they will read" not in page
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [("UTC", "UTC at the earliest"), ("Asia/Tokyo", "Asia/Tokyo (")],
+)
+def test_a_time_is_told_in_the_accounts_zone_and_in_utc_once(
+    stage: Stage, two: list[Departure], zone: str, said: str
+) -> None:
+    stage.people.account.time_zone = zone
+    stage.people.account.save()
+    batch = rows.draft(stage.people, *two)
+
+    _, text = announcing.preview(batch, stage.people.jonas, two)
+
+    assert said in text
+    assert text.count("UTC") == 1
