@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import FloatRect, Locator
 
 from migrations_app.lifecycle import State
 from tests import cast
@@ -12,10 +12,10 @@ from tests.journey.conftest import House
 pytestmark = pytest.mark.browser
 
 
-def box(of: Locator) -> dict[str, float]:
+def box(of: Locator) -> FloatRect:
     found = of.bounding_box()
     assert found
-    return dict(found)
+    return found
 
 
 @pytest.mark.parametrize("path", ["/log/packs/", "/users/?view=all"])
