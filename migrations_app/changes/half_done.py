@@ -11,7 +11,7 @@ from inventory import clock, ledger
 from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app.changes import nudge
+from migrations_app.changes import nudge, stop
 from migrations_app.changes.restoring import saved_before
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
 from migrations_app.models import Change, Departure, Holdings
@@ -29,6 +29,9 @@ def finish_deleting(departure: Departure, person: Person) -> Change:
                 "What approved its deletion is not known here. Stop and rebuild it, or compose a "
                 "new delete batch."
             )
+        if stop.current() is not None:
+            # What was given up is not among those that the stop made wait for a person.
+            raise Refused("The emergency stop is pulled. Another person lifts it first.")
         if change.batch.resume_needed:
             raise Refused(
                 f"Batch {change.batch} was halted by the emergency stop. Resume it first."

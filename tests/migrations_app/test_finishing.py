@@ -165,3 +165,16 @@ def test_what_was_given_up_and_is_in_a_new_batch_is_finished_by_that(
     Change.objects.filter(pk=waits.pk).update(status="withdrawn")
     again = changes.finish_deleting(theirs, everybody.jonas)
     assert (again.status, again.finished_at, again.result) == ("queued", None, "")
+
+
+def test_what_was_given_up_does_not_wait_for_the_end_of_a_stop(
+    everybody: cast.Cast, theirs: Departure, half: Change, told: list[int]
+) -> None:
+    kept(half)
+    changes.stop_and_rebuild(theirs, everybody.jonas)
+    changes.pull(everybody.ada, "Something is wrong")
+    with pytest.raises(Refused, match="emergency stop is pulled"):
+        changes.finish_deleting(theirs, everybody.jonas)
+    changes.lift(everybody.mei, "It was nothing")
+    assert changes.finish_deleting(theirs, everybody.jonas).status == "queued"
+    assert told == [half.pk]
