@@ -208,9 +208,15 @@ def _answered(
 ) -> HttpResponse:
     """The card as it is now; with what was refused, and its status, where it was."""
     if not is_fragment(request):
-        for reason in refusal.reasons if refusal else ():
+        page = reverse("claim", args=[team.key])
+        if refusal is None:
+            return redirect(f"{page}#card-{pk}")
+        for reason in refusal.reasons:
             messages.error(request, reason)
-        return redirect(f"{reverse('claim', args=[team.key])}#card-{pk}")
+        if written := request.POST.get("reason", "").strip():
+            messages.info(request, f"You had written: {written}")
+        # Not to its card, from where what was refused is out of sight.
+        return redirect(page)
     context = _context(team, person)
     card = next((card for card in context["page"].cards if card.departure.pk == pk), None)
     context |= {"card": card, "pk": pk, "refusal": refusal, "answered_now": True}

@@ -27,6 +27,28 @@ def suggested(everybody: cast.Cast, name: str = "pay-deploy", **columns: Any) ->
     return cast.departure(cast.iam_user(name, suggested_team=everybody.payments, **columns))
 
 
+def test_what_was_refused_is_said_where_one_sees_it_with_what_was_written(
+    everybody: cast.Cast,
+) -> None:
+    row = suggested(everybody)
+
+    answer = answered(everybody, row, "dispute", reason="Runs at year end.", until="2099-01-01")
+    text = text_of(answer.client.get(answer["Location"]))
+
+    assert answer["Location"] == "/claim/payments/"
+    assert "Choose a date from" in text
+    assert "You had written: Runs at year end." in text
+
+
+def test_what_was_not_looked_at_is_not_called_never_used(everybody: cast.Cast) -> None:
+    suggested(everybody, verdict="unknown", last_activity_at=None)
+
+    text = text_of(browser(everybody.jonas).get("/claims/"))
+
+    assert "unknown</span>" in text
+    assert "never</span>" not in text
+
+
 def answered(everybody: cast.Cast, row: Departure, said: str, **sent: Any) -> Any:
     row.refresh_from_db()
     sent = {"said": said, "version": row.version, **sent}
