@@ -8,10 +8,10 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Prefetch, Q, Value
 
 from inventory.models import Team
-from migrations_app import listing
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Ask, Departure, GivenAnswer
-from migrations_app.paging import is_one_of
+from migrations_app.users import listing
+from migrations_app.users.paging import is_one_of
 
 
 def asks_of(team: Team) -> list[Ask]:

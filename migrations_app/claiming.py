@@ -21,9 +21,10 @@ from django.db.models.functions import Coalesce
 
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
-from migrations_app import claim_rows, dates, user_rows
+from migrations_app import claim_rows, dates
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Ask, Departure, GivenAnswer
+from migrations_app.users import user_rows
 
 SECONDS_PER_ANSWER = 10
 # Five hundred cards with their forms are megabytes, and nobody answers so many at a time.

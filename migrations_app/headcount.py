@@ -33,9 +33,9 @@ from inventory import at_once, clock
 from inventory.models import Account, LedgerEntry, Organization
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import listing
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
 from migrations_app.models import Change, DayCount, DayTotal, Departure, HeadCount
+from migrations_app.users import listing
 
 GOOD_FOR = timedelta(minutes=15)
 WEEK = timedelta(days=7)

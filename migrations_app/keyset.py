@@ -1,7 +1,8 @@
 """Pages of lists that grow: a page begins after (or before) a row, which an index finds.
 
 A list may have parts, one after the other, each in an order of its own. The Users page, which can
-be sorted, has its own way (`migrations_app.paging`), but writes a place as it is written here.
+be sorted, has its own way (`migrations_app.users.paging`), but writes a place as it is written
+here.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from inventory.models.observations import ObservationQuerySet
 from inventory.observation_words import brief, counted, told
 from inventory.observations import Kind
 from migrations_app.batch_plan import cut_keys
-from migrations_app.paging import is_one_of
+from migrations_app.users.paging import is_one_of
 
 WEEK = timedelta(days=7)
 # So many of each kind are named; the others are counted.

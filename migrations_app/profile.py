@@ -20,11 +20,12 @@ from inventory.reads import DETAILS, Reads
 from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
 from inventory.templatetags.times import day_text
-from migrations_app import dates, listing, observed
+from migrations_app import dates, observed
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, State
 from migrations_app.models import Answer, Departure, Plan
 from migrations_app.planning import Quiet
+from migrations_app.users import listing
 
 HISTORY = 7
 NOT_LOOKED_AT = "Not looked at"

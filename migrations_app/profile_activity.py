@@ -22,8 +22,8 @@ from inventory.models import Activity, Credential, IamUser
 from inventory.rhythm import EACH, RARE
 from inventory.rights.called import policy_prefix
 from inventory.timelines import Evidence, Lane, evidence_lanes
-from migrations_app import user_rows
 from migrations_app.models import PlanAccess
+from migrations_app.users import user_rows
 
 EVIDENCE_DAYS = 90
 _SIGN_IN = ("signin", "ConsoleLogin")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from django.db.models import Count
 
 from inventory.models import Account, Credential, IamUser, LedgerEntry
-from migrations_app import facets, filters
 from migrations_app.keyset import PAGE
 from migrations_app.models import Batch, Departure, Hit, Listed
-from migrations_app.paging import SORTS
+from migrations_app.users import facets, filters
+from migrations_app.users.paging import SORTS
 
 YARDSTICK = "/yardstick/migrations_app/departure/"
 # The last page of "Everything" with 100,000 users.

@@ -10,7 +10,7 @@ from ninja import Router
 from pydantic import Field, StringConstraints
 
 from inventory.models import Account, Scope
-from migrations_app import changes, listing
+from migrations_app import changes
 from migrations_app.api.batch_answers import Batch, batch_by, told
 from migrations_app.api.door import acts, person_of, reads
 from migrations_app.api.fields import (
@@ -22,6 +22,7 @@ from migrations_app.api.fields import (
     Reason,
     UserId,
 )
+from migrations_app.users import listing
 
 router = Router(tags=["Batches"])
 _Words = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00]*$")]

@@ -22,7 +22,7 @@ from inventory.templatetags.icons import (
 from inventory.templatetags.times import when
 from migrations_app.models import Departure
 from migrations_app.templatetags.screens import privilege_name, rhythm_words
-from migrations_app.user_rows import Row
+from migrations_app.users.user_rows import Row
 
 register = template.Library()
 

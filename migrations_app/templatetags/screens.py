@@ -24,10 +24,10 @@ from inventory.templatetags.icons import (
     plain_look,
 )
 from inventory.templatetags.times import ago, when
-from migrations_app.facets import Choice, label_of
-from migrations_app.filters import Filters
 from migrations_app.models import Change
 from migrations_app.plan_list import LOOKS
+from migrations_app.users.facets import Choice, label_of
+from migrations_app.users.filters import Filters
 
 register = template.Library()
 

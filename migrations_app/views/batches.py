@@ -14,13 +14,14 @@ from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused
-from migrations_app import changes, listing
+from migrations_app import changes
 from migrations_app.batch_adding import MENDED
 from migrations_app.forms_batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure
 from migrations_app.shell import chosen_account_id
+from migrations_app.users import listing
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 from migrations_app.views.batch_pages import (
     address,

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from inventory.permissions import Action, require
-from migrations_app import columns
+from migrations_app.users import columns
 from migrations_app.views.answers import done, person_of
 from migrations_app.views.users import filters_of, users_page
 

@@ -9,8 +9,8 @@ from inventory import clock
 from inventory.answers import download
 from inventory.exports import Format, written
 from inventory.permissions import Action, require
-from migrations_app import posture
 from migrations_app.shell import chosen_account_id
+from migrations_app.users import posture
 
 
 @require_GET

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_POST
 
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import saved_views
-from migrations_app.filters import Filters
 from migrations_app.forms import SavedViewForm
 from migrations_app.models import SavedView
+from migrations_app.users import saved_views
+from migrations_app.users.filters import Filters
 from migrations_app.views.answers import done, person_of
 from migrations_app.views.users import filters_of, users_page
 

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_GET
 from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
-from migrations_app import listing
-from migrations_app.filters import Filters
 from migrations_app.models import Batch
+from migrations_app.users import listing
+from migrations_app.users.filters import Filters
 from migrations_app.views.answers import person_of, rendered
 
 SHOWN = 20

@@ -21,18 +21,17 @@ from migrations_app import (
     dates,
     exports,
     hearing,
-    listing,
     profile,
     profile_activity,
     profile_asked,
     profile_permissions,
-    user_rows,
 )
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Departure, Plan
 from migrations_app.plan_page import page_of
+from migrations_app.users import listing, user_rows
 from migrations_app.views.answers import person_of, rendered
 
 # Whom nobody expects to call from somebody's own computer.

@@ -22,23 +22,14 @@ from inventory.hashing import digest
 from inventory.models import Account, IamUser, LedgerEntry
 from inventory.permissions import Action, may, require
 from inventory.remembered import remembered
-from migrations_app import (
-    batch_adding,
-    columns,
-    exports,
-    facets,
-    listing,
-    paging,
-    posture,
-    saved_views,
-    user_rows,
-)
-from migrations_app.facets import Facet
-from migrations_app.filters import VIEWS, Filters
+from migrations_app import batch_adding, exports
 from migrations_app.forms import SavedViewForm
 from migrations_app.models import SavedView
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.shell import chosen_account_id
+from migrations_app.users import columns, facets, listing, paging, posture, saved_views, user_rows
+from migrations_app.users.facets import Facet
+from migrations_app.users.filters import VIEWS, Filters
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 TEMPLATE = "migrations_app/users.html"

@@ -15,10 +15,11 @@ from django_htmx.http import trigger_client_event
 from inventory.models import Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
-from migrations_app import batch_adding, changes, listing
+from migrations_app import batch_adding, changes
 from migrations_app.forms import TeamForm
 from migrations_app.models import Departure
 from migrations_app.models.departure import DepartureQuerySet
+from migrations_app.users import listing
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 from migrations_app.views.users import export, filtered, filters_of, users_page
 

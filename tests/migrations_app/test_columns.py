@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from migrations_app.columns import COLUMNS
+from migrations_app.users.columns import COLUMNS
 from tests import cast
 from tests.migrations_app.browsing import HTMX, browser, text_of
 

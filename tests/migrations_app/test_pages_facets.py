@@ -9,9 +9,9 @@ import pytest
 from django.http import QueryDict
 
 from inventory import clock
-from migrations_app import facets, listing
-from migrations_app.filters import Filters
 from migrations_app.lifecycle import State
+from migrations_app.users import facets, listing
+from migrations_app.users.filters import Filters
 from tests import cast
 from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
 

@@ -17,10 +17,11 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import Account
-from migrations_app import changes, listing
-from migrations_app.filters import Filters
+from migrations_app import changes
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure
+from migrations_app.users import listing
+from migrations_app.users.filters import Filters
 from tests import cast
 from tests.migrations_app.browsing import HTMX, browser, text_of
 

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import Credential, IamUser
-from migrations_app import listing, paging
-from migrations_app.filters import Filters
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure
+from migrations_app.users import listing, paging
+from migrations_app.users.filters import Filters
 from tests import cast
 from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
 

@@ -15,9 +15,9 @@ from inventory import clock
 from inventory import posture as judging
 from inventory.models import Account, IamUser, PostureDay
 from inventory.posture import Facts, Item, KeyFacts, Status, UserFacts, judge
-from migrations_app import listing, posture
-from migrations_app.filters import Filters
 from migrations_app.lifecycle import State
+from migrations_app.users import listing, posture
+from migrations_app.users.filters import Filters
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from inventory import clock
-from migrations_app import saved_views
-from migrations_app.filters import Filters
 from migrations_app.models import SavedView
+from migrations_app.users import saved_views
+from migrations_app.users.filters import Filters
 from tests import cast
 from tests.migrations_app.browsing import HTMX, browser, text_of
 

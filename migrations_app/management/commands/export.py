@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inventory.exports import LEDGER_FIELDS, ledger_rows, written
-from migrations_app import exports, posture, told
+from migrations_app import exports, told
+from migrations_app.users import posture
 
 TABLES: dict[str, tuple[tuple[str, ...], Callable[[], Iterator[dict[str, Any]]]]] = {
     "users": (exports.USER_FIELDS, exports.user_rows),

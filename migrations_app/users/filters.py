@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from migrations_app import facets, posture
-from migrations_app.paging import FIRST, SORTS, Place
+from migrations_app.users import facets, posture
+from migrations_app.users.paging import FIRST, SORTS, Place
 
 VIEWS = {
     "left": "All left",

@@ -16,7 +16,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from inventory.models import Account, PostureDay
 from inventory.posture import BENCHMARK, RULES, Rule, Status
-from migrations_app.paging import is_one_of
+from migrations_app.users.paging import is_one_of
 
 # Shown as a tab of the Users page only while one is chosen; "Unused, 45 days" always.
 VIEWS = {

@@ -14,8 +14,8 @@ from inventory import clock
 from inventory.models import Person
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app.filters import Filters
 from migrations_app.models import SavedView
+from migrations_app.users.filters import Filters
 
 MOST = 20
 

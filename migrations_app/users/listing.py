@@ -18,13 +18,13 @@ from inventory.permissions import Action, may
 from inventory.posture import ROTATE_AFTER, UNUSED_AFTER
 from inventory.refusals import Refused
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import facets, paging
-from migrations_app.facets import Facet
-from migrations_app.filters import Filters
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
 from migrations_app.models import Batch, Change, Departure, Hit, Listed
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.models.listed import NO_KEY
+from migrations_app.users import facets, paging
+from migrations_app.users.facets import Facet
+from migrations_app.users.filters import Filters
 
 OLD_KEY = timedelta(days=365)
 QUIET_VERDICTS = ("dormant", "never-used")

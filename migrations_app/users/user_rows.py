@@ -11,10 +11,10 @@ from django.db import connection
 
 from inventory.models import Credential, IamUser
 from migrations_app.lifecycle import HAS_ACCESS, State
-from migrations_app.listing import has_hit
 from migrations_app.models import Departure, Plan
 from migrations_app.models.listed import NO_KEY, Listed
 from migrations_app.telling import Client, Held, telling_fact, why_unknown
+from migrations_app.users.listing import has_hit
 
 WEEKS = 13
 
