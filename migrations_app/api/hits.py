@@ -26,8 +26,8 @@ from migrations_app.api.fields import (
     next_address,
     place_of,
 )
-from migrations_app.hit_panels import HitPanel, Reach, panel_of
 from migrations_app.models import Hit
+from migrations_app.soak.hit_panels import HitPanel, Reach, panel_of
 
 router = Router(tags=["Hits"])
 

@@ -236,7 +236,7 @@ class Hit(models.Model):
     last_at = models.DateTimeField()
     count = models.PositiveIntegerField(default=1)
     details = models.JSONField(default=dict, blank=True)  # who, where, region, with, key, error
-    # How often per minute, hour and day, as `migrations_app.tally` keeps it.
+    # How often per minute, hour and day, as `migrations_app.soak.tally` keeps it.
     tally = models.JSONField(default=dict, blank=True)
     noticed_at = models.DateTimeField()
     closed = models.CharField(max_length=10, choices=Closed.choices, blank=True)

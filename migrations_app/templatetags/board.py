@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from inventory.templatetags.charts import ring
 from inventory.templatetags.icons import icon
 from inventory.templatetags.times import day
-from migrations_app.board import Card
+from migrations_app.soak.board import Card
 
 register = template.Library()
 

@@ -13,10 +13,10 @@ from django_htmx.http import trigger_client_event
 from inventory import clock
 from inventory.models import Team
 from inventory.permissions import Action, may, require
-from migrations_app.board import ON_ONE_PAGE, Board, Wanted, board_for
-from migrations_app.board_rows import NAMED, Scope
-from migrations_app.hit_panels import Reach
 from migrations_app.shell import chosen_account_id
+from migrations_app.soak.board import ON_ONE_PAGE, Board, Wanted, board_for
+from migrations_app.soak.board_rows import NAMED, Scope
+from migrations_app.soak.hit_panels import Reach
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 LAYOUTS = ("board", "list", "cards")

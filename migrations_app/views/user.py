@@ -20,7 +20,6 @@ from migrations_app import (
     changes,
     dates,
     exports,
-    hearing,
     profile,
     profile_activity,
     profile_asked,
@@ -31,6 +30,7 @@ from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Departure, Plan
 from migrations_app.plan_page import page_of
+from migrations_app.soak import hearing
 from migrations_app.users import listing, user_rows
 from migrations_app.views.answers import person_of, rendered
 

@@ -20,7 +20,6 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 
 from inventory import clock, ledger
 from inventory.models import Account, Alert, IamUser, Person, Sync
-from migrations_app import tally
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import (
     Batch,
@@ -31,6 +30,7 @@ from migrations_app.models import (
     Hit,
     Holdings,
 )
+from migrations_app.soak import tally
 from tests import cast
 from tests.migrations_app import batch_rows
 from tests.test_url_permissions import BY_TOKEN, OF_EVERY_PERSON, ROWS, Scene, names, set_scene

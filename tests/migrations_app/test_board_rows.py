@@ -11,9 +11,9 @@ import pytest
 
 from inventory import clock
 from inventory.models import Team
-from migrations_app import board_rows
-from migrations_app.board_rows import Scope
 from migrations_app.models import Change, Departure, Hit
+from migrations_app.soak import board_rows
+from migrations_app.soak.board_rows import Scope
 from tests import cast
 
 pytestmark = pytest.mark.django_db

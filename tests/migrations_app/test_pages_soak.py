@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import Person
-from migrations_app import board
-from migrations_app.board import Wanted
-from migrations_app.board_rows import Scope
 from migrations_app.models import Departure
+from migrations_app.soak import board
+from migrations_app.soak.board import Wanted
+from migrations_app.soak.board_rows import Scope
 from tests import cast
 from tests.migrations_app import batch_rows as rows
 from tests.migrations_app.browsing import address

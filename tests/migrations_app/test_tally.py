@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from inventory import clock
-from migrations_app import tally
 from migrations_app.lifecycle import State
+from migrations_app.soak import tally
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may
-from migrations_app import tally
 from migrations_app.batch_plan import cut_keys
 from migrations_app.models import Departure, Hit, HitCaller, Notice
-from migrations_app.tally import Calls
+from migrations_app.soak import tally
+from migrations_app.soak.tally import Calls
 
 
 @dataclass(frozen=True, slots=True)

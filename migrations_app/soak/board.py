@@ -1,7 +1,7 @@
 """The soak board as values: who is off, for how long, what called, and who may do what about it.
 
-The questions are in `migrations_app.board_rows`; how many are asked does not depend on how many
-users are off.
+The questions are in `migrations_app.soak.board_rows`; how many are asked does not depend on how
+many users are off.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from django.db.models import QuerySet
 
 from inventory import at_once
 from inventory.models import Person, Team
-from migrations_app import board_rows, hearing
-from migrations_app.board_rows import Group, Place, Scope
-from migrations_app.hit_panels import HitPanel, Reach, panel_of
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Departure, Hit
+from migrations_app.soak import board_rows, hearing
+from migrations_app.soak.board_rows import Group, Place, Scope
+from migrations_app.soak.hit_panels import HitPanel, Reach, panel_of
 
 DAY = timedelta(days=1)
 SHOWN = 5
