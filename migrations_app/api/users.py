@@ -14,7 +14,7 @@ from inventory import clock
 from inventory.permissions import Action, may
 from inventory.reads import reads_of
 from inventory.referrers.references import sentence
-from migrations_app import changes, exports, profile_activity
+from migrations_app import changes, exports
 from migrations_app.api.door import person_of, reads
 from migrations_app.api.fields import (
     AccountId,
@@ -28,9 +28,10 @@ from migrations_app.api.fields import (
     place_of,
 )
 from migrations_app.api.problems import Blocker
-from migrations_app.held import held
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Change, Departure, Hit
+from migrations_app.user_page import profile_activity
+from migrations_app.user_page.held import held
 from migrations_app.users import facets, listing
 from migrations_app.users.filters import Filters
 

@@ -16,21 +16,14 @@ from inventory.policy import policy_for
 from inventory.reads import reads_of
 from inventory.referrers.declared import KINDS as DECLARED_KINDS
 from inventory.referrers.declared import signs_digest
-from migrations_app import (
-    changes,
-    dates,
-    exports,
-    profile,
-    profile_activity,
-    profile_asked,
-    profile_permissions,
-)
+from migrations_app import changes, dates, exports
 from migrations_app.changes.ownership import DISPUTE_DAYS
-from migrations_app.held import UNTRACED, held
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Departure, Plan
 from migrations_app.plan_page import page_of
 from migrations_app.soak import hearing
+from migrations_app.user_page import profile, profile_activity, profile_asked, profile_permissions
+from migrations_app.user_page.held import UNTRACED, held
 from migrations_app.users import listing, user_rows
 from migrations_app.views.answers import person_of, rendered
 

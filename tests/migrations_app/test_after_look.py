@@ -12,9 +12,10 @@ from inventory import clock, refresh
 from inventory.aws import last_accessed
 from inventory.models import Account, Alert, IamUser, Observation, ProtectedEntry, Sync
 from inventory.refresh import report
-from migrations_app import changes, profile
+from migrations_app import changes
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Hit, Notice
+from migrations_app.user_page import profile
 from tests.migrations_app.stage import Stage, everything, keys_of
 
 pytestmark = pytest.mark.django_db

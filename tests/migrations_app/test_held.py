@@ -10,7 +10,7 @@ import pytest
 from inventory import clock
 from inventory.models import Credential, IamUser, Person
 from inventory.reads import reads_of
-from migrations_app.held import UNTRACED, held
+from migrations_app.user_page.held import UNTRACED, held
 from tests import cast
 from tests.migrations_app.browsing import address, browser, text_of
 

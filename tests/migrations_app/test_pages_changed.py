@@ -10,7 +10,8 @@ import pytest
 
 from inventory import clock
 from inventory.models import Account, IamUser, Observation, Sync
-from migrations_app import changes, observed, profile
+from migrations_app import changes, observed
+from migrations_app.user_page import profile
 from tests import cast
 from tests.migrations_app.browsing import address, at_most, browser, text_of
 

@@ -10,9 +10,9 @@ import pytest
 from inventory import clock
 from inventory.models import ArchiveCoverage, IamUser, Person, TrailCoverage
 from inventory.reads import reads_of
-from migrations_app import profile, profile_activity
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, PlanAccess
+from migrations_app.user_page import profile, profile_activity
 from tests import cast
 from tests.migrations_app.browsing import address, at_most, browser, text_of
 

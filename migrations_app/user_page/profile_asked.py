@@ -21,8 +21,9 @@ from inventory.models import (
     TrailCoverage,
 )
 from inventory.reads import Reads, reads_in
-from migrations_app import profile, profile_activity, profile_permissions, told
+from migrations_app import told
 from migrations_app.models import Call, Change, Departure, Hit, PlanAccess
+from migrations_app.user_page import profile, profile_activity, profile_permissions
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The page of one IAM user as values, part by part."""
