@@ -20,7 +20,7 @@ from inventory import clock
 from inventory.models import Account, Person
 from migrations_app import center, plan_drafts, proving
 from migrations_app.changes import plans as verbs
-from migrations_app.forms_plans import choices_form
+from migrations_app.forms.plans import choices_form
 from migrations_app.models import Departure, Plan
 from migrations_app.plan_drafts import Made
 from migrations_app.planning import needing

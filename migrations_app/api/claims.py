@@ -16,7 +16,7 @@ from migrations_app import changes
 from migrations_app.api.door import acts, person_of
 from migrations_app.api.fields import AccountId, Asked, Note, TeamKey, UserId
 from migrations_app.api.users import departure_of
-from migrations_app.forms import AnswerForm, problems
+from migrations_app.forms.people import AnswerForm, problems
 
 router = Router(tags=["Claims"])
 Said = Literal[

@@ -9,7 +9,7 @@ from inventory.models import Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import batch_run, changes
-from migrations_app.forms_batches import NoteForm
+from migrations_app.forms.batches import NoteForm
 from migrations_app.models import Batch
 from migrations_app.views.answers import cleaned, done, person_of
 from migrations_app.views.batch_pages import address, batch_by, run_page

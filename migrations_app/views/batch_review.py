@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
 from migrations_app import changes
-from migrations_app.forms_batches import ApproveForm, CommentForm, ReasonForm
+from migrations_app.forms.batches import ApproveForm, CommentForm, ReasonForm
 from migrations_app.models import Batch, Change
 from migrations_app.views.answers import cleaned, done, person_of
 from migrations_app.views.batch_pages import address, batch_by, review_page

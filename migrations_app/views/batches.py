@@ -16,7 +16,7 @@ from inventory.policy import policy_for
 from inventory.refusals import Refused
 from migrations_app import changes
 from migrations_app.batch_adding import MENDED
-from migrations_app.forms_batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
+from migrations_app.forms.batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure

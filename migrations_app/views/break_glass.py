@@ -15,8 +15,8 @@ from inventory.permissions import Action, may, require
 from migrations_app import break_glass_rows
 from migrations_app.changes import break_glass as verbs
 from migrations_app.changes import nudge
-from migrations_app.forms import ReasonForm
-from migrations_app.forms_break_glass import DrillForm, SealForm
+from migrations_app.forms.break_glass import DrillForm, SealForm
+from migrations_app.forms.people import ReasonForm
 from migrations_app.models import BreakGlassCheck, BreakGlassRecord, BreakGlassUse
 from migrations_app.plans import break_glass_files
 from migrations_app.plans.break_glass import SIGN_IN_REGIONS

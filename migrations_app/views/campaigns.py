@@ -18,7 +18,7 @@ from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import campaigning, changes, notices_campaigns
 from migrations_app.campaigning import TeamPlan
-from migrations_app.forms_campaigns import AskForm
+from migrations_app.forms.campaigns import AskForm
 from migrations_app.models import Ask, Campaign, Departure
 from migrations_app.notices_campaigns import Words
 from migrations_app.views.answers import done, person_of, rendered

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from inventory import refresh
 from inventory.category import CategoryName
 from inventory.permissions import Action, require
-from migrations_app.forms import CategoryForm, SeenForm
+from migrations_app.forms.people import CategoryForm, SeenForm
 from migrations_app.models import Departure
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 from migrations_app.views.user import departure_of

@@ -20,7 +20,7 @@ from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import campaigning, changes, claiming, notices
 from migrations_app.beginnings import SHOWN, Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
-from migrations_app.forms import AnswerForm
+from migrations_app.forms.people import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure, Listed
 from migrations_app.templatetags.screens import team_options

@@ -17,7 +17,7 @@ from inventory.models import Account, Connection
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
 from migrations_app import connecting
-from migrations_app.forms_accounts import AccountForm
+from migrations_app.forms.accounts import AccountForm
 from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from inventory import clock
 from inventory.permissions import Action, require
 from migrations_app import changes
-from migrations_app.forms_batches import NoteForm, ReasonForm
+from migrations_app.forms.batches import NoteForm, ReasonForm
 from migrations_app.models import Hit
 from migrations_app.soak.hit_panels import Reach, panel_of, told_at
 from migrations_app.views.answers import cleaned, done, person_of, rendered

@@ -15,7 +15,7 @@ from inventory.exports import Format, written
 from inventory.models import Team
 from inventory.permissions import Action, may, require
 from migrations_app import log, outbox, told
-from migrations_app.forms import MessageFilters
+from migrations_app.forms.people import MessageFilters
 from migrations_app.models import Delivery
 
 

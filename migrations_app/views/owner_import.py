@@ -16,7 +16,7 @@ from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import keyset, owner_import
-from migrations_app.forms import ImportForm
+from migrations_app.forms.people import ImportForm
 from migrations_app.models import OwnerImport
 from migrations_app.owner_import import CHANGES, LEFT_OUT, Match, Outcome
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered

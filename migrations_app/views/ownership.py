@@ -11,7 +11,7 @@ from inventory import refresh
 from inventory.models import Person
 from inventory.permissions import Action, require
 from migrations_app import changes
-from migrations_app.forms import (
+from migrations_app.forms.people import (
     NoteForm,
     ProtectForm,
     ReasonForm,

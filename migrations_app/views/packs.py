@@ -15,7 +15,7 @@ from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import log, packs
-from migrations_app.forms_packs import PackForm
+from migrations_app.forms.packs import PackForm
 from migrations_app.models import EvidencePack
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 

@@ -16,8 +16,8 @@ from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
 from migrations_app import center_page, keyset, plan_drafts, plan_list
 from migrations_app.changes import plans as verbs
-from migrations_app.forms_batches import CommentForm
-from migrations_app.forms_plans import TargetForm, choices_form
+from migrations_app.forms.batches import CommentForm
+from migrations_app.forms.plans import TargetForm, choices_form
 from migrations_app.lifecycle import State
 from migrations_app.models import Plan
 from migrations_app.plan_drafts import Made

@@ -15,7 +15,7 @@ from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from inventory.templatetags.times import day_text
 from migrations_app import batch_run, changes, dates, rebuild, terraform
-from migrations_app.forms_batches import ExtendForm, NoteForm
+from migrations_app.forms.batches import ExtendForm, NoteForm
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName, State
 from migrations_app.models import Change, Departure, Holdings
 from migrations_app.soak.board import LONGEST_EXTENSION

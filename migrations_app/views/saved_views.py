@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
-from migrations_app.forms import SavedViewForm
+from migrations_app.forms.people import SavedViewForm
 from migrations_app.models import SavedView
 from migrations_app.users import saved_views
 from migrations_app.users.filters import Filters

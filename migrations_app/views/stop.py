@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from inventory.permissions import Action, may, require
 from migrations_app import changes
-from migrations_app.forms_batches import NoteForm, ReasonForm
+from migrations_app.forms.batches import NoteForm, ReasonForm
 from migrations_app.models import Batch, EmergencyStop
 from migrations_app.views.answers import cleaned, done, person_of, rendered
 

@@ -12,7 +12,7 @@ from inventory.models import Person, Scope, Token
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import tokens as verbs
-from migrations_app.forms import TokenForm
+from migrations_app.forms.people import TokenForm
 from migrations_app.views.answers import done, person_of, rendered
 
 SHOWN = 50

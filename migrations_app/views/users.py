@@ -23,7 +23,7 @@ from inventory.models import Account, IamUser, LedgerEntry
 from inventory.permissions import Action, may, require
 from inventory.remembered import remembered
 from migrations_app import batch_adding, exports
-from migrations_app.forms import SavedViewForm
+from migrations_app.forms.people import SavedViewForm
 from migrations_app.models import SavedView
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.shell import chosen_account_id

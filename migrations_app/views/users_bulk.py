@@ -16,7 +16,7 @@ from inventory.models import Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
 from migrations_app import batch_adding, changes
-from migrations_app.forms import TeamForm
+from migrations_app.forms.people import TeamForm
 from migrations_app.models import Departure
 from migrations_app.models.departure import DepartureQuerySet
 from migrations_app.users import listing

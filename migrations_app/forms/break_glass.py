@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from django import forms
 
-from migrations_app.forms import REASON_LENGTH
+from migrations_app.forms.people import REASON_LENGTH
 
 _WHEN = "Write day and time in UTC, as 2025-03-06 14:22."
 
