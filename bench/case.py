@@ -27,9 +27,10 @@ from iamcleanup.celery import app
 from inventory import clock, refresh
 from inventory.aws import identity, limiter
 from inventory.models import Account, IamUser, Person, Sync
-from migrations_app import changes, notices, tripwire
+from migrations_app import changes, tripwire
 from migrations_app.changes import batches, running
 from migrations_app.models import Batch, Departure, Hit
+from migrations_app.outgoing import notices
 
 ORGANIZATION = Path(__file__).resolve().parent.parent / "demo" / "iamcleanup.yaml"
 ACCOUNT = "123456789012"

@@ -21,9 +21,10 @@ from inventory.models import Account, Activity, Organization, Person, Sync
 from inventory.policy import policy_for
 from inventory.refusals import Refused
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import changes, notices, tripwire
+from migrations_app import changes, tripwire
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Campaign, Change, Departure, Hit
+from migrations_app.outgoing import notices
 
 _CANDIDATES = 30
 _TRIES = 3

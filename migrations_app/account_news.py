@@ -25,7 +25,7 @@ def tells(sync: Sync, person: Person) -> bool:
 def after_end(sender: type[Sync], *, sync: Sync, **kwargs: Any) -> None:
     """Tell who asked, where nothing was read whole before."""
     # Deferred, because apps are still loading when the signal is connected.
-    from migrations_app import notices  # noqa: PLC0415
+    from migrations_app.outgoing import notices  # noqa: PLC0415
 
     if sync.asked_by is None or _read_whole_before(sync):
         return

@@ -18,10 +18,11 @@ from django.db.models.functions import Coalesce
 from inventory import clock
 from inventory.models import Account, Organization, Person, Team
 from inventory.policy import claim_due_at, policy_for
-from migrations_app import addressees, reaching
+from migrations_app import reaching
 from migrations_app.claiming import SENT_BACK
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, AskOpening, Campaign, Departure, GivenAnswer
+from migrations_app.outgoing import addressees
 from migrations_app.reaching import Silence
 
 # What says that the team was asked and sent it on, until somebody names it again.

@@ -14,8 +14,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from inventory import clock
 from inventory.models import Team
-from migrations_app import addressees, ways
+from migrations_app import ways
 from migrations_app.models import Ask, AskOpening, Delivery, GivenAnswer, Notice
+from migrations_app.outgoing import addressees
 
 # A lead who has an inbox here gets so long to open it before anybody speaks of silence.
 PATIENCE = timedelta(days=1)

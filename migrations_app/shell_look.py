@@ -22,10 +22,10 @@ from inventory import clock
 from inventory.models import Account, Alert, LedgerEntry, Person, Sync
 from inventory.remembered import remembered
 from inventory.statements import Statement
-from migrations_app import notices
 from migrations_app.changes.break_glass import USED
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Listed, Plan
+from migrations_app.outgoing import notices
 from migrations_app.planning import needing
 
 # A page says "999+".

@@ -19,7 +19,7 @@ from inventory.models import Person, Scope, Token
 from inventory.models.tokens import APPROVE_HOLDS
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import notices
+from migrations_app.outgoing import notices
 
 BEGINS = "iamc_"
 SHOWN = len(BEGINS) + 6

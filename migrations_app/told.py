@@ -16,8 +16,9 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from inventory import at_once
 from inventory.models import Person, Role
-from migrations_app import log, notices
+from migrations_app import log
 from migrations_app.models import Delivery, Departure, Notice, Opening
+from migrations_app.outgoing import notices
 
 PAGE = 50
 ON_USER_PAGE = 10

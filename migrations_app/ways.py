@@ -13,8 +13,8 @@ from django.db.models import Count, Q, QuerySet
 
 from inventory.models import Person, Team
 from inventory.refusals import Refused
-from migrations_app import outbox
 from migrations_app.models import Delivery
+from migrations_app.outgoing import outbox
 
 _COLUMNS = {
     Delivery.Channel.SLACK: "slack",

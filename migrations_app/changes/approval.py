@@ -15,13 +15,13 @@ from inventory.models import Account, Person, Role
 from inventory.permissions import Action, require
 from inventory.policy import next_opening
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import announcing, notices
 from migrations_app.changes.batches import words_for
 from migrations_app.changes.checking import OWN_BATCH, checks, policy_of_batch
 from migrations_app.changes.reasons import blocked_users, refused_for
 from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change
+from migrations_app.outgoing import announcing, notices
 
 APPROVAL_HOLDS = timedelta(days=7)
 

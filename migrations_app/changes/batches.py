@@ -16,7 +16,7 @@ from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
-from migrations_app import announcing, guards
+from migrations_app import guards
 from migrations_app.changes import evidence, nudge, ownership
 from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
@@ -25,6 +25,7 @@ from migrations_app.changes.situation import account_blockers, situation
 from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Change, Comment, Departure, Plan
+from migrations_app.outgoing import announcing
 
 DRY_RUN_HOLDS = timedelta(hours=1)
 _NUMBER_LOCK = 0xBA7C

@@ -17,9 +17,9 @@ from inventory import clock, ledger
 from inventory.models import Account, Alert, IamUser, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
-from migrations_app import notices
 from migrations_app.changes import nudge
 from migrations_app.models import BreakGlassCheck, BreakGlassRecord, BreakGlassUse
+from migrations_app.outgoing import notices
 from migrations_app.plans.break_glass import Check
 
 USED = "break-glass-used"

@@ -19,9 +19,10 @@ from inventory import clock, ledger
 from inventory.models import Account, Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import campaigning, notices_campaigns, reaching
+from migrations_app import campaigning, reaching
 from migrations_app.campaigning import TeamPlan
 from migrations_app.models import Ask, Campaign, Departure, GivenAnswer, Notice
+from migrations_app.outgoing import notices_campaigns
 
 REMIND_AFTER = (timedelta(days=3), timedelta(days=7))
 LONGEST = timedelta(days=90)

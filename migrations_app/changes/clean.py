@@ -11,9 +11,10 @@ from inventory import clock, ledger
 from inventory.models import Account, Alert, IamUser, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import clean_accounts, notices
+from migrations_app import clean_accounts
 from migrations_app.changes.enrolling import by_whom
 from migrations_app.models import CleanAccount
+from migrations_app.outgoing import notices
 
 MADE = "made-after-zero"
 

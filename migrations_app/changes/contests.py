@@ -12,10 +12,10 @@ from inventory import clock
 from inventory.models import Person, Role, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import notices_claims
 from migrations_app.changes.owning import ANSWERS, UNCONTESTED, keep, own, record
 from migrations_app.changes.state import locked
 from migrations_app.models import Answer, Departure
+from migrations_app.outgoing import notices_claims
 
 
 def holder_of(row: Departure) -> Team | None:

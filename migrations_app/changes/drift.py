@@ -18,7 +18,7 @@ from inventory.permissions import Action, require
 from inventory.refusals import Refused
 from migrations_app import center
 from migrations_app.models import Drift, Plan
-from migrations_app.outbox import tell
+from migrations_app.outgoing.outbox import tell
 from migrations_app.plans.drift import Comparison, Finding, Kind, baseline, compare
 from migrations_app.proving import way_of
 

@@ -14,11 +14,11 @@ from inventory.aws.holdings import list_users
 from inventory.aws.session import open_session
 from inventory.models import Account, Activity, Alert, IamUser, Observation
 from inventory.observations import Kind
-from migrations_app import notices
 from migrations_app.aws import gone_by_get_user
 from migrations_app.changes.forward import vanish
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change, Departure, Plan
+from migrations_app.outgoing import notices
 from migrations_app.planning import suggest
 
 # What makes IAM users because somebody declared them, as user agents call it.

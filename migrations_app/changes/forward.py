@@ -26,7 +26,7 @@ from inventory.models import IamUser, Organization, Role
 from inventory.policy import is_open
 from inventory.referrers.references import undated
 from inventory.rhythm import GRACE, RARE
-from migrations_app import aws, guards, notices
+from migrations_app import aws, guards
 from migrations_app.changes import evidence
 from migrations_app.changes.ahead import Ahead
 from migrations_app.changes.facts import (
@@ -42,6 +42,7 @@ from migrations_app.changes.situation import account_blockers, policy_of, situat
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Holdings
+from migrations_app.outgoing import notices
 
 # AWS refuses requests signed with a clock that is further off (SigV4); no write gets so far.
 CLOCK_TOLERANCE = timedelta(minutes=5)

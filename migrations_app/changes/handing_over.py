@@ -11,7 +11,6 @@ from inventory.models import Person, Team
 from inventory.permissions import Action, require
 from inventory.policy import add_working_days
 from inventory.refusals import Refused, Stale
-from migrations_app import notices_claims
 from migrations_app.changes.owning import (
     keep,
     needs_engineer,
@@ -22,6 +21,7 @@ from migrations_app.changes.owning import (
 )
 from migrations_app.changes.state import locked
 from migrations_app.models import Answer, Departure
+from migrations_app.outgoing import notices_claims
 
 DAYS_TO_ACCEPT = 5
 

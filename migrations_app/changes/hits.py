@@ -14,11 +14,11 @@ from inventory import clock, ledger, meanwhile
 from inventory.models import Person, TrailGap
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
-from migrations_app import notices
 from migrations_app.changes import steering
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller
+from migrations_app.outgoing import notices
 from migrations_app.soak import tally
 
 # Our own calls, and what was under way when the fence went on, are neither hit nor knock.

@@ -17,7 +17,7 @@ from inventory import clock, ledger
 from inventory.models import Organization, Person, Role, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
-from migrations_app import campaigning, notices_claims
+from migrations_app import campaigning
 from migrations_app.changes import campaigns, contests
 from migrations_app.changes.owning import (
     ANSWERS,
@@ -34,6 +34,7 @@ from migrations_app.changes.owning import (
 from migrations_app.changes.state import locked
 from migrations_app.lifecycle import HAS_ACCESS, State
 from migrations_app.models import Answer, Batch, Departure, Notice, Plan
+from migrations_app.outgoing import notices_claims
 
 DISPUTE_DAYS = 30
 # What ended before is no news any more, however long nobody swept.

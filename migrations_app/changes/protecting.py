@@ -12,11 +12,12 @@ from inventory.aws import identity
 from inventory.models import Account, IamUser, Person, ProtectedEntry, Role
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import aws, notices
+from migrations_app import aws
 from migrations_app.changes import restoring
 from migrations_app.changes.state import locked, note
 from migrations_app.lifecycle import SWITCHED_OFF, Protection, State
 from migrations_app.models import Change, Departure
+from migrations_app.outgoing import notices
 
 _ENTRY_HOLD = "Protected entry"
 

@@ -20,12 +20,13 @@ from inventory.aws.session import AwsSession, open_session
 from inventory.models import Alert, IamUser, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import aws, notices
+from migrations_app import aws
 from migrations_app.changes import nudge, outranking
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.state import move, note
 from migrations_app.lifecycle import FORWARD_MOVES, SWITCHED_OFF, MoveName, State
 from migrations_app.models import Answer, Call, Change, Departure, Hit, Holdings, Plan
+from migrations_app.outgoing import notices
 
 # After the first read-back; the product's time.
 CHECKS = (timedelta(minutes=5), timedelta(hours=1))

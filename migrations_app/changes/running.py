@@ -23,7 +23,6 @@ from inventory.aws.failure import AwsFailure
 from inventory.aws.session import forget_sessions
 from inventory.policy import is_open
 from inventory.refusals import Refused
-from migrations_app import announcing, notices
 from migrations_app.changes import (
     approval,
     checking,
@@ -48,6 +47,7 @@ from migrations_app.changes.journal import (
 from migrations_app.changes.situation import account_blockers
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName
 from migrations_app.models import Batch, Change, EmergencyStop
+from migrations_app.outgoing import announcing, notices
 
 log = logging.getLogger(__name__)
 

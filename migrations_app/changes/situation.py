@@ -19,11 +19,12 @@ from inventory.policy import Policy, policy_for
 from inventory.reads import last_seen
 from inventory.referrers.references import holds_alone, sentence
 from inventory.rights.privilege import ADMIN
-from migrations_app import addressees, guards
+from migrations_app import guards
 from migrations_app.aws import QUARANTINE
 from migrations_app.guards import Blocker, Rules, Situation, StillNamed, WayIn
 from migrations_app.lifecycle import FORWARD_MOVES, MoveName, State
 from migrations_app.models import Change, Departure, EmergencyStop, Hit, Plan
+from migrations_app.outgoing import addressees
 
 
 def policy_of(departure: Departure, organization: Organization | None = None) -> Policy:

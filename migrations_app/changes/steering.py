@@ -8,13 +8,13 @@ from inventory import clock, ledger
 from inventory.models import Person
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import announcing
 from migrations_app.changes import nudge, restoring, stop
 from migrations_app.changes.reasons import refused_for
 from migrations_app.changes.situation import account_blockers
 from migrations_app.changes.state import elsewhere, locked_batch
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
 from migrations_app.models import Batch, Change, Departure, EmergencyStop
+from migrations_app.outgoing import announcing
 
 
 def pause(batch: Batch, person: Person) -> Batch:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from inventory import chain, clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
-from migrations_app import announcing, guards, headcount, kept_numbers, notices
+from migrations_app import guards, headcount, kept_numbers
 from migrations_app.changes import (
     approval,
     campaigns,
@@ -28,6 +28,7 @@ from migrations_app.changes import (
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
+from migrations_app.outgoing import announcing, notices
 
 SHUT_TOLD_BEFORE = timedelta(days=1)
 DRY_RUN_LOST = timedelta(minutes=5)

@@ -6,9 +6,9 @@ from django.db import transaction
 from django.urls import reverse
 
 from inventory import clock, ledger
-from migrations_app import outbox
 from migrations_app.models import EvidencePack
 from migrations_app.models.pack import KEPT
+from migrations_app.outgoing import outbox
 from migrations_app.packs.sealing import Sealed
 
 

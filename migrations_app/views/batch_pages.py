@@ -19,12 +19,13 @@ from inventory.models import Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import announcing, batch_plan, batch_run, changes
+from migrations_app import batch_plan, batch_run, changes
 from migrations_app.batch_adding import MENDED
 from migrations_app.changes.batches import DRY_RUN_HOLDS
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change, Comment, Departure, Viewed
+from migrations_app.outgoing import announcing
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 NO_CHANGE = 204

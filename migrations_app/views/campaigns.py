@@ -16,11 +16,12 @@ from inventory import clock
 from inventory.models import Account, Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import campaigning, changes, notices_campaigns
+from migrations_app import campaigning, changes
 from migrations_app.campaigning import TeamPlan
 from migrations_app.forms.campaigns import AskForm
 from migrations_app.models import Ask, Campaign, Departure
-from migrations_app.notices_campaigns import Words
+from migrations_app.outgoing import notices_campaigns
+from migrations_app.outgoing.notices_campaigns import Words
 from migrations_app.views.answers import done, person_of, rendered
 
 # Beyond so many users they are asked about by team, without a box for each: a form has an end.

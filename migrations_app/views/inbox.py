@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inventory.permissions import Action, require
-from migrations_app import messages, notices, told
+from migrations_app import told
 from migrations_app.models import Notice, Opening
+from migrations_app.outgoing import messages, notices
 from migrations_app.views.answers import done, person_of, really_opened, rendered
 
 PAGE = 100

@@ -14,9 +14,10 @@ from inventory.answers import done, download, person_of, rendered
 from inventory.exports import Format, written
 from inventory.models import Team
 from inventory.permissions import Action, may, require
-from migrations_app import log, outbox, told
+from migrations_app import log, told
 from migrations_app.forms.people import MessageFilters
 from migrations_app.models import Delivery
+from migrations_app.outgoing import outbox
 
 
 def _filters(request: HttpRequest) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from inventory.models import Mail, Person
 from inventory.permissions import Action, may, require
-from migrations_app import outbox, told, ways
+from migrations_app import told, ways
 from migrations_app.forms.people import MailForm
 from migrations_app.models import Delivery
+from migrations_app.outgoing import outbox
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 
 PARKED = 50

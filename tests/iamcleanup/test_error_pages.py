@@ -62,7 +62,7 @@ def test_a_bug_in_a_view_shows_that_page(client: Client, monkeypatch: pytest.Mon
 
     client.raise_request_exception = False
     client.force_login(cast.cast().vera)
-    monkeypatch.setattr("migrations_app.notices.inbox_for", bug)
+    monkeypatch.setattr("migrations_app.outgoing.notices.inbox_for", bug)
     answer = client.get("/inbox/")
 
     assert answer.status_code == 500

@@ -37,12 +37,13 @@ from inventory.aws import identity
 from inventory.aws.holdings import UserHoldings, read_user
 from inventory.aws.session import AwsSession, open_session
 from inventory.models import Credential, IamUser, Team, TrailCoverage
-from migrations_app import changes, notices, tripwire
+from migrations_app import changes, tripwire
 from migrations_app.changes import batches, restoring, running
 from migrations_app.changes.sweep import shut_what_is_due, start_if_due, waits_for
 from migrations_app.iam_policies import ROLES, policy
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Call, Change, Departure
+from migrations_app.outgoing import notices
 from tests import cast
 
 REGIONS = ("us-east-1", "eu-west-1")

@@ -9,11 +9,12 @@ import pytest
 
 from inventory import clock
 from inventory.policy import notice_over_at
-from migrations_app import announcing, changes, notices
+from migrations_app import changes
 from migrations_app.changes import running
 from migrations_app.changes.checking import policy_of_batch
 from migrations_app.changes.sweep import start_what_is_due, sweep
 from migrations_app.models import Batch, Change, Departure, Notice
+from migrations_app.outgoing import announcing, notices
 from tests import cast
 from tests.migrations_app import batch_rows as rows
 from tests.migrations_app.browsing import browser, text_of

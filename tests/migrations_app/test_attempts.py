@@ -10,11 +10,12 @@ import pytest
 from inventory import clock
 from inventory.models import LedgerEntry, TrailGap
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import changes, notices
+from migrations_app import changes
 from migrations_app.changes import hits
 from migrations_app.changes.hits import Attempt, lengthen, record
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Departure, Hit, HitCaller, Notice
+from migrations_app.outgoing import notices
 from tests import cast
 
 pytestmark = pytest.mark.django_db

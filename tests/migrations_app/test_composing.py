@@ -12,12 +12,13 @@ from inventory import clock
 from inventory.aws.failure import AwsFailure, NoSuchUser
 from inventory.models import IamUser, LedgerEntry, Organization
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import announcing, changes, guards
+from migrations_app import changes, guards
 from migrations_app.changes import batches, nudge
 from migrations_app.changes.situation import situation
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Comment, Departure
+from migrations_app.outgoing import announcing
 from tests import cast
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from pytest_django import Settings
 from inventory import clock
 from inventory.models import LedgerEntry, Mail, Person, Role, Team
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import messages, notices, outbox
 from migrations_app.announce.message import NotSetUp, Receipt, TryLater, Undeliverable
 from migrations_app.models import Delivery, Notice
+from migrations_app.outgoing import messages, notices, outbox
 from tests import cast
 from tests.migrations_app import tin
 from tests.migrations_app.tin import Tin

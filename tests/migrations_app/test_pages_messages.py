@@ -12,9 +12,10 @@ from django.core.management import call_command
 
 from inventory import clock
 from inventory.models import LedgerEntry
-from migrations_app import changes, notices, outbox, told
+from migrations_app import changes, told
 from migrations_app.lifecycle import State
 from migrations_app.models import Delivery, Departure, Notice, Opening
+from migrations_app.outgoing import notices, outbox
 from tests import cast
 from tests.migrations_app.browsing import address, at_most, browser, text_of
 

@@ -8,9 +8,10 @@ import pytest
 from pytest_django import Settings
 
 from inventory.models import LedgerEntry, Mail, Team
-from migrations_app import messages, outbox, ways
+from migrations_app import ways
 from migrations_app.announce.message import NotSetUp, Undeliverable
 from migrations_app.models import Delivery, Notice
+from migrations_app.outgoing import messages, outbox
 from tests import cast
 from tests.migrations_app import tin
 from tests.migrations_app.browsing import HTMX, at_most, browser, text_of

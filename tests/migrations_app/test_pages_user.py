@@ -14,9 +14,10 @@ from inventory.policy import policy_for
 from inventory.reads import reads_of
 from inventory.rights.privilege import held, privilege
 from inventory.templatetags.times import day_text
-from migrations_app import changes, dates, notices
+from migrations_app import changes, dates
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Departure
+from migrations_app.outgoing import notices
 from migrations_app.user_page import profile
 from tests import cast
 from tests.migrations_app.browsing import address, at_most, browser, text_of

@@ -30,13 +30,14 @@ from inventory import clock, ledger, refresh
 from inventory.aws import limiter
 from inventory.models import Account, Alert, IamUser, LedgerEntry, Person, ProtectedEntry, Role
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import changes, notices
+from migrations_app import changes
 from migrations_app.changes import nudge, protecting, running
 from migrations_app.changes.journal import RowJournal
 from migrations_app.changes.sweep import start_if_due, waits_for
 from migrations_app.changes.undo import script as undo_script
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Holdings
+from migrations_app.outgoing import notices
 from tests import cast
 from tests.migrations_app.stage import Stage, everything, is_write, of_user, written
 

@@ -12,7 +12,8 @@ from django.db import IntegrityError
 from inventory import clock
 from inventory.models import LedgerEntry, Person, Role, Scope, Token
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import notices, tokens
+from migrations_app import tokens
+from migrations_app.outgoing import notices
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of
 

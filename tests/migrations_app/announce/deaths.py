@@ -14,7 +14,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from migrations_app import outbox
+from migrations_app.outgoing import outbox
 
 ARMED = "tests:outbox:dies"
 _really_end = outbox._accepted

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from inventory import clock
-from migrations_app import outbox
 from migrations_app.announce import smtp
 from migrations_app.announce.email import Email, rendered
 from migrations_app.announce.message import Line, NotSetUp, Receipt, TryLater, Undeliverable
+from migrations_app.outgoing import outbox
 from tests.migrations_app.announce import fault_table
 from tests.migrations_app.announce.mails import FROM, MESSAGE, PRIYA, channel, defuseless, send
 from tests.migrations_app.announce.smtp_server import PASSWORD, USER, certificate

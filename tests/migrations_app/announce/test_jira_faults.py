@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from migrations_app import outbox
 from migrations_app.announce import adf, jira_site, outbound
 from migrations_app.announce.jira import Jira as Channel
 from migrations_app.announce.message import Message, Receipt, TryLater
+from migrations_app.outgoing import outbox
 from tests.migrations_app.announce.fault_table import said
 from tests.migrations_app.announce.jira_server import EMAIL, TOKEN, Fault, Jira, running
 from tests.migrations_app.announce.threads import CLOSED, FIRST, HUNDREDS, LATER, send

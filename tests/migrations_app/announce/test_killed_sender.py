@@ -22,8 +22,8 @@ from django.conf import settings
 
 from demo.processes import Child
 from inventory import clock
-from migrations_app import notices
 from migrations_app.models import Delivery
+from migrations_app.outgoing import notices
 from tests import cast
 from tests.migrations_app.announce import jira_server, slack_server, smtp_server
 from tests.migrations_app.announce.deaths import ARMED

@@ -10,10 +10,10 @@ import pytest
 from pytest_django import Settings
 from slack_sdk import WebClient
 
-from migrations_app import outbox
 from migrations_app.announce import slack as channel
 from migrations_app.announce import slack_client
 from migrations_app.announce.message import NotSetUp, Receipt, TryLater, Undeliverable
+from migrations_app.outgoing import outbox
 from tests.migrations_app.announce.sending import PAGE, deliver, message, users
 from tests.migrations_app.announce.servers import Reply, Server
 from tests.migrations_app.announce.slack_server import ALL_SCOPES, TOKEN, SlackServer

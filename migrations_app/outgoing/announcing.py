@@ -19,7 +19,7 @@ from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, in_words, next_opening, notice_over_at, policy_for
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure, Notice
-from migrations_app.outbox import tell
+from migrations_app.outgoing.outbox import tell
 
 # An announcement that nobody opened and no channel took is brought up again once, this much later.
 REMIND_AFTER = timedelta(days=1)

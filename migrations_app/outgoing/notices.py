@@ -20,9 +20,9 @@ from django.urls import reverse
 from inventory import clock
 from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, notice_over_at, policy_for
-from migrations_app import announcing
 from migrations_app.models import Ask, AskOpening, Batch, Change, Departure, Hit, Notice, Opening
-from migrations_app.outbox import tell
+from migrations_app.outgoing import announcing
+from migrations_app.outgoing.outbox import tell
 
 __all__ = ["tell"]
 

@@ -17,7 +17,7 @@ from inventory.models import Account, Organization, Person, Role, Team
 from inventory.policy import in_words, policy_for
 from migrations_app.claiming import SECONDS_PER_ANSWER
 from migrations_app.models import Ask, Departure, Notice
-from migrations_app.notices import tell
+from migrations_app.outgoing.notices import tell
 
 _QUIET = ("dormant", "never-used")
 _UNREACHED = "unreached"

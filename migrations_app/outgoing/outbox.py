@@ -25,9 +25,9 @@ from inventory import clock, ledger
 from inventory.models import Person, Role, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import addressees, messages
 from migrations_app.announce.message import Channel, NotSetUp, Receipt, TryLater, Undeliverable
 from migrations_app.models import Ask, Batch, Delivery, Departure, Notice
+from migrations_app.outgoing import addressees, messages
 
 log = logging.getLogger(__name__)
 

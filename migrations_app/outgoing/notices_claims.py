@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from inventory.models import Person, Role, Team
 from migrations_app.models import Ask, Departure
-from migrations_app.notices import tell
+from migrations_app.outgoing.notices import tell
 
 
 def tell_contest(row: Departure) -> None:

@@ -1,0 +1,1 @@
+"""What people are told: who, in which words, by which channels, and the outbox that sends it."""
