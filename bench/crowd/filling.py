@@ -9,8 +9,8 @@ from django.db import connection
 from bench.crowd import everybody, people, record, told, work
 from bench.crowd.bulk import bulk
 from inventory.models import Activity, LedgerEntry, Observation, TrailCoverage
-from migrations_app import headcount
 from migrations_app.models import Call, HeadCount, Listed
+from migrations_app.progress import headcount
 
 
 def fill(users: int, accounts: int, now: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from inventory import chain, clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
 from inventory.policy import is_open, policy_for
-from migrations_app import guards, headcount, kept_numbers
+from migrations_app import guards, kept_numbers
 from migrations_app.changes import (
     approval,
     campaigns,
@@ -29,6 +29,7 @@ from migrations_app.changes.situation import account_blockers, blockers_for, loc
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
 from migrations_app.outgoing import announcing, notices
+from migrations_app.progress import headcount
 
 SHUT_TOLD_BEFORE = timedelta(days=1)
 DRY_RUN_LOST = timedelta(minutes=5)

@@ -8,7 +8,7 @@ from django.db import models
 
 
 class HeadCount(models.Model):
-    """One account's users by category and state, as `migrations_app.headcount` counted them last.
+    """One account's users by category and state, as `progress.headcount` counted them last.
 
     `counts` holds under "categories" users by category and state, under "facts" the other numbers.
     `entry` is the last ledger entry that the counts hold; a later one about the account makes them

@@ -16,11 +16,12 @@ from inventory import at_once, clock, refresh
 from inventory.models import Account, Person, Sync, Team
 from inventory.permissions import Action, may, require
 from inventory.timelines import burn_down
-from migrations_app import account_news, headcount, needs, observed
-from migrations_app import overview as questions
-from migrations_app.forecast import forecast, too_early
-from migrations_app.needs import Need
+from migrations_app import account_news, observed
 from migrations_app.observed import Group
+from migrations_app.progress import headcount, needs
+from migrations_app.progress import overview as questions
+from migrations_app.progress.forecast import forecast, too_early
+from migrations_app.progress.needs import Need
 from migrations_app.shell import chosen_account_id
 from migrations_app.sync_progress import progress_of
 from migrations_app.users import posture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from migrations_app.forecast import LONGEST_WEEKS, forecast
+from migrations_app.progress.forecast import LONGEST_WEEKS, forecast
 
 TODAY = date(2025, 3, 6)
 Counts = list[tuple[date, int]]

@@ -9,8 +9,8 @@ import pytest
 
 from inventory import at_once, clock
 from inventory.models import Account, Alert, Person, Role, Sync
-from migrations_app import headcount, needs, overview
 from migrations_app.lifecycle import State
+from migrations_app.progress import headcount, needs, overview
 from tests import cast
 from tests.migrations_app.browsing import HTMX, at_most, browser, text_of
 
