@@ -18,14 +18,14 @@ from django.db.models import QuerySet
 
 from inventory import clock
 from inventory.models import Account, Person
-from migrations_app import center, plan_drafts, proving
 from migrations_app.changes import plans as verbs
 from migrations_app.forms.plans import choices_form
 from migrations_app.models import Departure, Plan
-from migrations_app.plan_drafts import Made
-from migrations_app.planning import needing
 from migrations_app.plans import policy
 from migrations_app.plans.granted import EVERYTHING
+from migrations_app.replacement import center, plan_drafts, proving
+from migrations_app.replacement.plan_drafts import Made
+from migrations_app.replacement.planning import needing
 
 Target = Plan.Target
 _AN_HOUR = 3600.0

@@ -17,11 +17,12 @@ from inventory import clock
 from inventory.models import Account, Credential, Organization, Person
 from inventory.refusals import Refused
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import changes, proving
+from migrations_app import changes
 from migrations_app.changes import break_glass
 from migrations_app.changes import plans as verbs
 from migrations_app.lifecycle import State
 from migrations_app.models import BreakGlassRecord, Departure, Plan
+from migrations_app.replacement import proving
 
 _TRUST = '{"Version": "2012-10-17", "Statement": []}'
 _VENDOR = "arn:aws:iam::834469178297:root"

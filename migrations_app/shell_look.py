@@ -26,7 +26,7 @@ from migrations_app.changes.break_glass import USED
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Listed, Plan
 from migrations_app.outgoing import notices
-from migrations_app.planning import needing
+from migrations_app.replacement.planning import needing
 
 # A page says "999+".
 MOST = 1000

@@ -12,10 +12,11 @@ from inventory import clock
 from inventory.aws.failure import AwsFailure
 from inventory.models import Account
 from inventory.pack.signing import BadKey
-from migrations_app import break_glass_watch, owner_import, packs, plan_drafts, proving, tripwire
+from migrations_app import break_glass_watch, owner_import, packs, tripwire
 from migrations_app.changes import batches, database_home, drift, nudge, restores, running
 from migrations_app.changes.sweep import PARTS
 from migrations_app.outgoing import outbox
+from migrations_app.replacement import plan_drafts, proving
 
 log = structlog.get_logger(__name__)
 

@@ -16,11 +16,11 @@ from inventory import clock, ledger
 from inventory.models import Alert, CenterLook, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
-from migrations_app import center
 from migrations_app.models import Drift, Plan
 from migrations_app.outgoing.outbox import tell
 from migrations_app.plans.drift import Comparison, Finding, Kind, baseline, compare
-from migrations_app.proving import way_of
+from migrations_app.replacement import center
+from migrations_app.replacement.proving import way_of
 
 _BLIND = "identity-center-compared"
 

@@ -19,7 +19,7 @@ from migrations_app.changes.forward import vanish
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change, Departure, Plan
 from migrations_app.outgoing import notices
-from migrations_app.planning import suggest
+from migrations_app.replacement.planning import suggest
 
 # What makes IAM users because somebody declared them, as user agents call it.
 DECLARING = ("Terraform", "OpenTofu", "cloudformation", "pulumi", "Pulumi", "aws-cdk")

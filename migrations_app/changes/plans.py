@@ -20,8 +20,8 @@ from inventory.refusals import NotAllowed, Refused
 from migrations_app.changes.protecting import protect
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Plan, PlanComment
-from migrations_app.plan_drafts import Made
 from migrations_app.plans.way_in import way_in
+from migrations_app.replacement.plan_drafts import Made
 
 Target = Plan.Target
 

@@ -25,7 +25,7 @@ from inventory.templatetags.icons import (
 )
 from inventory.templatetags.times import ago, when
 from migrations_app.models import Change
-from migrations_app.plan_list import LOOKS
+from migrations_app.replacement.plan_list import LOOKS
 from migrations_app.users.facets import Choice, label_of
 from migrations_app.users.filters import Filters
 

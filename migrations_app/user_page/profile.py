@@ -24,7 +24,7 @@ from migrations_app import dates, observed
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, State
 from migrations_app.models import Answer, Departure, Plan
-from migrations_app.planning import Quiet
+from migrations_app.replacement.planning import Quiet
 from migrations_app.users import listing
 
 HISTORY = 7

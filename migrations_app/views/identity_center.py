@@ -12,9 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 from inventory import clock, refresh
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
-from migrations_app import center_page, changes
+from migrations_app import changes
 from migrations_app.models import Drift
 from migrations_app.plans import files
+from migrations_app.replacement import center_page
 from migrations_app.views.answers import done, is_fragment, person_of, rendered
 
 # htmx stops polling at this answer.

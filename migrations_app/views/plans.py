@@ -14,16 +14,17 @@ from inventory import clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
-from migrations_app import center_page, keyset, plan_drafts, plan_list
+from migrations_app import keyset
 from migrations_app.changes import plans as verbs
 from migrations_app.forms.batches import CommentForm
 from migrations_app.forms.plans import TargetForm, choices_form
 from migrations_app.lifecycle import State
 from migrations_app.models import Plan
-from migrations_app.plan_drafts import Made
-from migrations_app.plan_list import Filters
-from migrations_app.plan_page import PlanPage, page_of
 from migrations_app.plans.reading import in_terraform
+from migrations_app.replacement import center_page, plan_drafts, plan_list
+from migrations_app.replacement.plan_drafts import Made
+from migrations_app.replacement.plan_list import Filters
+from migrations_app.replacement.plan_page import PlanPage, page_of
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
 

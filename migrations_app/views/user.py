@@ -20,7 +20,7 @@ from migrations_app import changes, dates, exports
 from migrations_app.changes.ownership import DISPUTE_DAYS
 from migrations_app.lifecycle import HAS_ACCESS, SWITCHED_OFF, State
 from migrations_app.models import Departure, Plan
-from migrations_app.plan_page import page_of
+from migrations_app.replacement.plan_page import page_of
 from migrations_app.soak import hearing
 from migrations_app.user_page import profile, profile_activity, profile_asked, profile_permissions
 from migrations_app.user_page.held import UNTRACED, held

@@ -14,10 +14,10 @@ from iamcleanup.celery import app
 from inventory import clock
 from inventory.models import Account, IamUser, Person, Sync
 from inventory.rights.privilege import ADMIN_LEVELS
-from migrations_app import proving
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, Plan
 from migrations_app.outgoing import notices
+from migrations_app.replacement import proving
 from tests.journey.conftest import SIZE, House, Visitor
 from tests.processes import eventually
 

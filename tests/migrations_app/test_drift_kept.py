@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock
 from inventory.models import Alert, CenterLook, LedgerEntry
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import center
 from migrations_app.changes import drift as verbs
 from migrations_app.models import Drift, Notice, Plan
+from migrations_app.replacement import center
 from tests import cast
 from tests.migrations_app.center_looks import (
     ANN,

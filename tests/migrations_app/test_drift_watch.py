@@ -24,12 +24,13 @@ from inventory import at_once, clock, models, refresh
 from inventory.models import Alert, CenterLook, LedgerEntry, PolicyText
 from inventory.refusals import NotAllowed, Refused
 from inventory.signals import center_read
-from migrations_app import center as rows
-from migrations_app import changes, plan_drafts
+from migrations_app import changes
 from migrations_app.changes import plans as plan_verbs
 from migrations_app.lifecycle import State
 from migrations_app.models import Drift, Notice, Plan
 from migrations_app.progress import needs
+from migrations_app.replacement import center as rows
+from migrations_app.replacement import plan_drafts
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of
 

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import IamUser, LedgerEntry, PolicyText
-from migrations_app import changes, plan_drafts, plan_list
+from migrations_app import changes
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
+from migrations_app.replacement import plan_drafts, plan_list
 from tests import cast
 from tests.migrations_app.browsing import HTMX, address, browser, text_of
 

@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock
 from inventory.models import LedgerEntry
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import plan_drafts
 from migrations_app.changes import plans
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
-from migrations_app.plan_drafts import Made
+from migrations_app.replacement import plan_drafts
+from migrations_app.replacement.plan_drafts import Made
 from tests import cast
 
 pytestmark = pytest.mark.django_db

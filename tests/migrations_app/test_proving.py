@@ -10,10 +10,11 @@ import pytest
 from demo.aws.acts import act
 from inventory import clock
 from inventory.models import LedgerEntry
-from migrations_app import changes, proving
+from migrations_app import changes
 from migrations_app.changes import plans
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Plan
+from migrations_app.replacement import proving
 from tests import cast
 from tests.migrations_app.stage import Stage
 

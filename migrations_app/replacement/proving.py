@@ -30,8 +30,8 @@ from inventory.refresh.activity import regions_of
 from inventory.refresh.deepening import deepen
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Plan, PlanAccess
-from migrations_app.planning import needing
 from migrations_app.plans.way_in import WayIn, same_person, way_in
+from migrations_app.replacement.planning import needing
 
 log = structlog.get_logger(__name__)
 

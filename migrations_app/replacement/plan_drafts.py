@@ -15,13 +15,13 @@ from django.db.models import F, Q
 from inventory import clock
 from inventory.models import Account
 from inventory.rights import known_actions
-from migrations_app import center
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Departure, Plan
 from migrations_app.plans import drafting, files
 from migrations_app.plans.drafting import Wanted
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.reading import facts_of
+from migrations_app.replacement import center
 
 Target = Plan.Target
 

@@ -10,12 +10,12 @@ from django.utils.dateparse import parse_datetime
 
 from inventory.models import Organization
 from inventory.policy import policy_for
-from migrations_app import plan_drafts, plan_list, proving
 from migrations_app.models import Plan
-from migrations_app.plan_drafts import Made
-from migrations_app.planning import Quiet, quiet
 from migrations_app.plans.facts import GeneratedFile, Widened
 from migrations_app.plans.secrets_manager import day_of
+from migrations_app.replacement import plan_drafts, plan_list, proving
+from migrations_app.replacement.plan_drafts import Made
+from migrations_app.replacement.planning import Quiet, quiet
 
 # Told beside the files as what to do, and first.
 _INSTRUCTIONS = {"HOW-TO-TEST.md": "How to test", "HOW-TO-ROLL-BACK.md": "How to roll back"}

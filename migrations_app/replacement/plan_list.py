@@ -16,8 +16,8 @@ from inventory.permissions import Action, may
 from inventory.policy import Policy, policy_for
 from migrations_app.keyset import Part
 from migrations_app.models import Plan
-from migrations_app.planning import Quiet, kept_with_a_key, needing, quiet
-from migrations_app.proving import way_of, weeks_access
+from migrations_app.replacement.planning import Quiet, kept_with_a_key, needing, quiet
+from migrations_app.replacement.proving import way_of, weeks_access
 
 Target, Status = Plan.Target, Plan.Status
 HOLD, EXEMPT = "on-hold", "exempt"

@@ -10,13 +10,13 @@ from datetime import datetime
 from inventory.models import CenterLook
 from inventory.refresh import declared_center
 from inventory.rights import known_actions
-from migrations_app import center
-from migrations_app.center_sets import Proposal, proposal
 from migrations_app.models import Drift, Plan
-from migrations_app.planning import needing
 from migrations_app.plans.drift import GROUP, Finding, compare
 from migrations_app.plans.drift_fix import Fix, fix
 from migrations_app.plans.permission_sets import PermissionSet
+from migrations_app.replacement import center
+from migrations_app.replacement.center_sets import Proposal, proposal
+from migrations_app.replacement.planning import needing
 
 
 @dataclass(frozen=True, slots=True)

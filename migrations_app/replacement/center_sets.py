@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from migrations_app.models import Plan
 from migrations_app.plans.identity_center import tightens
-from migrations_app.proving import way_of
+from migrations_app.replacement.proving import way_of
 
 
 @dataclass(frozen=True, slots=True)
