@@ -19,7 +19,7 @@ from inventory import clock
 from inventory.models import Account, Organization, Person, Team
 from inventory.policy import claim_due_at, policy_for
 from migrations_app import reaching
-from migrations_app.claiming import SENT_BACK
+from migrations_app.claims.claiming import SENT_BACK
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, AskOpening, Campaign, Departure, GivenAnswer
 from migrations_app.outgoing import addressees

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from inventory.owners import Word
-from migrations_app.claiming import CLAIMS
+from migrations_app.claims.claiming import CLAIMS
 from migrations_app.models import GivenAnswer
 
 _KIND = {"not-ours": "not-ours", "release": "released"} | dict.fromkeys(CLAIMS, "ours")

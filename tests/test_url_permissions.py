@@ -21,7 +21,8 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 from inventory import clock
 from inventory.aws import identity
 from inventory.models import Alert, Connection, Person, ProtectedEntry, Role
-from migrations_app import claim_links, owner_import, tokens
+from migrations_app import owner_import, tokens
+from migrations_app.claims import claim_links
 from migrations_app.lifecycle import State
 from migrations_app.models import (
     Batch,

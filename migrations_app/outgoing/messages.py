@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from inventory.category import CategoryName
-from migrations_app import claim_links
 from migrations_app.announce.message import Line, Link, Message
+from migrations_app.claims import claim_links
 from migrations_app.lifecycle import HAS_ACCESS
 from migrations_app.models import Delivery, Departure, Notice
 

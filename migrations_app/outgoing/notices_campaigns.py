@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from inventory.models import Account, Organization, Person, Role, Team
 from inventory.policy import in_words, policy_for
-from migrations_app.claiming import SECONDS_PER_ANSWER
+from migrations_app.claims.claiming import SECONDS_PER_ANSWER
 from migrations_app.models import Ask, Departure, Notice
 from migrations_app.outgoing.notices import tell
 

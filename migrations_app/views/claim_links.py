@@ -15,8 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from inventory.models import Person
 from inventory.permissions import Action, may
-from migrations_app import campaigning, claim_links
-from migrations_app.claim_links import Trouble
+from migrations_app import campaigning
+from migrations_app.claims import claim_links
+from migrations_app.claims.claim_links import Trouble
 from migrations_app.models import Ask
 from migrations_app.outgoing import notices, notices_campaigns, notices_claims
 from migrations_app.views.answers import person_of, really_opened, rendered

@@ -17,9 +17,10 @@ from inventory import at_once, clock
 from inventory.models import Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import campaigning, changes, claiming
+from migrations_app import campaigning, changes
 from migrations_app.beginnings import SHOWN, Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
+from migrations_app.claims import claiming
 from migrations_app.forms.people import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure, Listed

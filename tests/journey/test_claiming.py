@@ -14,7 +14,8 @@ from playwright.sync_api import Page, expect
 
 from inventory import clock
 from inventory.models import Person, Team
-from migrations_app import changes, claim_links
+from migrations_app import changes
+from migrations_app.claims import claim_links
 from migrations_app.models import Ask, AskOpening, Departure
 from tests import cast
 from tests.journey.conftest import House, Visitor

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from migrations_app import beginnings, claiming
+from migrations_app import beginnings
+from migrations_app.claims import claiming
 from migrations_app.models import Departure
 from tests import cast
 from tests.migrations_app.browsing import at_most, browser, text_of

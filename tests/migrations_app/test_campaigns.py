@@ -13,8 +13,9 @@ from inventory import clock
 from inventory.models import LedgerEntry, Person, Role, Team
 from inventory.policy import claim_due_at, policy_for
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import campaigning, changes, claiming, reaching
+from migrations_app import campaigning, changes, reaching
 from migrations_app.changes import campaigns
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, Campaign, Delivery, Departure, Notice
 from migrations_app.outgoing import notices, notices_campaigns

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from inventory import clock
 from inventory.models import LedgerEntry
-from migrations_app import changes, claim_links
-from migrations_app.claim_links import Trouble
+from migrations_app import changes
+from migrations_app.claims import claim_links
+from migrations_app.claims.claim_links import Trouble
 from migrations_app.models import Ask, AskOpening, Departure, Notice, Opening
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of

@@ -11,9 +11,10 @@ from inventory import clock
 from inventory.models import LedgerEntry, Person, Team
 from inventory.policy import add_working_days
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import changes, claiming
+from migrations_app import changes
 from migrations_app.changes import handing_over
 from migrations_app.changes.state import locked
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Departure, Notice
 from tests import cast

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from inventory import clock, ledger
 from inventory.models import Account
-from migrations_app import claiming
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import DayCount, Departure, GivenAnswer, HeadCount
 from migrations_app.progress import headcount, overview

@@ -10,8 +10,9 @@ import pytest
 from inventory import clock
 from inventory.models import IamUser, LedgerEntry, Team
 from inventory.refusals import NotAllowed, Refused
-from migrations_app import changes, claiming
+from migrations_app import changes
 from migrations_app.changes import ownership
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Departure, GivenAnswer, Notice, Plan
 from tests import cast

@@ -9,7 +9,8 @@ import pytest
 
 from inventory import clock
 from inventory.models import Person
-from migrations_app import changes, claiming
+from migrations_app import changes
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, Campaign, Delivery, Departure, Notice
 from tests import cast

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from inventory import clock
-from migrations_app import changes, claiming
+from migrations_app import changes
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, GivenAnswer, Notice
 from tests import cast

@@ -21,7 +21,8 @@ from django.db.models.functions import Coalesce
 
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
-from migrations_app import claim_rows, dates
+from migrations_app import dates
+from migrations_app.claims import claim_rows
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Ask, Departure, GivenAnswer
 from migrations_app.users import user_rows

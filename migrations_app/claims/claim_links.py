@@ -19,7 +19,7 @@ from inventory.models import Person
 from migrations_app.models import Ask
 
 LASTS_AFTER_DEADLINE = timedelta(days=30)
-_SIGNER = signing.Signer(salt="migrations_app.claim_links")
+_SIGNER = signing.Signer(salt="migrations_app.claims.claim_links")
 
 
 class Trouble(StrEnum):
