@@ -16,7 +16,8 @@ from inventory import clock, group_roles, ledger
 from inventory.models import Identity, Organization, Person
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Stale
-from migrations_app import declared_rows, tokens
+from migrations_app import tokens
+from migrations_app.declared import declared_rows
 
 _NOT_FOR_A_USERNAME = re.compile(r"[^a-z0-9._@+-]+")
 

@@ -2,7 +2,7 @@
 
 `read` turns the text into values or says everything that is wrong with it, each with its line.
 `difference` says in sentences what a declaration would change, and what of that loosens. Applying
-it is `migrations_app.declare`.
+it is `migrations_app.declared.declare`.
 """
 
 from inventory.organization.difference import Difference, difference

@@ -18,7 +18,8 @@ from inventory.organization.policy_section import CATEGORIES
 from inventory.permissions import Action, may, require
 from inventory.policy import TIMES, WINDOWS, Freeze, Policy, in_words, policy_for
 from inventory.refusals import Refused
-from migrations_app import changes, declare
+from migrations_app import changes
+from migrations_app.declared import declare
 from migrations_app.models import PendingDeclaration
 
 LABELS = {

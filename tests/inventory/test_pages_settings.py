@@ -7,7 +7,7 @@ from django.test import Client
 
 from inventory import clock
 from inventory.models import Account, LedgerEntry, Person, ProtectedEntry, Role, Sync
-from migrations_app import declare
+from migrations_app.declared import declare
 from tests import cast
 
 pytestmark = pytest.mark.django_db

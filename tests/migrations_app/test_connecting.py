@@ -8,8 +8,9 @@ from demo.aws.state import Account as AwsAccount
 from inventory import clock
 from inventory.models import AccessTest, Account, Connection, LedgerEntry, Person, Sync
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import connecting, declare
+from migrations_app import connecting
 from migrations_app.connecting import Wanted
+from migrations_app.declared import declare
 from tests import cast
 from tests.migrations_app.prospect import (
     STAGING,

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from inventory.models import Account, LedgerEntry, Organization, Person, Role, Team
 from inventory.organization import BadDocument
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import declare
+from migrations_app.declared import declare
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, PendingDeclaration
 from tests import cast

@@ -10,7 +10,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from inventory import clock
 from inventory.models import Account, Identity, Person
-from migrations_app import declare, sign_ins
+from migrations_app import sign_ins
+from migrations_app.declared import declare
 from migrations_app.sign_ins import Vouched
 from tests import cast
 

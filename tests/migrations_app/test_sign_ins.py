@@ -8,7 +8,8 @@ import pytest
 
 from inventory.models import Identity, LedgerEntry, Person
 from inventory.refusals import NotAllowed, Stale
-from migrations_app import declare, sign_ins
+from migrations_app import sign_ins
+from migrations_app.declared import declare
 from migrations_app.sign_ins import Vouched
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from inventory.aws import organizations
 from inventory.aws.session import AwsFailure, open_session, own_identity
 from inventory.models import Account, Person
 from inventory.refusals import Refused
-from migrations_app import declare
+from migrations_app.declared import declare
 
 
 class Command(BaseCommand):

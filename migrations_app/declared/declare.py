@@ -24,7 +24,8 @@ from inventory.organization import (
 )
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Stale
-from migrations_app import changes, declared_rows, leaving
+from migrations_app import changes
+from migrations_app.declared import declared_rows, leaving
 from migrations_app.models import PendingDeclaration
 
 
