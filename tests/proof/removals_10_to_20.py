@@ -134,7 +134,7 @@ LAST: tuple[Removal, ...] = (
     one(
         13,
         "Anybody's look counts",
-        f"{APP}/notices.py",
+        f"{APP}/outgoing/notices.py",
         "if notice.team and person.leads_team(notice.team):",
         "if notice.team:",
         f"{RULES}13_somebody_elses_look_does_not_count",
