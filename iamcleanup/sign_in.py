@@ -73,7 +73,7 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         if not sent and not fragment:
             return super().handle_no_permission(request, view_func)
         page = HtmxDetails(request).current_url_abs_path if fragment else came_from(request)
-        query = {"next": page or "/"} | ({UNSAVED: "1"} if sent else {})
+        query = ({UNSAVED: "1"} if sent else {}) | {"next": page or "/"}
         return self._elsewhere(request, f"{resolve_url('account_login')}?{urlencode(query)}")
 
     def _elsewhere(self, request: HttpRequest, to: str) -> HttpResponse:
