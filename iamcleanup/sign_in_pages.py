@@ -48,6 +48,12 @@ class SignIn(account.LoginView):  # type: ignore[misc]  # allauth has no types
         answer: HttpResponseBase = super().post(request, *args, **kwargs)
         return answer
 
+    def form_invalid(self, form: Any) -> HttpResponseBase:
+        """The form again with what is wrong, as every other form answers (422)."""
+        answer: HttpResponseBase = super().form_invalid(form)
+        answer.status_code = 422
+        return answer
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Which ways in there are, what refused the last one, and whether a session just ended."""
         sent = settings.SESSION_COOKIE_NAME in self.request.COOKIES

@@ -20,9 +20,11 @@ from django.db.models.functions import Coalesce, JSONObject, NullIf
 
 from inventory import clock
 from inventory.models import Account, Alert, LedgerEntry, Person, Sync
+from inventory.permissions import Action, may
 from inventory.remembered import remembered
 from inventory.statements import Statement
 from migrations_app.changes.break_glass import USED
+from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Listed, Plan
 from migrations_app.outgoing import notices
@@ -127,8 +129,16 @@ def look(person: Person, chosen: str) -> Look:
 
 def _slow(person: Person, account_id: str, head: str) -> dict[str, int]:
     """The counts that may be as old as the ledger's last entry."""
-    key = f"shell-counts:{account_id}:{head}"
-    return remembered(key, _KEPT_SECONDS, lambda: _row(person, **_counted(_waiting(account_id))))
+    lead = may(person, Action.CLAIM) and not may(person, Action.OPERATE)
+    key = f"shell-counts:{account_id}:{person.pk if lead else ''}:{head}"
+
+    def ask() -> dict[str, int]:
+        waiting = _waiting(account_id)
+        if lead:
+            waiting["claims"] = _owed(person)
+        return _row(person, **_counted(waiting))
+
+    return remembered(key, _KEPT_SECONDS, ask)
 
 
 @lru_cache(_READERS)
@@ -186,6 +196,14 @@ def _waiting(account_id: str) -> dict[str, QuerySet[Any]]:
         | Q(contested_by_team__isnull=False)
     )
     return {"users": left, "claims": claims, "batches": batches, "plans": plans}
+
+
+def _owed(person: Person) -> QuerySet[Any]:
+    """Whom the teams of a lead have to answer for: the page that the sidebar leads a lead to."""
+    now, owed = clock.now(), Q(pk__in=[])
+    for team in person.led_teams():
+        owed |= Q(pk__in=claiming.owed(team, now).values("pk"))
+    return Departure.objects.filter(owed)
 
 
 def _accounts() -> QuerySet[Account, Any]:

@@ -35,7 +35,9 @@ def test_a_person_signs_in_by_name_or_e_mail(client: Client, sara: Person, login
 def test_a_wrong_password_is_refused_without_saying_which_part_was_wrong(
     client: Client, sara: Person
 ) -> None:
-    known = client.post("/sign-in/", {"login": "sara", "password": "wrong"}).content.decode()
+    refused = client.post("/sign-in/", {"login": "sara", "password": "wrong"})
+    assert refused.status_code == 422
+    known = refused.content.decode()
     unknown = client.post("/sign-in/", {"login": "nobody", "password": "wrong"}).content.decode()
     assert "E-mail or password is wrong." in known
     assert "E-mail or password is wrong." in unknown

@@ -265,6 +265,19 @@ def test_the_counts_of_the_sidebar_are_those_of_the_pages(everybody: cast.Cast) 
     assert (shell.counts["hits"], shell.counts["batches"]) == (1, 1)
 
 
+def test_a_lead_s_sidebar_counts_what_the_lead_has_to_answer(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("pay-deploy", suggested_team=everybody.payments))
+    cast.departure(cast.iam_user("tf-apply", suggested_team=everybody.platform))
+    cast.departure("nobodys")
+
+    counts = {
+        who: browser(person).get("/inbox/").context["shell"].counts["claims"]
+        for who, person in {"lead": everybody.sara, "engineer": everybody.jonas}.items()
+    }
+
+    assert counts == {"lead": 1, "engineer": 3}
+
+
 # ── The strip of the batch that runs ─────────────────────────────────────────────────────────────
 
 
