@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 
 from tests.proof.targets import ROOT
+
+
+def now() -> str:
+    """To the minute, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="minutes")
 
 
 def commit() -> str:

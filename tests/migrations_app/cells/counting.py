@@ -14,10 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.proof.kept import commit
+from tests.proof.kept import commit, now
 
 TITLE = "Crash and fault cells"
 ENDS = ("done", "loud", "refused")
@@ -58,10 +57,6 @@ def counted(test: str) -> Iterator[Count]:
     if home and count.rows:
         _leave(Path(home), test, count, time.monotonic() - began)
     count.see()
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="minutes")
 
 
 def _leave(home: Path, test: str, count: Count, seconds: float) -> None:

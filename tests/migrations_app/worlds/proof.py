@@ -7,19 +7,20 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.migrations_app.worlds.driver import EMPHASES, Tally
+from tests.proof.kept import commit, now
 
 TITLE = "Seeded worlds against the reference model"
 
 
 @contextmanager
-def counted(tally: Tally) -> Iterator[None]:
-    """Add what `tally` gains in this block to the proof; also where a world breaks."""
+def counted(tally: Tally, seeds: Iterable[int]) -> Iterator[None]:
+    """Add what `tally` gains from `seeds` in this block to the proof; also where a world breaks."""
     before, began = _numbers(tally), time.monotonic()
     try:
         yield
@@ -27,7 +28,7 @@ def counted(tally: Tally) -> Iterator[None]:
         folder = os.environ.get("IAMCLEANUP_PROOF_DIR")
         if folder:
             gained = _less(_numbers(tally), before)
-            _add(Path(folder) / "worlds.json", gained, time.monotonic() - began)
+            _add(Path(folder) / "worlds.json", gained, time.monotonic() - began, seeds)
 
 
 def _numbers(tally: Tally) -> dict[str, Counter[str]]:
@@ -44,7 +45,24 @@ def _less(now: dict[str, Counter[str]], before: dict[str, Counter[str]]) -> dict
     return {name: now[name] - before[name] for name in now}
 
 
-def _add(path: Path, gained: dict[str, Counter[str]], seconds: float) -> None:
+def spans(seeds: Iterable[int]) -> str:
+    """ "0-3 7" of 0, 1, 2, 3 and 7."""
+    told: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if told and told[-1][1] == seed - 1:
+            told[-1][1] = seed
+        else:
+            told.append([seed, seed])
+    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in told)
+
+
+def seeds_of(told: str) -> set[int]:
+    """What `spans` told."""
+    ends = [span.split("-") for span in told.split()]
+    return {seed for one in ends for seed in range(int(one[0]), int(one[-1]) + 1)}
+
+
+def _add(path: Path, gained: dict[str, Counter[str]], seconds: float, seeds: Iterable[int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -65,6 +83,9 @@ def _add(path: Path, gained: dict[str, Counter[str]], seconds: float) -> None:
             "title": TITLE,
             "rows": shown,
             "seconds": round(kept.get("seconds", 0) + seconds, 1),
+            "seeds": spans({*seeds_of(kept.get("seeds", "")), *seeds}),
+            "measured_at": kept.get("measured_at", now()),
+            "commit": " ".join(sorted({*kept.get("commit", "").split(), commit()})),
             **{
                 name: dict(Counter(kept.get(name, {})) + gained[name])
                 for name in ("actions", "transitions")

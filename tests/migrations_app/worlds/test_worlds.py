@@ -25,9 +25,18 @@ _selection, _thousands = Tally(), Tally()
 
 
 def live(ground: Ground, seeds: Iterable[int], tally: Tally) -> None:
-    with proof.counted(tally):
+    seeds = list(seeds)
+    with proof.counted(tally, seeds):
         for seed in seeds:
             run(ground, seed, tally)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"), [([], ""), ([4], "4"), ([3, 0, 1, 2, 7, 9, 8], "0-3 7-9")]
+)
+def test_seeds_are_told_as_spans_and_read_again(seeds: list[int], told: str) -> None:
+    assert proof.spans(seeds) == told
+    assert proof.seeds_of(told) == set(seeds)
 
 
 def test_the_world_of_a_seed(ground: Ground, pytestconfig: pytest.Config) -> None:
