@@ -14,13 +14,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.proof.coverage_map import Coverage
-from tests.proof.kept import commit
+from tests.proof.kept import commit, now
 from tests.proof.operators import Mutant, mutants
 from tests.proof.swap import Module
 from tests.proof.targets import TARGETS, Target
@@ -164,7 +163,7 @@ class Mutating:
             "ran": trial.ran,
         }
         results.seconds += trial.seconds
-        results.measured_at = datetime.now(UTC).isoformat(timespec="minutes")
+        results.measured_at = now()
         results.commit = self.commit
         results.write()
 

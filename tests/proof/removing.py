@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.proof.kept import commit
+from tests.proof.kept import commit, now
 from tests.proof.rules import REMOVALS, Removal
 from tests.proof.swap import become_source
 from tests.proof.targets import RESULTS, ROOT
@@ -147,7 +146,7 @@ def _keep(seen: Seen) -> None:
     results[seen.removal.key] = {
         "green": seen.green,
         "red": seen.red,
-        "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "measured_at": now(),
         "commit": commit(),
     }
     KEPT.parent.mkdir(parents=True, exist_ok=True)
