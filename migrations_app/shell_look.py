@@ -201,7 +201,7 @@ def _waiting(account_id: str) -> dict[str, QuerySet[Any]]:
 def _owed(person: Person) -> QuerySet[Any]:
     """Whom the teams of a lead have to answer for: the page that the sidebar leads a lead to."""
     now, owed = clock.now(), Q(pk__in=[])
-    for team in person.led_teams():
+    for team in person.leading():
         owed |= Q(pk__in=claiming.owed(team, now).values("pk"))
     return Departure.objects.filter(owed)
 

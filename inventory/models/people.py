@@ -90,8 +90,9 @@ class Person(AbstractBaseUser):
     # Columns of the Users page that this person does without.
     hidden_columns = ArrayField(models.CharField(max_length=12), default=list, blank=True)
 
-    # What `remembering` knows: by team, or by None for any team, whether this person leads it.
-    _led: dict[int | None, bool] | None = None
+    # Whether `remembering` was asked for, and what it knows: all teams led, also those that ended.
+    _remembers = False
+    _led: list[Team] | None = None
 
     objects = PersonManager()
 
@@ -120,33 +121,39 @@ class Person(AbstractBaseUser):
 
     def remembering(self) -> Person:
         """This person, whose teams are asked for once: right for one request, and no longer."""
-        if self._led is None:
-            self._led = {}
+        self._remembers = True
         return self
 
     def leads_team(self, team: Team | None) -> bool:
         """Whether this person may answer for `team`."""
         if team is None:
             return False
-        return self._remembered(team.pk, team.leads().filter(pk=self.pk))
+        if self._remembers:
+            return self.is_active and team in self._all_led()
+        return team.leads().filter(pk=self.pk).exists()
 
     def leads_any(self) -> bool:
         """Whether this person may answer for any team at all."""
-        return self._remembered(None, self.led_teams())
+        return bool(self.leading()) if self._remembers else self.led_teams().exists()
 
-    def _remembered(self, team: int | None, rows: models.QuerySet[Any]) -> bool:
-        if self._led is None:
-            return rows.exists()
-        if team not in self._led:
-            self._led[team] = rows.exists()
-        return self._led[team]
+    def leading(self) -> list[Team]:
+        """The teams of `led_teams`; with `remembering` as they were when first asked for."""
+        return [team for team in self._all_led() if team.active]
 
     def led_teams(self) -> models.QuerySet[Team]:
         """The teams this person may answer for."""
+        return self._led_by().filter(active=True)
+
+    def _all_led(self) -> list[Team]:
+        if self._led is None or not self._remembers:
+            self._led = list(self._led_by())
+        return self._led
+
+    def _led_by(self) -> models.QuerySet[Team]:
         led = models.Q(lead=self)
         if self.has_role(Role.LEAD):
             led |= models.Q(members=self)
-        return Team.objects.filter(led, active=True).distinct()
+        return Team.objects.filter(led).distinct()
 
 
 class Identity(models.Model):

@@ -241,7 +241,7 @@ def files_of(person: Person) -> set[int] | None:
     """Of which teams' users the person may see policies and so files; None: of everybody's."""
     if may(person, Action.SEE_SENSITIVE, None):
         return None
-    return {team.pk for team in person.led_teams()}
+    return {team.pk for team in person.leading()}
 
 
 def with_files(rows: QuerySet[Plan], person: Person) -> QuerySet[Plan]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from inventory import clock
-from inventory.models import Person, Team
+from inventory.models import Person
 from inventory.permissions import Action, may
 from migrations_app.batch_plan import cut_keys
 from migrations_app.models import Departure, Hit, HitCaller, Notice
@@ -102,9 +102,9 @@ class Reach:
     led: frozenset[int]
 
     @classmethod
-    def of(cls, person: Person, teams: Iterable[Team] | None = None) -> Reach:
-        """What `person` may do, who leads these teams; asked for if they are not given."""
-        led = frozenset(team.pk for team in (person.led_teams() if teams is None else teams))
+    def of(cls, person: Person) -> Reach:
+        """What `person` may do."""
+        led = frozenset(team.pk for team in person.leading())
         anywhere = may(person, Action.OPERATE) or person.has_role("approver")
         sees = anywhere or person.has_role("admin")
         return cls(may(person, Action.OPERATE), anywhere, sees, led)

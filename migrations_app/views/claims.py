@@ -47,7 +47,7 @@ def claim_mine(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(person, Action.CLAIM)
     now = clock.now()
-    teams = list(person.led_teams())
+    teams = person.leading()
     if len(teams) == 1:
         return redirect("claim", team=teams[0].key)
     if not teams:

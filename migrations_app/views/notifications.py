@@ -37,7 +37,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "page": "notifications",
         "choices": Mail.choices,
-        "leads": person.led_teams(),
+        "leads": person.leading(),
         "test": test,
         "test_waits": waits,
         "test_said": ways.said(test) if test else "",

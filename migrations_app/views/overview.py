@@ -45,7 +45,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     part = part if part in PARTS else ""
     everywhere = headcount.kept(now)
     accounts = [row for row in everywhere if chosen in ("", row.account_id)]
-    teams = list(person.led_teams()) if part in ("", "needs") else []
+    teams = person.leading() if part in ("", "needs") else []
     situation = questions.situation(accounts)
     told = at_once.ask(
         Person.objects.filter(pk=person.pk),

@@ -28,7 +28,7 @@ def soak(request: HttpRequest) -> HttpResponse:
     """The board, the list, or the cards of a lead's own team; polled each minute."""
     person = person_of(request)
     require(person, Action.SEE)
-    own = list(person.led_teams())
+    own = person.leading()
     leads_only = bool(own) and not may(person, Action.OPERATE)
     team = _team(request.GET.get("team", ""))
     everybody = request.GET.get("team") == "all" or not leads_only
@@ -44,7 +44,7 @@ def soak(request: HttpRequest) -> HttpResponse:
         Scope(teams, chosen_account_id(request)),
         now,
         Wanted(layout == "board", column, page, teams=not is_fragment(request)),
-        Reach.of(person, own),
+        Reach.of(person),
     )
     if is_fragment(request) and request.GET.get("mark") == found.mark:
         return HttpResponse(status=204)
