@@ -90,6 +90,12 @@ class Account(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.account_id})"
 
+    @property
+    def partition(self) -> str:
+        """The partition of its declared roles; "aws" where none is declared."""
+        arns = (self.reader_role, self.actor_role, self.deleter_role)
+        return next((arn.split(":")[1] for arn in arns if arn.startswith("arn:")), "aws")
+
 
 class ProtectedEntry(models.Model):
     """A declared protection: matches by name without regard to case and, once seen, by user id."""

@@ -52,7 +52,7 @@ def finish_deleting(departure: Departure, person: Person) -> Change:
 
 
 def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
-    """Give a half-done deletion up; it stays fenced. The holdings from which to re-create it."""
+    """Give a half-done deletion up; it stays shut. The holdings from which to re-create it."""
     require(person, Action.OPERATE)
     with transaction.atomic():
         change = _half_done(departure)

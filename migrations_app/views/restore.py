@@ -125,12 +125,12 @@ def finish_deleting(request: HttpRequest, account: str, user_id: str) -> HttpRes
 
 @require_http_methods(GET_AND_POST)
 def stop_and_rebuild(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
-    """Leave what is left of a partly deleted user fenced, and hand out the files to rebuild it."""
+    """Leave what is left of a partly deleted user shut, and hand out the files to rebuild it."""
     person, departure = person_of(request), departure_of(account, user_id)
     require(person, Action.OPERATE)
     if request.method == "POST":
         changes.stop_and_rebuild(departure, person)
-        return done(request, request.path, f"{departure.user} stays fenced as it is.")
+        return done(request, request.path, f"{departure.user} stays shut as it is.")
     return _after_no_return(request, departure)
 
 

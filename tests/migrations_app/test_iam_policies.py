@@ -181,6 +181,26 @@ def test_the_command_denies_the_declared_users_of_that_account() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("declared", "asked", "printed"),
+    [
+        ("arn:aws-cn:iam::111122223333:role/reader", None, "aws-cn"),
+        ("arn:aws-cn:iam::111122223333:role/reader", "aws-us-gov", "aws-us-gov"),
+        ("", "aws-us-gov", "aws-us-gov"),
+        ("", None, "aws"),
+    ],
+)
+def test_the_command_writes_the_partition_of_the_accounts_roles(
+    declared: str, asked: str | None, printed: str
+) -> None:
+    account = cast.account(reader_role=declared)
+    out = StringIO()
+    call_command("iam_policy", "actor", account=account.account_id, partition=asked, stdout=out)
+    arns = re.findall(r"arn:[a-z-]+:", out.getvalue())
+    assert set(arns) == {f"arn:{printed}:"}
+
+
+@pytest.mark.django_db
 def test_the_command_denies_a_declared_user_as_aws_writes_its_name() -> None:
     everybody = cast.cast()
     account = everybody.account

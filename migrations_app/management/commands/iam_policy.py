@@ -13,6 +13,7 @@ from migrations_app.iam_policies import ROLES, policy, protected_names
 
 # IAM and STS quotas, blanks not counted.
 _MANAGED, _INLINE = 6_144, 10_240
+_PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
 
 class Command(BaseCommand):
@@ -21,12 +22,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("role", choices=ROLES)
         parser.add_argument("--account", help="12 digits; left out: any, no longer history")
+        parser.add_argument(
+            "--partition",
+            choices=_PARTITIONS,
+            help="left out: that of the account's declared roles, else aws",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         account_id = options["account"]
         protected: list[str] = []
         archive: dict[str, str] = {}
-        center = False
+        partition, center = options["partition"], False
         if account_id:
             if not (account_id.isdigit() and len(account_id) == 12):
                 raise CommandError(f"{account_id} is no account id: it has 12 digits.")
@@ -35,9 +41,11 @@ class Command(BaseCommand):
             if account is not None:
                 protected = protected_names(account)
                 archive = account.trail_archive
+                partition = partition or account.partition
         document = policy(
             options["role"],
             account_id or "*",
+            partition or "aws",
             protected=protected,
             archive=archive,
             center=center,
