@@ -36,6 +36,8 @@ from django.db.models.expressions import BaseExpression, RawSQL
 from django.db.models.functions import Coalesce
 from django.db.models.query import get_related_populators
 
+from inventory.statements import Statement
+
 Questions = Mapping[str, "QuerySet[Any] | BaseExpression"]
 
 
@@ -44,19 +46,30 @@ def ask(beside: QuerySet[Any], questions: Questions) -> dict[str, Any]:
 
     `beside` gives the one row that the answers stand beside; DoesNotExist where it gives none.
     """
-    if not questions:
-        return {}
-    lists = {name: _List(one) for name, one in questions.items() if isinstance(one, QuerySet)}
-    # Under names of our own: the model that they stand beside may have a column of that name.
-    asked = {
-        f"asked_{name}": lists[name].asked if name in lists else questions[name]
-        for name in questions
-    }
-    found: dict[str, Any] = beside.order_by().values(**asked).get()
-    return {
-        name: lists[name].rows(found[f"asked_{name}"]) if name in lists else found[f"asked_{name}"]
-        for name in questions
-    }
+    return Asked(beside, questions).answer() if questions else {}
+
+
+class Asked:
+    """The questions of `ask`, at least one, whose SQL is made once for as often as it is asked."""
+
+    def __init__(self, beside: QuerySet[Any], questions: Questions) -> None:
+        self._lists = {
+            name: _List(one) for name, one in questions.items() if isinstance(one, QuerySet)
+        }
+        # Under names of our own: the model that they stand beside may have a column of that name.
+        asked = {
+            f"asked_{name}": self._lists[name].asked if name in self._lists else one
+            for name, one in questions.items()
+        }
+        self._statement = Statement.of(beside.order_by().values(**asked))
+
+    def answer(self) -> dict[str, Any]:
+        """By name the rows of each queryset, or the value of each expression, as they are now."""
+        answers = {}
+        for asked, told in self._statement.get().items():
+            name = asked.removeprefix("asked_")
+            answers[name] = self._lists[name].rows(told) if name in self._lists else told
+        return answers
 
 
 def number(rows: QuerySet[Any]) -> Coalesce:

@@ -72,8 +72,17 @@ class Listed(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["urgency", "user_name", "departure"], name="listed_suggested"),
             models.Index(fields=["user_name", "departure"], name="listed_by_name"),
-            models.Index(fields=["-last_used_at", "-departure"], name="listed_by_last_use"),
-            models.Index(fields=["oldest_key_at", "departure"], name="listed_by_oldest_key"),
+            # Whom the views look for may all stand at the far end of these two orders.
+            models.Index(
+                fields=["-last_used_at", "-departure"],
+                include=["state", "verdict"],
+                name="listed_by_last_use",
+            ),
+            models.Index(
+                fields=["oldest_key_at", "departure"],
+                include=["state", "verdict"],
+                name="listed_by_oldest_key",
+            ),
             models.Index(
                 fields=["account", "state"], include=["departure"], name="listed_of_account"
             ),

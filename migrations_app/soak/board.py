@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import QuerySet
@@ -29,6 +30,8 @@ SHOWN = 5
 ON_ONE_PAGE = 50
 # A column that ends that soon offers its delete batch.
 SOON = timedelta(days=7)
+# So many readers, each with a scope, have what is asked beside the columns kept by a process.
+_READERS = 256
 LONGEST_EXTENSION = timedelta(days=90)
 _ORDER = {"watch": 0, "day": 1, "ready": 2}
 
@@ -140,20 +143,7 @@ def board_for(
     reach = reach or Reach.of(person)
     groups = sorted(board_rows.groups(scope, now, SHOWN if wanted.columns else 0), key=_place)
     places = _places(groups, scope, now, wanted)
-    hits = board_rows.panels(scope)
-    told = at_once.ask(
-        Person.objects.filter(pk=person.pk),
-        {
-            "hits": hits,
-            "callers": board_rows.callers(hits),
-            "told": board_rows.told(hits),
-            "restoring": board_rows.restoring_now().values("departure"),
-            "batches": board_rows.in_batches().values("departure", "batch__number"),
-            "knocks": at_once.number(scope.hits(Hit.Kind.KNOCK)),
-            "teams": _teams_off() if wanted.teams else Team.objects.none(),
-            "next_batch": board_rows.next_batch(),
-        },
-    )
+    told = _beside(person.pk, scope, wanted.teams).answer()
     cards = _cards(places, told, reach, now)
     by_key: dict[str, list[Card]] = defaultdict(list)
     for place, card in cards:
@@ -173,6 +163,25 @@ def board_for(
         knocks=told["knocks"],
         teams=tuple(told["teams"]),
         next_batch=next(iter(told["next_batch"]), None),
+    )
+
+
+@lru_cache(_READERS)
+def _beside(person_pk: int, scope: Scope, teams: bool) -> at_once.Asked:
+    """What is asked beside the columns, in words that are the same each time."""
+    hits = board_rows.panels(scope)
+    return at_once.Asked(
+        Person.objects.filter(pk=person_pk),
+        {
+            "hits": hits,
+            "callers": board_rows.callers(hits),
+            "told": board_rows.told(hits),
+            "restoring": board_rows.restoring_now().values("departure"),
+            "batches": board_rows.in_batches().values("departure", "batch__number"),
+            "knocks": at_once.number(scope.hits(Hit.Kind.KNOCK)),
+            "teams": _teams_off() if teams else Team.objects.none(),
+            "next_batch": board_rows.next_batch(),
+        },
     )
 
 

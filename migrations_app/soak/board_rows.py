@@ -7,7 +7,7 @@ Whoever is off is read from indexes that hold nobody else and all that the colum
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -45,7 +45,7 @@ _OF_HIT = (
 class Scope:
     """Whose users: of these teams (all without any), in one account (all with an empty id)."""
 
-    teams: Sequence[Team] = ()
+    teams: tuple[Team, ...] = ()
     account_id: str = ""
 
     def hits(self, kind: Hit.Kind) -> QuerySet[Hit]:

@@ -28,10 +28,10 @@ SORTS = {
 }
 # Columns that are unique together, each order with an index of its own (see `models.listed`).
 _COLUMNS: dict[str, tuple[str, ...]] = {
-    "suggested": ("urgency", "user_name", "pk"),
-    "name": ("user_name", "pk"),
-    "last-used": ("last_used_at", "pk"),
-    "oldest-key": ("oldest_key_at", "pk"),
+    "suggested": ("urgency", "user_name", "departure_id"),
+    "name": ("user_name", "departure_id"),
+    "last-used": ("last_used_at", "departure_id"),
+    "oldest-key": ("oldest_key_at", "departure_id"),
 }
 _DOWN = frozenset({"last-used"})
 
@@ -179,8 +179,8 @@ def _read(column: str, text: str) -> Any:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         return None
     number = int(text)
-    if column in ("pk", "urgency"):
-        return number if column == "pk" or number < 100 else None
+    if column in ("departure_id", "urgency"):
+        return number if column == "departure_id" or number < 100 else None
     try:
         return EPOCH + timedelta(microseconds=number)
     except OverflowError:

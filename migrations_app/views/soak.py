@@ -41,7 +41,7 @@ def soak(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     found = board_for(
         person,
-        Scope(teams, chosen_account_id(request)),
+        Scope(tuple(teams), chosen_account_id(request)),
         now,
         Wanted(layout == "board", column, page, teams=not is_fragment(request)),
         Reach.of(person),

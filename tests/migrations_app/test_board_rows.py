@@ -116,8 +116,8 @@ def test_a_team_or_an_account_has_its_own_alone(crowd: list[Departure], now: dat
     of_account = [row for row in of_team if row.user.account.name == "staging"]
 
     for scope, rows in (
-        (Scope([team]), of_team),
-        (Scope([team], "210987654321"), of_account),
+        (Scope((team,)), of_team),
+        (Scope((team,), "210987654321"), of_account),
     ):
         assert sum(group.users for group in board_rows.groups(scope, now, 0)) == len(rows)
         assert scope.hits(Hit.Kind.KNOCK).count() == sum(
