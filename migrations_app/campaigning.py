@@ -159,7 +159,7 @@ def _unanswered(asks: Iterable[int]) -> QuerySet[Any]:
     asked = (nobodys & ~elsewhere & ~disputed) | (unsaid & ~elsewhere & ~disputed)
     return (
         Ask.departures.through.objects.filter(
-            ask__in=list(asks), departure__protection="", departure__user__gone_at=None
+            ask__in=list(asks), departure__protection="", departure__listed__gone=False
         )
         .annotate(
             word=_first(own, "said"),
@@ -252,13 +252,14 @@ def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
         .select_related("answered_by")
         .prefetch_related(Prefetch("openings", queryset=openings))
         .annotate(users=Count("departures"))
-        .order_by("team__name")
     )
     # Thousands of asks are about a few campaigns and teams: each of those is made once.
     by_pk = {one.pk: one for one in campaigns}
     teams = Team.objects.in_bulk({ask.team_id for ask in asks})
     for ask in asks:
         ask.campaign, ask.team = by_pk[ask.campaign_id], teams[ask.team_id]
+    # Here and not there, where every row of theirs would be sorted to be counted.
+    asks.sort(key=lambda ask: ask.team.name)
     standing = [ask for ask in asks if not ask.withdrawn_at and not ask.campaign.closed_at]
     silent = reaching.silent(standing)
     # Of what can still be answered only the number is shown: it may be thousands.
