@@ -13,10 +13,12 @@ from django.db import connection
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import JSONObject, Lower
 
+from inventory.hashing import digest
 from inventory.models import Account, Activity, Credential, Person, Team
 from inventory.permissions import Action, may
 from inventory.posture import ROTATE_AFTER, UNUSED_AFTER
 from inventory.refusals import Refused
+from inventory.remembered import remembered
 from inventory.rights.privilege import ADMIN_LEVELS
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
 from migrations_app.models import Batch, Change, Departure, Hit, Listed
@@ -30,6 +32,8 @@ OLD_KEY = timedelta(days=365)
 QUIET_VERDICTS = ("dormant", "never-used")
 # Beyond so many nobody needs the number, and counting on would read everything.
 COUNTED = 10_000
+# What no entry of the ledger tells of, such as the verdicts of a sync that goes on, is seen then.
+KEPT_SECONDS = 15
 _BATCHES = 50
 _CALLERS = 1_000
 # What CloudTrail gives as a source: an address, or the name of an AWS service.
@@ -132,10 +136,25 @@ def in_view(view: str, account: str, now: datetime) -> QuerySet[Listed]:
     return matching(Filters(view=view, account=account), now)
 
 
-def facet(filters: Filters, name: str, now: datetime, may_see_addresses: bool) -> Facet:
-    """A facet with its values, counted under the view, the text and the other facets."""
-    rows = matching(filters.without(name), now, may_see_addresses).order_by()
-    pairs = _by_batch(rows) if name == "batch" else facets.counted(rows, name, now)
+def facet(
+    filters: Filters, name: str, now: datetime, may_see_addresses: bool, version: str = ""
+) -> Facet:
+    """A facet with its values, counted under the view, the text and the other facets.
+
+    With a `version` of all that is counted, which is another one after every change, the numbers
+    are kept for KEPT_SECONDS: whoever ticks values in an open menu is shown the same ones again.
+    """
+    others = filters.without(name)
+
+    def count() -> Mapping[str, int]:
+        rows = matching(others, now, may_see_addresses).order_by()
+        return _by_batch(rows) if name == "batch" else facets.counted(rows, name, now)
+
+    if version:
+        key = digest([version, name, others.query(), may_see_addresses])
+        pairs = remembered(f"users-facet:{key}", KEPT_SECONDS, count)
+    else:
+        pairs = count()
     chosen = filters.chosen.get(name, ())
     return facets.facet(name, pairs, chosen, names=_names(name, [*pairs]), is_open=True)
 

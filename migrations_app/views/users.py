@@ -35,8 +35,6 @@ from migrations_app.views.answers import is_fragment, person_of, rendered
 TEMPLATE = "migrations_app/users.html"
 # Saved views beyond these stand in a menu, uncounted: each count costs a look at the table.
 TABS = 6
-# What no entry of the ledger tells of, such as the verdicts of a sync that goes on, is seen then.
-_TABS_SECONDS = 15
 # The Overview's tiles lead there; a tab only while one is chosen.
 _FROM_OVERVIEW = frozenset({"no-mfa", "never-used"})
 
@@ -138,7 +136,7 @@ def users_page(
     current = next((one for one in saved if one.pk == filters.saved), None)
     operates = may(person, Action.OPERATE)
     context = {
-        **_filters_context(request, filters, now, sees),
+        **_filters_context(request, filters, now, sees, looked.version),
         "account_id": looked.account_id,
         "synced_at": looked.synced_at,
         "rows": user_rows.rows_of(page.rows, now),
@@ -180,11 +178,11 @@ def _filters_alone(request: HttpRequest, filters: Filters) -> HttpResponse:
 
 
 def _filters_context(
-    request: HttpRequest, filters: Filters, now: datetime, sees: bool
+    request: HttpRequest, filters: Filters, now: datetime, sees: bool, version: str = ""
 ) -> dict[str, Any]:
     return {
         "filters": filters,
-        "chips": _chips(request, filters, now, sees),
+        "chips": _chips(request, filters, now, sees, version),
         "offered": _offered(filters),
         "sorts": paging.SORTS,
         "sees": sees,
@@ -219,9 +217,8 @@ def _tabs(
     questions = [listing.in_view(view, filters.account, now) for view in views]
     questions += [listing.matching(one, now, sees) for one in of_saved[: len(shown)]]
     asked_for = [version, filters.account, *views, sees, *(one.query() for one in of_saved)]
-    numbers = remembered(
-        f"users-tabs:{digest(asked_for)}", _TABS_SECONDS, lambda: listing.counts(questions)
-    )
+    key = f"users-tabs:{digest(asked_for)}"
+    numbers = remembered(key, listing.KEPT_SECONDS, lambda: listing.counts(questions))
     own = filters.saved is None
     if own and not (filters.chosen or filters.q):
         # The list and its tab never disagree.
@@ -249,12 +246,14 @@ def _is_changed(filters: Filters, current: SavedView | None) -> bool:
     return filters.kept != kept
 
 
-def _chips(request: HttpRequest, filters: Filters, now: datetime, sees: bool) -> list[Facet]:
+def _chips(
+    request: HttpRequest, filters: Filters, now: datetime, sees: bool, version: str
+) -> list[Facet]:
     """The chosen filters; the one that is open with all its values, where it is a chip or not."""
     chips = {one.name: one for one in listing.chosen_facets(filters)}
     opened = request.GET.get("open", "")
     if opened in facets.FACETS:
-        chips[opened] = listing.facet(filters, opened, now, sees)
+        chips[opened] = listing.facet(filters, opened, now, sees, version)
     return list(chips.values())
 
 

@@ -169,6 +169,36 @@ def test_while_nothing_happens_the_tabs_are_counted_once(everybody: cast.Cast) -
     assert len(first) - len(second) == 1
 
 
+def menu_of(client: Client, query: str) -> dict[str, int]:
+    (chip,) = client.get(f"/users/?{query}", headers=HTMX).context["chips"]
+    return {choice.value: choice.count for choice in chip.choices}
+
+
+def test_an_open_menu_is_counted_once_while_values_are_ticked(everybody: cast.Cast) -> None:
+    cast.departure(cast.iam_user("a", category="ci-cd"))
+    vera = browser(everybody.vera)
+    told = []
+    for query in ("open=category", "open=category&category=ci-cd"):
+        with CaptureQueriesContext(connection) as asked:
+            told.append(menu_of(vera, query))
+        grouped = [one for one in asked if "GROUP BY" in one["sql"] and "category" in one["sql"]]
+        assert len(grouped) == (1 if len(told) == 1 else 0)
+    assert told == [{"ci-cd": 1}, {"ci-cd": 1}]
+
+
+def test_an_open_menu_is_counted_anew_after_a_change_and_under_other_filters(
+    everybody: cast.Cast,
+) -> None:
+    row = cast.departure(cast.iam_user("a", category="ci-cd"), State.DISCOVERED)
+    cast.departure(cast.iam_user("b", category="mystery"), State.OWNER_ASSIGNED)
+    vera = browser(everybody.vera)
+    assert menu_of(vera, "view=no-owner&open=category") == {"ci-cd": 1}
+    assert menu_of(vera, "view=left&open=category") == {"ci-cd": 1, "mystery": 1}
+
+    changes.assign(row, everybody.platform, everybody.jonas)
+    assert menu_of(vera, "view=no-owner&open=category") == {}
+
+
 def test_a_facet_counts_what_the_other_facets_leave(everybody: cast.Cast) -> None:
     cast.departure(cast.iam_user("a", category="ci-cd", verdict="active"))
     cast.departure(cast.iam_user("b", category="ci-cd", verdict="dormant"))
