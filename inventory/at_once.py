@@ -34,9 +34,8 @@ from django.db.models import (
 )
 from django.db.models.expressions import BaseExpression, RawSQL
 from django.db.models.functions import Coalesce
-from django.db.models.query import get_related_populators
 
-from inventory.statements import Statement
+from inventory.statements import Statement, instances
 
 Questions = Mapping[str, "QuerySet[Any] | BaseExpression"]
 
@@ -108,7 +107,9 @@ class _List:
             return []
         read = self._read(documents)
         return list(
-            self._instances(read) if _gives_instances(self._queryset) else self._dicts(read)
+            instances(self._compiler, read)
+            if _gives_instances(self._queryset)
+            else self._dicts(read)
         )
 
     def _read(self, documents: list[dict[str, Any]]) -> Iterator[list[Any]]:
@@ -131,23 +132,6 @@ class _List:
         names = [*(query.selected or (*query.values_select, *query.annotation_select))]
         for row in read:
             yield dict(zip(names, row, strict=True))
-
-    def _instances(self, read: Iterator[list[Any]]) -> Iterator[Any]:
-        """What `QuerySet` does with the rows of its own statement."""
-        compiler = self._compiler
-        klass: dict[str, Any] = compiler.klass_info
-        first, last = klass["select_fields"][0], klass["select_fields"][-1] + 1
-        names = [one.target.attname for one, *_ in compiler.select[first:last]]
-        # The stubs are of a later Django.
-        others = get_related_populators(klass, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
-        annotated = (compiler.annotation_col_map or {}).items()
-        for row in read:
-            found = klass["model"].from_db(DEFAULT_DB_ALIAS, names, row[first:last])
-            for other in others:
-                other.populate(row, found)
-            for name, place in annotated:
-                setattr(found, name, row[place])
-            yield found
 
 
 # What these make of a value of JSON is that value.

@@ -139,7 +139,7 @@ class Wanted:
 def board_for(
     person: Person, scope: Scope, now: datetime, wanted: Wanted, reach: Reach | None = None
 ) -> Board:
-    """The board of `scope` as `person` may see it; six queries at most."""
+    """The board of `scope` as `person` may see it; seven queries at most."""
     reach = reach or Reach.of(person)
     groups = sorted(board_rows.groups(scope, now, SHOWN if wanted.columns else 0), key=_place)
     places = _places(groups, scope, now, wanted)

@@ -10,16 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
 from django.db.models import Max, QuerySet
 
-from inventory.models import Team
+from inventory.hashing import digest
+from inventory.models import LedgerEntry, Team
+from inventory.remembered import remembered
+from inventory.statements import Instances
 from migrations_app.lifecycle import SWITCHED_OFF, MoveName
 from migrations_app.models import Batch, Change, Departure, Hit, HitCaller, Notice
 
 PANELS = 10
+KEPT_SECONDS = 15
 UNDER_WAY = (Change.Status.QUEUED, Change.Status.RUNNING)
 # A column as the database has it: a number, which sorts and groups much faster than a name. From
 # one on it is the day on which a soak ends, counted as `date.toordinal` does.
@@ -100,8 +105,18 @@ class Group:
 
 
 def groups(scope: Scope, now: datetime, shown: int) -> list[Group]:
-    """The columns in no order, each with the first `shown` of its users; one query."""
-    return [_group(row) for row in _asked(_GROUPS, scope, now, shown=shown)]
+    """The columns in no order, each with the first `shown` of its users; two queries at most.
+
+    Everybody watches the board, so all whose polls come within KEPT_SECONDS are told the same,
+    unless something happened in between: a hit, a restore and every change of a state is an entry
+    of the ledger. What only the clock brings, such as the end of a soak, may come that much later.
+    """
+    head = LedgerEntry.objects.order_by("-seq").values_list("hash", flat=True).first()
+    key = digest([head, [team.pk for team in scope.teams], scope.account_id, shown])
+    rows = remembered(
+        f"soak-groups:{key}", KEPT_SECONDS, lambda: _asked(_GROUPS, scope, now, shown=shown)
+    )
+    return [_group(row) for row in rows]
 
 
 def by_due(scope: Scope, now: datetime, column: str, start: int, number: int) -> list[Place]:
@@ -115,8 +130,12 @@ def by_due(scope: Scope, now: datetime, column: str, start: int, number: int) ->
 
 def departures(places: Iterable[Place]) -> dict[int, Departure]:
     """By their key the departures at these places, with what is shown of them; one query."""
-    rows = Departure.objects.select_related("user__account", "owner").only(*_READ)
-    return rows.in_bulk([place.departure for place in places])
+    return {row.pk: row for row in _of_cards().get([place.departure for place in places])}
+
+
+@cache
+def _of_cards() -> Instances:
+    return Instances.of(Departure.objects.select_related("user__account", "owner").only(*_READ))
 
 
 def panels(scope: Scope) -> QuerySet[Hit]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -20,6 +21,7 @@ from inventory.posture import ROTATE_AFTER, UNUSED_AFTER
 from inventory.refusals import Refused
 from inventory.remembered import remembered
 from inventory.rights.privilege import ADMIN_LEVELS
+from inventory.statements import Instances
 from migrations_app.lifecycle import HAS_ACCESS, Protection, State
 from migrations_app.models import Batch, Change, Departure, Hit, Listed
 from migrations_app.models.departure import DepartureQuerySet
@@ -87,8 +89,27 @@ def select(filters: Filters, now: datetime, may_see_addresses: bool = False) -> 
 
 def page(found: QuerySet[Listed], filters: Filters, *, few: bool = False) -> paging.Page:
     """The page that `filters` ask for of whom they leave, with what its rows show."""
-    rows = departures().only(*_READ).annotate(held=_held())
-    return paging.page_of(rows, found, filters.sort, filters.place, few=few)
+    return paging.page_of(_table_rows, found, filters.sort, filters.place, few=few)
+
+
+def first_of(found: QuerySet[Listed]) -> list[Departure]:
+    """The first page of `found` in the suggested order, with all of each user."""
+    return paging.page_of(_whole_rows, found, "suggested", paging.FIRST).rows
+
+
+@cache
+def _table_rows(sort: str, backwards: bool) -> Instances:
+    return _in_order(departures().only(*_READ).annotate(held=_held()), sort, backwards)
+
+
+@cache
+def _whole_rows(sort: str, backwards: bool) -> Instances:
+    return _in_order(departures(), sort, backwards)
+
+
+def _in_order(rows: DepartureQuerySet, sort: str, backwards: bool) -> Instances:
+    ordered = rows.select_related("listed").order_by(*paging.order(sort, "listed__"))
+    return Instances.of(ordered.reverse() if backwards else ordered)
 
 
 def _held() -> ArraySubquery:

@@ -5,7 +5,7 @@ A page is found by the values of that row in an index, so the last page costs as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,9 +16,9 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 from django.http import QueryDict
 
+from inventory.statements import Instances
 from migrations_app.keyset import BETWEEN, EPOCH, PAGE, written
 from migrations_app.models import Departure, Listed
-from migrations_app.models.departure import DepartureQuerySet
 
 SORTS = {
     "suggested": "Suggested order",
@@ -87,14 +87,15 @@ def order(sort: str, prefix: str = "") -> list[str]:
 
 
 def page_of(
-    departures: DepartureQuerySet,
+    departures: Callable[[str, bool], Instances],
     found: QuerySet[Listed],
     sort: str,
     place: Place,
     *,
     few: bool = False,
 ) -> Page:
-    """The page of `found` at `place`, as `departures`; one query.
+    """The page of `found` at `place`; one query. `departures` are those in the order of a sort, as
+    it is or backwards.
 
     Of many it walks the index of the order and reads little more than that page. `few` are found
     by what was asked of them and then sorted: in the order they may all stand at its far end.
@@ -102,10 +103,9 @@ def page_of(
     if place.values:
         found = found.filter(_beyond(sort, place))
     found = found.order_by(*(_sorted(sort) if few else order(sort)))
-    rows = departures.select_related("listed").order_by(*order(sort, "listed__"))
     if place.backwards:
-        found, rows = found.reverse(), rows.reverse()
-    some = list(rows.filter(is_one_of(found.values("pk")[: PAGE + 1])))
+        found = found.reverse()
+    some = departures(sort, place.backwards).among(found.values("pk")[: PAGE + 1])
     more, some = len(some) > PAGE, some[:PAGE]
     if place.backwards:
         some.reverse()

@@ -153,7 +153,7 @@ def claims(request: HttpRequest) -> HttpResponse:
         **{name: Beginning(told[name]) for name in ("contests", "pending", "disputes", "offered")},
         "campaigns": campaigns,
         "overdue": [ask for one in campaigns for ask in one.asks if ask.overdue],
-        "nobody": paging.page_of(listing.departures(), listed, "suggested", paging.FIRST).rows,
+        "nobody": listing.first_of(listed),
     }
     return rendered(request, "migrations_app/claims.html", context)
 

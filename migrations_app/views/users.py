@@ -160,7 +160,10 @@ def users_page(
         "hidden_columns": columns.hidden(person),
         "columns_changed": "columns" in request.POST,
         "swapped": is_fragment(request),
-        "draft": batch_adding.draft_for(looked.account_id) if operates else None,
+        # One of another account would take nobody from here.
+        "draft": batch_adding.draft_for(looked.account_id)
+        if operates and looked.account_id
+        else None,
     }
     answer = rendered(request, TEMPLATE, context, part="list", status=status)
     if is_fragment(request) and request.method == "GET":
@@ -214,11 +217,14 @@ def _tabs(
     views.setdefault(filters.view, known[filters.view])
     shown = saved[:TABS]
     of_saved = [filters.with_only(one.query, one.pk) for one in saved]
-    questions = [listing.in_view(view, filters.account, now) for view in views]
-    questions += [listing.matching(one, now, sees) for one in of_saved[: len(shown)]]
+
+    def count() -> list[int]:
+        questions = [listing.in_view(view, filters.account, now) for view in views]
+        questions += [listing.matching(one, now, sees) for one in of_saved[: len(shown)]]
+        return listing.counts(questions)
+
     asked_for = [version, filters.account, *views, sees, *(one.query() for one in of_saved)]
-    key = f"users-tabs:{digest(asked_for)}"
-    numbers = remembered(key, listing.KEPT_SECONDS, lambda: listing.counts(questions))
+    numbers = remembered(f"users-tabs:{digest(asked_for)}", listing.KEPT_SECONDS, count)
     own = filters.saved is None
     if own and not (filters.chosen or filters.q):
         # The list and its tab never disagree.

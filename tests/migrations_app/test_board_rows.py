@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from inventory import clock
+from inventory import clock, ledger
 from inventory.models import Team
 from migrations_app.models import Change, Departure, Hit
 from migrations_app.soak import board_rows
 from migrations_app.soak.board_rows import Scope
 from tests import cast
+from tests.migrations_app.browsing import at_most
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -136,3 +137,21 @@ def test_whoever_is_in_a_delete_batch_is_not_free_for_another(now: datetime) -> 
 
     assert (ready.key, ready.users, ready.free) == ("ready", 2, 1)
     assert ready.of_account == rows[0].user.account.account_id
+
+
+def test_columns_are_kept_for_all_viewers_until_something_happens(now: datetime) -> None:
+    jonas = cast.cast().jonas
+    cast.departure("watched", "disabled", clock_started_at=now)
+
+    def users(*teams: Team) -> int:
+        return sum(group.users for group in board_rows.groups(Scope(teams), now, 5))
+
+    assert users() == 1
+    other = cast.departure("shut", "soaking", clock_started_at=now)
+    with at_most(1):
+        assert users() == 1
+    assert other.owner is not None
+    assert users(other.owner) == 2
+
+    ledger.append("restore.asked", actor=jonas, user=other.user, reason="it hurts")
+    assert users() == 2
