@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from django.db.models import Count, F, Q, Subquery, Sum, Window
+from django.db.models import Count, F, Subquery, Sum, Window
 from django.db.models.functions import RowNumber
 
 from inventory.models import Account, IamUser, Observation, ObservationCount, Sync
 from inventory.models.observations import ObservationQuerySet
 from inventory.observation_words import brief, counted, told
 from inventory.observations import Kind
+from inventory.statements import Instances
 from migrations_app.batch_plan import cut_keys
-from migrations_app.users.paging import is_one_of
 
 WEEK = timedelta(days=7)
 # So many of each kind are named; the others are counted.
@@ -71,11 +72,14 @@ def week(account_id: str, now: datetime) -> list[Group]:
         rows, kept = rows.filter(account=account), kept.filter(account=account)
     kinds = kept.exclude(kind=Kind.FIRST_LOOK).order_by().values_list("kind")
     counts = dict(kinds.annotate(Sum("number")))
-    latest = Q()
-    for kind in sorted(counts):
-        of_kind = rows.filter(kind=kind).order_by(*_LATEST_FIRST)
-        latest |= Q(is_one_of(of_kind.values("pk")[:NAMED]))
-    return _groups(Observation.objects.filter(latest), counts) if counts else []
+    latest = [
+        rows.filter(kind=kind).order_by(*_LATEST_FIRST).values("pk")[:NAMED]
+        for kind in sorted(counts)
+    ]
+    if not latest:
+        return []
+    first, *others = latest
+    return _groups(_named().among(first.union(*others, all=True) if others else first), counts)
 
 
 def of_sync(sync: Sync) -> list[Group]:
@@ -87,7 +91,7 @@ def of_sync(sync: Sync) -> list[Group]:
         of=Window(Count("pk"), partition_by=F("kind")),
     ).filter(place__lte=NAMED)
     found = list(numbered.order_by().values_list("pk", "kind", "of"))
-    named = Observation.objects.filter(pk__in=[pk for pk, *_ in found])
+    named = _named().get([pk for pk, *_ in found])
     return _groups(named, {kind: of for _, kind, of in found})
 
 
@@ -103,11 +107,17 @@ def line(one: Observation) -> Line:
     )
 
 
-def _groups(named: ObservationQuerySet, counts: Mapping[str, int]) -> list[Group]:
-    """A group of each kind of which `counts` says how many there are; `named` are its latest."""
+@cache
+def _named() -> Instances:
+    named = Observation.objects.select_related("account", "user__account").only(*_READ)
+    return Instances.of(named.order_by(*_LATEST_FIRST))
+
+
+def _groups(named: Iterable[Observation], counts: Mapping[str, int]) -> list[Group]:
+    """A group of each kind of which `counts` says how many there are; `named` are its latest, the
+    latest first."""
     lines: dict[str, list[Line]] = defaultdict(list)
-    named = named.select_related("account", "user__account").only(*_READ)
-    for one in named.order_by(*_LATEST_FIRST):
+    for one in named:
         lines[one.kind].append(line(one))
     kinds = sorted(lines, key=lambda kind: Kind(kind).rank)
     return [_group(kind, counts[kind], lines[kind]) for kind in kinds]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db.models import (
@@ -33,6 +34,7 @@ from inventory import at_once, clock
 from inventory.models import Account, LedgerEntry, Organization
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
+from inventory.statements import Instances
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, Protection, State
 from migrations_app.models import Change, DayCount, DayTotal, Departure, HeadCount
 from migrations_app.users import listing
@@ -118,12 +120,18 @@ def count(accounts: Sequence[Account], now: datetime) -> None:
 
 
 def _accounts() -> list[Account]:
+    """Every account in the order of their names."""
+    return _with_counts().among(Account.objects.order_by().values("pk"))
+
+
+@cache
+def _with_counts() -> Instances:
     wide = ("references_read", "dead_references", "report_notes", "trail_archive")
     since = LedgerEntry.objects.filter(
         account_id=OuterRef("account_id"), seq__gt=OuterRef("headcount__entry")
     )
     rows = Account.objects.select_related("headcount").defer(*wide)
-    return list(rows.annotate(has_news=Exists(since)))
+    return Instances.of(rows.annotate(has_news=Exists(since)))
 
 
 def _is_old(account: Account, now: datetime) -> bool:
