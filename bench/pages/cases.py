@@ -92,7 +92,7 @@ def _screens() -> Iterator[Case]:
     yield Case("Overview", "largest account", f"/?account={_accounts()[0]}", bound=True)
     yield Case("Soak board", "all accounts", "/soak/?account=", bound=True)
     yield Case("Soak board", "fragment", "/soak/", fragment=True, bound=True)
-    yield Case("Soak board", "as a list", "/soak/?view=list", bound=True)
+    yield Case("Soak board", "as a list", "/soak/?layout=list&account=", bound=True)
     yield Case("Shell", "strip of the running batch", "/live/", fragment=True)
 
 
@@ -108,7 +108,7 @@ def _others() -> Iterator[Case]:
         batch = Batch.objects.filter(status=status).order_by("-number").first()
         if batch:
             yield Case("Batches", f"a batch that is {status}", f"/batches/{batch.number}/")
-    yield Case("Batches", "compose", "/batches/new/")
+    yield Case("Batches", "compose", f"/batches/new/?account={_accounts()[0]}")
     yield Case("Plans", "list", "/plans/")
     yield Case("Claims", "for Security", "/claims/")
     yield Case("Claims", "of one team", "/claim/team-001/")
