@@ -26,7 +26,16 @@ from inventory.statements import Statement
 from migrations_app.changes.break_glass import USED
 from migrations_app.claims import claiming
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Departure, EmergencyStop, Hit, Listed, Plan
+from migrations_app.models import (
+    Batch,
+    Change,
+    Departure,
+    EmergencyStop,
+    Hit,
+    Listed,
+    Opening,
+    Plan,
+)
 from migrations_app.outgoing import notices
 from migrations_app.replacement.planning import needing
 
@@ -169,13 +178,16 @@ def _calling(person: Person, account_id: str, today: date) -> dict[str, QuerySet
     if account_id:
         # Few hits are open: each is asked for its account, instead of each user for its hit.
         of = Listed.objects.filter(departure=OuterRef("departure"))
-        account = Subquery(of.values("account__account_id")[:1])
-        hits = hits.annotate(of_account=account).filter(of_account=account_id)
+        chosen = Account.objects.filter(account_id=account_id)
+        hits = hits.annotate(of_account=Subquery(of.values("account")[:1]))
+        hits = hits.filter(of_account=Subquery(chosen.values("pk")))
     since = datetime.combine(today, time(), UTC) - _UNREAD_FOR
     inbox = notices.inbox_for(person).filter(at__gte=since)
+    opened = Opening.objects.filter(notice=OuterRef("pk"), person=person)
     return {
         "hits": hits,
-        "inbox": inbox.exclude(openings__person=person),
+        # Nobody opens a message before it is there: what was opened earlier is another one.
+        "inbox": inbox.exclude(Exists(opened.filter(at__gte=since))),
         "alerts": Alert.objects.filter(closed_at=None),
     }
 

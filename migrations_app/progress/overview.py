@@ -221,11 +221,11 @@ def this_week(account_id: str, now: datetime) -> QuerySet[Any]:
         status=Change.Status.DONE, finished_at__gte=now - timedelta(days=7)
     )
     if account_id:
-        # Few were done: each is asked for its account, instead of each user for its changes.
+        # A batch holds one account; what was done without one, as restores are, is asked for it.
         of = Listed.objects.filter(departure=OuterRef("departure"))
-        account = Account.objects.filter(account_id=account_id)
+        chosen = Subquery(Account.objects.filter(account_id=account_id).values("pk"))
         changes = changes.alias(of_account=Subquery(of.values("account"))).filter(
-            of_account=Subquery(account.values("pk"))
+            Q(batch__account=chosen) | Q(batch=None, of_account=chosen)
         )
     shut = Count("pk", filter=Q(move=MoveName.DISABLE, method=Method.SHUT))
     return changes.order_by().values("move").annotate(number=Count("pk"), shut=shut)

@@ -183,6 +183,22 @@ def test_who_was_shut_at_once_counts_among_the_shut_of_the_week(everybody: cast.
     assert '<dt>Shut</dt><dd class="num">3</dd>' in text
 
 
+def test_the_week_of_one_account_holds_what_was_done_in_its_batches_and_without_one(
+    everybody: cast.Cast,
+) -> None:
+    now, accounts = clock.now(), (everybody.account, cast.account("210987654321", "staging"))
+    for number, account in enumerate(accounts, start=1):
+        batch = cast.batch(account, everybody.jonas)
+        for each in range(number):
+            row = cast.departure(cast.iam_user(f"u{each}", account), State.DISABLED)
+            cast.change(row, "disable", batch=batch, status="done", finished_at=now)
+            cast.change(row, "restore", status="done", finished_at=now)
+
+    for number, account in enumerate(accounts, start=1):
+        told = {row["move"]: row["number"] for row in overview.this_week(account.account_id, now)}
+        assert told == {"disable": number, "restore": number}
+
+
 def test_before_the_first_deletion_the_first_batch_sets_the_pace(everybody: cast.Cast) -> None:
     cast.departure("a")
 
