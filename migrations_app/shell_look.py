@@ -24,7 +24,7 @@ from inventory.permissions import Action, may
 from inventory.remembered import remembered
 from inventory.statements import Statement
 from migrations_app.changes.break_glass import USED
-from migrations_app.claims import claiming
+from migrations_app.claims import owing
 from migrations_app.lifecycle import State
 from migrations_app.models import (
     Batch,
@@ -214,7 +214,7 @@ def _owed(person: Person) -> QuerySet[Any]:
     """Whom the teams of a lead have to answer for: the page that the sidebar leads a lead to."""
     now, owed = clock.now(), Q(pk__in=[])
     for team in person.leading():
-        owed |= Q(pk__in=claiming.owed(team, now).values("pk"))
+        owed |= Q(pk__in=owing.owed(team, now).values("pk"))
     return Departure.objects.filter(owed)
 
 

@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
-
-from django.db.models import (
-    BigIntegerField,
-    Exists,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-)
-from django.db.models.functions import Coalesce
 
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
 from migrations_app import dates
 from migrations_app.claims import claim_rows
 from migrations_app.lifecycle import SWITCHED_OFF, State
-from migrations_app.models import Ask, Departure, GivenAnswer
+from migrations_app.models import Departure, GivenAnswer
 from migrations_app.users import user_rows
 
 SECONDS_PER_ANSWER = 10
@@ -34,7 +22,7 @@ UNDONE = ("undo", "release", "came-back")
 # What the other team said, or let pass, of a user that was offered to it.
 SENT_BACK = ("not-ours", "came-back")
 CLAIMS = ("ours", "needed", "can-go", "unsure")
-_ELSEWHERE = ("not-ours", "dispute", "hand-over")
+ELSEWHERE = ("not-ours", "dispute", "hand-over")
 _IN_USE = ("active", "unknown")
 
 
@@ -195,68 +183,6 @@ def page_of(team: Team, now: datetime) -> ClaimPage:
     return ClaimPage(team, tuple(shown), asked.ahead, asked.time_zone, to_come)
 
 
-def open_cards(team: Team, now: datetime) -> int:
-    """How many answers `team` still owes; one query."""
-    return owed(team, now).count()
-
-
-def owed(team: Team, now: datetime) -> QuerySet[Departure]:
-    """The departures on which `team` still owes an answer.
-
-    The database's word for the cards of `page_of` that are not answered, see `_said` and `_status`.
-    """
-    said = GivenAnswer.objects.filter(departure=OuterRef("pk")).order_by("-at")
-    asks = Ask.objects.filter(team=team, withdrawn_at=None, campaign__closed_at=None)
-    asked = asks.filter(departures=OuterRef("pk"))
-    over = Q(disputed_until=None) | Q(disputed_until__lt=now.date())
-    named = Q(last="not-ours", last_whose=team.pk)
-    void = Q(word="dispute") & over | named
-    void |= Q(word="hand-over", handed_to=None, last__in=SENT_BACK)
-    adopted = Q(word__in=("adopt", "release")) & ~void
-    asked_for = Q(user__suggested_team=team) | Q(Exists(asked)) | named
-    asked_for |= Q(word__in=UNDONE) & ~void
-    free = Q(owner=None) & ~Q(pending=team.pk) & ~Q(contested=team.pk) & asked_for
-    own = Q(owner=team, state=State.OWNER_ASSIGNED, answer="") & ~adopted
-    pending = ~Q(owned=team.pk) & Q(claim_pending_team=team, answer="")
-    return (
-        Departure.objects.filter(pk__in=_perhaps_owed(team, asks))
-        .annotate(
-            owned=_key("owner"),
-            pending=_key("claim_pending_team"),
-            contested=_key("contested_by_team"),
-            word=_text(said.filter(team=team).values("said")),
-            last=_text(said.values("said")),
-            last_whose=_key(Subquery(said.values("whose")[:1])),
-        )
-        .filter(Q(handed_to=team) | ~(Q(word__in=_ELSEWHERE) & ~void) & (own | pending | free))
-    )
-
-
-def _perhaps_owed(team: Team, asks: QuerySet[Ask]) -> QuerySet[Any]:
-    """Whom `owed` has to look at, each kind by an index of its own."""
-    rows = Departure.objects.left().filter(user__gone_at=None)
-    free = rows.filter(owner=None)
-    answers = GivenAnswer.objects.filter(Q(team=team) | Q(whose=team))
-    kinds = (
-        rows.filter(owner=team, state=State.OWNER_ASSIGNED, answer=""),
-        rows.filter(claim_pending_team=team, answer=""),
-        free.filter(user__suggested_team=team),
-        free.filter(pk__in=answers.values("departure")),
-        free.filter(pk__in=asks.values("departures")),
-    )
-    first = rows.filter(handed_to=team)
-    return first.order_by().values("pk").union(*(kind.order_by().values("pk") for kind in kinds))
-
-
-def _key(column: str | Subquery) -> Coalesce:
-    """A key that can be compared with another also where there is none."""
-    return Coalesce(column, Value(0), output_field=BigIntegerField())
-
-
-def _text(rows: QuerySet[Any]) -> Coalesce:
-    return Coalesce(Subquery(rows[:1]), Value(""))
-
-
 def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = "") -> Card | None:
     """The card of one departure; None where this team has no part in it (any more)."""
     said = _said(row, asked)
@@ -317,7 +243,7 @@ def _status(row: Departure, asked: Asked, said: str) -> str | None:
     team = asked.team
     if row.handed_to_id == team.pk:
         return "offered"
-    if said in _ELSEWHERE:
+    if said in ELSEWHERE:
         return "answered"
     if row.owner_id == team.pk:
         return _status_of_own(row, said)

@@ -26,7 +26,7 @@ from django.urls import reverse
 from inventory import at_once
 from inventory.models import Alert, Person, Team
 from inventory.permissions import Action, may
-from migrations_app.claims import claiming
+from migrations_app.claims import owing
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Batch, Change, Delivery, Departure, Drift, Hit, Plan
 
@@ -246,7 +246,7 @@ def _of_team(team: Team, now: datetime) -> dict[str, BaseExpression]:
     """How many of each of `_OF_TEAM`."""
     plans = Plan.objects.filter(departure__owner=team, departure__state=State.OWNER_ASSIGNED)
     questions = (
-        claiming.owed(team, now),
+        owing.owed(team, now),
         Departure.objects.filter(owner=team).switched_off(),
         plans.exclude(status=Plan.Status.CONFIRMED),
     )

@@ -20,7 +20,7 @@ from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import campaigning, changes
 from migrations_app.beginnings import SHOWN, Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
-from migrations_app.claims import claiming
+from migrations_app.claims import claiming, owing
 from migrations_app.forms.people import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure, Listed
@@ -54,7 +54,7 @@ def claim_mine(request: HttpRequest) -> HttpResponse:
         teams = list(Team.objects.filter(active=True))
     # Whoever leads none may look at all of them; counting for hundreds would take seconds.
     counted = len(teams) <= COUNTED_TEAMS
-    rows = [(team, claiming.open_cards(team, now) if counted else None) for team in teams]
+    rows = [(team, owing.open_cards(team, now) if counted else None) for team in teams]
     return rendered(request, "migrations_app/claim_teams.html", {"teams": rows})
 
 

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from inventory import clock, ledger
 from inventory.models import Account
-from migrations_app.claims import claiming
+from migrations_app.claims import claiming, owing
 from migrations_app.lifecycle import State
 from migrations_app.models import DayCount, Departure, GivenAnswer, HeadCount
 from migrations_app.progress import headcount, overview
@@ -194,11 +194,11 @@ def test_the_answers_owed_are_the_cards_of_the_claim_page_that_are_open() -> Non
 
     for team in (payments, platform, everybody.security):
         cards = claiming.page_of(team, now).open_cards
-        owed = claiming.owed(team, now).order_by("pk")
+        owed = owing.owed(team, now).order_by("pk")
         assert [
             card.departure.pk for card in sorted(cards, key=lambda card: card.departure.pk)
         ] == [row.pk for row in owed]
-    assert {name for name, row in rows.items() if row in claiming.owed(payments, now)} == {
+    assert {name for name, row in rows.items() if row in owing.owed(payments, now)} == {
         "suggested",
         "own",
         "offered",

@@ -10,7 +10,7 @@ import pytest
 from inventory import clock
 from inventory.models import Person
 from migrations_app import changes
-from migrations_app.claims import claiming
+from migrations_app.claims import owing
 from migrations_app.lifecycle import State
 from migrations_app.models import Ask, Campaign, Delivery, Departure, Notice
 from tests import cast
@@ -262,13 +262,13 @@ def test_several_users_get_one_answer(everybody: cast.Cast, said: str) -> None:
 
     assert answer["Location"] == "/claim/payments/"
     assert set(Departure.objects.filter(answer=said)) == set(rows[:2])
-    assert claiming.open_cards(everybody.payments, clock.now()) == 1
+    assert owing.open_cards(everybody.payments, clock.now()) == 1
 
 
 def test_several_users_are_sent_on_to_one_team(everybody: cast.Cast) -> None:
     rows = [suggested(everybody.payments, f"pay-{number}") for number in range(2)]
     several(everybody, rows, "not-ours", whose="platform")
-    assert claiming.open_cards(everybody.platform, clock.now()) == 2
+    assert owing.open_cards(everybody.platform, clock.now()) == 2
 
 
 def test_one_that_moved_meanwhile_is_named_and_the_others_are_answered(

@@ -9,7 +9,7 @@ import pytest
 
 from inventory import clock
 from migrations_app import changes
-from migrations_app.claims import claiming
+from migrations_app.claims import claiming, owing
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, GivenAnswer, Notice
 from tests import cast
@@ -130,7 +130,7 @@ def test_not_ours_may_name_the_team_that_is_asked_next(everybody: cast.Cast) -> 
     page = claiming.page_of(everybody.payments, clock.now())
     assert row.owner is None
     assert page.cards[0].answer == "Not yours. We will ask Platform."
-    assert claiming.open_cards(everybody.platform, clock.now()) == 1
+    assert owing.open_cards(everybody.platform, clock.now()) == 1
 
 
 def test_the_last_answer_is_followed_by_what_it_all_comes_to(everybody: cast.Cast) -> None:
