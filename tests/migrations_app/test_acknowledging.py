@@ -96,6 +96,8 @@ def test_who_was_left_out_comes_with_what_to_do(batch: Batch) -> None:
         ("1 user not viewed yet", "Tick Viewed.", "1 user not viewed yet. Tick Viewed."),
         ("It is in use.", "Ask its owner.", "It is in use. Ask its owner."),
         ("Not every user was looked at.", "", "Not every user was looked at."),
+        ("Who answers for it?", "Ask its team.", "Who answers for it? Ask its team."),
+        ("It is the last one!", "Keep it.", "It is the last one! Keep it."),
         ("Evidence is 2 hours old", "", "Evidence is 2 hours old"),
     ],
 )

@@ -214,9 +214,9 @@ def test_only_what_runs_is_paused(everybody: cast.Cast, status: str) -> None:
         with pytest.raises(Stale):
             changes.pause(row, everybody.mei)
         return
-    changes.pause(row, everybody.mei)
+    given = changes.pause(row, everybody.mei)
     after = now(row)
-    assert after.status == "paused"
+    assert (given.pk, given.status, after.status) == (row.pk, "paused", "paused")
     # Paused already it keeps its reason.
     assert after.pause_reason == (f"Paused by {everybody.mei}." if status == "running" else "")
 
@@ -228,6 +228,21 @@ def test_only_who_operates_pauses(everybody: cast.Cast) -> None:
             changes.pause(row, person)
     row.refresh_from_db()
     assert row.status == "running"
+
+
+def test_a_skip_is_for_one_user_alone(everybody: cast.Cast, theirs: Departure) -> None:
+    row = batch(everybody, "running")
+    mine = cast.change(theirs, batch=row, status="queued")
+    other = cast.change(cast.departure("ci-other"), batch=row, status="queued")
+    assert changes.skip(mine, everybody.jonas).status == "left-out"
+    other.refresh_from_db()
+    assert (other.status, other.result) == ("queued", "")
+
+
+def test_what_no_batch_holds_is_tried_again_as_well(
+    everybody: cast.Cast, theirs: Departure
+) -> None:
+    assert changes.retry(cast.change(theirs, status="failed"), everybody.jonas).status == "queued"
 
 
 def test_a_retry_is_for_one_user_alone(everybody: cast.Cast, theirs: Departure) -> None:

@@ -142,6 +142,30 @@ def test_a_user_that_differs_is_told_with_what_is_proven(theirs: Departure, off:
     assert present(theirs, fence="policy") == ("", False)
 
 
+def test_who_was_restored_and_fenced_again_is_fenced(theirs: Departure) -> None:
+    found = reconciling._switched(theirs, "", (RESTORED, FENCE))
+    assert found is not None
+    assert (found.kind, found.calls) == ("fenced", (FENCE,))
+
+
+def test_who_is_not_listed_is_missing_though_the_details_still_show_it(
+    theirs: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two are read one after the other, and AWS may know of a deletion in one of them first."""
+    somebody = SimpleNamespace(user_id="AIDASOMEBODYELSE0000")
+    details = SimpleNamespace(users={theirs.user.user_id: SimpleNamespace()})
+    missing = Difference(theirs, "gone", "NoSuchEntity", "that it is gone")
+    for name, given in (
+        ("open_session", None),
+        ("list_users", [somebody]),
+        ("own_calls", []),
+        ("_missing", missing),
+    ):
+        monkeypatch.setattr(reconciling, name, lambda *_, given=given, **__: given)
+    monkeypatch.setattr(reconciling.account_details, "read", lambda _: details)  # type: ignore[attr-defined]
+    assert reconciling.differences(theirs.user.account, AT) == [missing]
+
+
 @pytest.mark.parametrize(
     ("gone", "calls", "kind", "says"),
     [
@@ -236,6 +260,7 @@ def test_a_deletion_that_was_under_way_is_past_its_point(
     assert (change.move, change.status, change.irreversible_at) == ("delete", "withdrawn", AT)
     off.refresh_from_db()
     assert off.irreversible_at == AT
+    assert off.holdings.get().change == change
     assert LedgerEntry.objects.filter(kind="delete.found-half-done").exists()
 
 

@@ -16,6 +16,7 @@ from inventory import clock, ledger
 from inventory.aws.failure import AwsFailure
 from inventory.aws.holdings import UserHoldings
 from inventory.models import Alert, IamUser, LedgerEntry, Organization
+from migrations_app import aws
 from migrations_app.changes.facts import facts_of
 from migrations_app.changes.journal import Halted, RowJournal
 from migrations_app.guards import Blocker
@@ -75,6 +76,31 @@ def batch(everybody: cast.Cast, **columns: Any) -> Batch:
         "approved_digest": "0" * 64,
     } | columns
     return cast.batch(everybody.account, everybody.jonas, **whole)
+
+
+# ── As whom it is sent ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("move", "role"), [("delete", "deleter"), ("disable", "actor"), ("soak", "actor")]
+)
+def test_a_deletion_alone_is_sent_as_the_deleter(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch, move: str, role: str
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        forward, "open_session", lambda account, role, **more: asked.append((role, more))
+    )
+    row = cast.departure("ci-pay-old", State.SOAKING)
+    change = cast.change(row, move, batch=batch(everybody))
+    held, journal = cast.everything_held(row.user.user_name), SimpleNamespace()
+
+    writer = forward._writer(change, journal, aws.FENCE, held)
+
+    ((told, more),) = asked
+    assert (told, more["source_identity"]) == (role, everybody.mei.username)
+    assert more["session_policy"] == aws.session_policy(aws.FENCE, held)
+    assert (writer.user_name, writer.user_id) == (row.user.user_name, row.user.user_id)
 
 
 # ── What runs is what was approved ───────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import ledger
 from inventory.models import LedgerEntry
-from migrations_app.changes.state import move
+from migrations_app.changes.state import locked_batch, move
 from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import Departure
 from tests import cast
@@ -35,6 +35,13 @@ def test_what_a_move_gives_back_is_what_is_kept_and_may_be_moved_again(
     again = move(moved, MoveName.ASSIGN, owner=everybody.platform)
     assert columns(again) == columns(Departure.objects.get(pk=row.pk))
     assert again.version == 2
+
+
+def test_a_batch_is_locked_while_it_is_looked_at(everybody: cast.Cast) -> None:
+    batch = cast.batch(cast.account(), everybody.jonas)
+    with CaptureQueriesContext(connection) as asked:
+        assert locked_batch(batch) == batch
+    assert asked[0]["sql"].endswith('FOR UPDATE OF "migrations_app_batch"')
 
 
 def test_what_the_database_counts_itself_is_read_from_it() -> None:

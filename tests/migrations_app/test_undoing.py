@@ -295,6 +295,15 @@ def test_one_that_failed_is_tried_again_from_the_start(
     assert told == [failed.pk, failed.pk]
 
 
+def test_one_that_a_worker_takes_at_that_moment_is_left_to_it(
+    everybody: cast.Cast, off: Departure, told: list[int]
+) -> None:
+    failed = cast.change(off, "restore", status="failed", attempts=3)
+    Change.objects.update(status="running", attempts=4)
+    asked = restoring._again(failed)
+    assert (asked.status, asked.attempts) == ("running", 4)
+
+
 def test_what_is_only_read_back_gives_way_to_a_new_one_where_there_is_something_to_undo(
     everybody: cast.Cast, off: Departure, theirs: Departure
 ) -> None:
