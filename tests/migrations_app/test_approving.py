@@ -128,7 +128,8 @@ def test_only_what_waits_for_approval_is_sent_back(
             changes.send_back(row, everybody.mei, "One is still needed")
         assert now(row).status == status
         return
-    changes.send_back(row, everybody.mei, " One is still needed ")
+    given = changes.send_back(row, everybody.mei, " One is still needed ")
+    assert (given.pk, given.status) == (row.pk, "draft")
     assert is_draft_again(row)
     assert again(change).status == "draft"
     assert row.comments.get().text == "One is still needed"
@@ -155,7 +156,8 @@ def test_a_batch_is_taken_back_before_it_runs(
             changes.withdraw(row, everybody.jonas)
         assert now(row).status == status
         return
-    changes.withdraw(row, everybody.jonas)
+    given = changes.withdraw(row, everybody.jonas)
+    assert (given.pk, given.status) == (row.pk, "draft")
     assert is_draft_again(row)
     assert (again(waits).status, again(left).status) == ("draft", "left-out")
     assert entry("batch.withdrawn").batch == row.number
@@ -597,6 +599,18 @@ def test_who_may_still_approve_is_not_taken_over_from(everybody: cast.Cast) -> N
     row = batch(everybody, "running", started_at=clock.now())
     with pytest.raises(Refused, match="may still approve"):
         changes.take_over(row, everybody.mei)
+
+
+def test_only_an_approver_takes_over(everybody: cast.Cast, omar: Person) -> None:
+    row = batch(everybody, "running", started_at=clock.now())
+    for person in (everybody.ada, everybody.vera, everybody.sara):
+        with pytest.raises(NotAllowed):
+            changes.take_over(row, person)
+    assert now(row).approved_by == everybody.mei
+
+
+def test_nobody_may_still_approve_what_nobody_approved(everybody: cast.Cast) -> None:
+    assert not approval.approver_still_may(cast.batch(everybody.account, everybody.jonas))
 
 
 def test_shuts_that_are_owed_are_taken_over(everybody: cast.Cast, omar: Person) -> None:

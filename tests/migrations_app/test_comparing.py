@@ -255,6 +255,8 @@ def test_a_deletion_that_was_under_way_is_past_its_point(
     everybody: cast.Cast, off: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciling, "_live", held)
+    # AWS was read before; meanwhile somebody changed another column of the row.
+    Departure.objects.filter(pk=off.pk).update(version=7)
     reconciling.record(Difference(off, "half-deleted", "x", "y", (DELETES,)), everybody.jonas)
     change = off.changes.get()
     assert (change.move, change.status, change.irreversible_at) == ("delete", "withdrawn", AT)
