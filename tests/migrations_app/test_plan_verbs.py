@@ -268,3 +268,17 @@ def test_two_who_choose_at_once_wait_for_each_other(everybody: cast.Cast) -> Non
         plans.choose(plan, everybody.sara, {"branch": "main"})
     first = next(one["sql"] for one in asked if "migrations_app_plan" in one["sql"])
     assert 'FOR UPDATE OF "migrations_app_plan"' in first
+
+
+def test_a_plan_is_commented_on_by_who_may_see_its_files(everybody: cast.Cast) -> None:
+    plan = planned(everybody)
+    for person in (everybody.sara, everybody.jonas, everybody.mei):
+        plans.comment(plan, person, " Which role? ")
+    for person in (everybody.priya, everybody.vera):
+        with pytest.raises(NotAllowed):
+            plans.comment(plan, person, "Mine?")
+    with pytest.raises(Refused, match="Write something"):
+        plans.comment(plan, everybody.sara, " ")
+    assert [(one.person, one.text) for one in plan.comments.all()] == [
+        (person, "Which role?") for person in (everybody.sara, everybody.jonas, everybody.mei)
+    ]
