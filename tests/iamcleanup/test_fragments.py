@@ -39,3 +39,20 @@ def test_a_lost_session_is_answered_otherwise_to_htmx(headers: dict[str, str], s
 
     assert answer.status_code == status
     assert "HX-Request" in answer["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/", "/users/", "/users.csv", "/api/v1/users"])
+def test_no_cache_keeps_what_somebody_was_shown(path: str) -> None:
+    cast.departure("a")
+    reader = browser(cast.person("vera", "Vera Nowak", [Role.VIEWER]))
+
+    assert reader.get(path)["Cache-Control"] == "private, no-store"
+
+
+def test_the_answer_to_a_form_may_be_come_back_to_by_who_wrote_it() -> None:
+    reader = browser(cast.person("vera", "Vera Nowak", [Role.VIEWER]))
+
+    answer = reader.post("/users/views/", {"query": "view=left"})
+
+    assert answer.status_code == 422
+    assert answer["Cache-Control"] == "private, no-cache"
