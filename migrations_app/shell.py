@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from inventory import clock
-from inventory.models import Person
+from inventory.models import Account, Person
 from inventory.permissions import Action, may
 from migrations_app import shell_look
 from migrations_app.shell_look import Look, RunningBatch, ShellAccount, Stopped, Strips
@@ -23,13 +23,20 @@ CHOSEN = "account"
 
 
 def chosen_account_id(request: HttpRequest) -> str:
-    """The account looked at, empty for all: chosen by `?account=`, kept in the session."""
-    if CHOSEN in request.GET:
-        chosen = request.GET[CHOSEN]
-        if request.session.get(CHOSEN, "") != chosen:
-            request.session[CHOSEN] = chosen
-        return chosen
-    return str(request.session.get(CHOSEN, ""))
+    """The account looked at, empty for all: chosen by `?account=`, kept in the session.
+
+    One that is not there chooses nothing: every page would else say that nobody is left.
+    """
+    kept = str(request.session.get(CHOSEN, ""))
+    asked = request.GET.get(CHOSEN, kept)
+    if asked == kept or (asked and not _is_there(asked)):
+        return kept
+    request.session[CHOSEN] = asked
+    return asked
+
+
+def _is_there(account_id: str) -> bool:
+    return Account.objects.filter(account_id=account_id).exists()
 
 
 class Shell:

@@ -103,7 +103,11 @@ def users_json(request: HttpRequest) -> HttpResponseBase:
 
 def filters_of(request: HttpRequest, query: QueryDict) -> Filters:
     """What a query string asks for; a saved view by its number alone asks what it keeps."""
-    filters = Filters.read(query, chosen_account_id(request))
+    chosen = chosen_account_id(request)
+    filters = Filters.read(query, chosen)
+    if query is request.GET:
+        # Of an account that is not there the switcher knows nothing, nor may the list.
+        filters = replace(filters, account=chosen)
     if filters.saved is None or set(query) - {"saved", "account", "open", "select"}:
         return filters
     seen = saved_views.seen_by(person_of(request))

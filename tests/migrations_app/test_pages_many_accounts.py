@@ -91,3 +91,24 @@ def test_the_foot_of_many_accounts_is_folded(everybody: cast.Cast) -> None:
         cast.account(f"{number:012d}", f"team-{number}")
 
     assert "8 accounts, when each was last read" in text_of(browser(everybody.vera).get("/"))
+
+
+@pytest.mark.parametrize("unknown", ["999999999999", "nonsense"])
+def test_an_account_that_is_not_there_chooses_nothing(
+    unknown: str, everybody: cast.Cast, staging: Account
+) -> None:
+    cast.departure("watched", "disabled", clock_started_at=clock.now())
+    vera = browser(everybody.vera)
+
+    assert "1 watched" in text_of(vera.get(f"/soak/?account={unknown}"))
+    assert vera.get(f"/users/?account={unknown}").context["total"] == "1"
+    assert "1 watched" in text_of(vera.get("/soak/"))
+
+
+def test_nor_does_it_take_away_what_was_chosen(everybody: cast.Cast, staging: Account) -> None:
+    vera = browser(everybody.vera)
+    vera.get("/?account=222222222222")
+
+    vera.get("/?account=999999999999")
+
+    assert vera.session["account"] == "222222222222"
