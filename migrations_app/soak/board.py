@@ -141,9 +141,11 @@ def board_for(
 ) -> Board:
     """The board of `scope` as `person` may see it; seven queries at most."""
     reach = reach or Reach.of(person)
-    groups = sorted(board_rows.groups(scope, now, SHOWN if wanted.columns else 0), key=_place)
-    places = _places(groups, scope, now, wanted)
     told = _beside(person.pk, scope, wanted.teams).answer()
+    batched = [row["departure"] for row in told["batches"]]
+    found = board_rows.groups(scope, now, SHOWN if wanted.columns else 0, batched)
+    groups = sorted(found, key=_place)
+    places = _places(groups, scope, now, wanted)
     cards = _cards(places, told, reach, now)
     by_key: dict[str, list[Card]] = defaultdict(list)
     for place, card in cards:

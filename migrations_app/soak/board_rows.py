@@ -104,15 +104,18 @@ class Group:
         return _key(self.column, self.ends_on)
 
 
-def groups(scope: Scope, now: datetime, shown: int) -> list[Group]:
+def groups(scope: Scope, now: datetime, shown: int, batched: Iterable[int] = ()) -> list[Group]:
     """The columns in no order, each with the first `shown` of its users; two queries at most.
 
     Everybody watches the board, so all whose polls come within KEPT_SECONDS are told the same,
     unless something happened in between: a hit, a restore and every change of a state is an entry
-    of the ledger. What only the clock brings, such as the end of a soak, may come that much later.
+    of the ledger. Who is put into a draft is none, so that `batched`, whoever `in_batches` holds,
+    counts too. What only the clock brings, such as the end of a soak, may come that much later.
     """
     head = LedgerEntry.objects.order_by("-seq").values_list("hash", flat=True).first()
-    key = digest([head, [team.pk for team in scope.teams], scope.account_id, shown])
+    key = digest(
+        [head, [team.pk for team in scope.teams], scope.account_id, shown, sorted(batched)]
+    )
     rows = remembered(
         f"soak-groups:{key}", KEPT_SECONDS, lambda: _asked(_GROUPS, scope, now, shown=shown)
     )

@@ -171,7 +171,8 @@ def facet(
         rows = matching(others, now, may_see_addresses).order_by()
         return _by_batch(rows) if name == "batch" else facets.counted(rows, name, now)
 
-    if version:
+    # Who is put into a draft or taken out of it is no entry of the ledger.
+    if version and name != "batch":
         key = digest([version, name, others.query(), may_see_addresses])
         pairs = remembered(f"users-facet:{key}", KEPT_SECONDS, count)
     else:

@@ -243,6 +243,10 @@ def _tabs(
         for (view, label), number in zip(views.items(), numbers, strict=False)
     ]
     counts = [*numbers[len(views) :], *[None] * (len(saved) - len(shown))]
+    counts = [
+        total if number is not None and asked == replace(filters, place=paging.FIRST) else number
+        for asked, number in zip(of_saved, counts, strict=True)
+    ]
     tabs += [
         Tab(one.name, asked.query(), one.pk == filters.saved, number, one.shared)
         for one, asked, number in zip(saved, of_saved, counts, strict=True)

@@ -15,7 +15,7 @@ from migrations_app.models import Change, Departure, Hit
 from migrations_app.soak import board_rows
 from migrations_app.soak.board_rows import Scope
 from tests import cast
-from tests.migrations_app.browsing import at_most
+from tests.migrations_app.browsing import at_most, browser, text_of
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -155,3 +155,18 @@ def test_columns_are_kept_for_all_viewers_until_something_happens(now: datetime)
 
     ledger.append("restore.asked", actor=jonas, user=other.user, reason="it hurts")
     assert users() == 2
+
+
+def test_a_column_knows_at_once_who_came_into_a_draft(now: datetime) -> None:
+    everybody = cast.cast()
+    rows = [cast.departure(name, "soaking", clock_started_at=now - 20 * DAY) for name in "ab"]
+    batch = cast.batch(rows[0].user.account, everybody.jonas, "delete")
+    jonas = browser(everybody.jonas)
+    assert "Compose delete batch" in text_of(jonas.get("/soak/"))
+
+    for row in rows:
+        cast.change(row, "delete", batch=batch, status=Change.Status.DRAFT)
+    text = text_of(jonas.get("/soak/"))
+
+    assert f"In batch #{batch.number}" in text
+    assert "Compose delete batch" not in text

@@ -20,7 +20,7 @@ from inventory.models import Account
 from migrations_app import changes
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure
-from migrations_app.users import listing
+from migrations_app.users import listing, saved_views
 from migrations_app.users.filters import Filters
 from tests import cast
 from tests.migrations_app.browsing import HTMX, browser, text_of
@@ -197,6 +197,31 @@ def test_an_open_menu_is_counted_anew_after_a_change_and_under_other_filters(
 
     changes.assign(row, everybody.platform, everybody.jonas)
     assert menu_of(vera, "view=no-owner&open=category") == {}
+
+
+def test_the_menu_of_batches_knows_at_once_who_came_into_a_draft(everybody: cast.Cast) -> None:
+    draft, jonas = cast.batch(everybody.account, everybody.jonas), browser(everybody.jonas)
+    cast.change(cast.departure("a"), batch=draft, status="draft")
+    number = str(draft.number)
+    assert menu_of(jonas, "open=batch") == {number: 1}
+
+    cast.change(cast.departure("b"), batch=draft, status="draft")
+    assert menu_of(jonas, "open=batch") == {number: 2}
+
+
+def test_the_tab_of_a_saved_view_counts_what_its_list_shows(everybody: cast.Cast) -> None:
+    draft, jonas = cast.batch(everybody.account, everybody.jonas), browser(everybody.jonas)
+    cast.change(cast.departure("a"), batch=draft, status="draft")
+    filters = Filters.read(QueryDict(f"view=everything&batch={draft.number}"))
+    view = saved_views.save(everybody.jonas, "Drafted", filters)
+
+    def told() -> list[tuple[str, str]]:
+        shown = jonas.get(f"/users/?saved={view.pk}").context
+        return [(tab.counted, shown["total"]) for tab in shown["tabs"] if tab.chosen]
+
+    assert told() == [("1", "1")]
+    cast.change(cast.departure("b"), batch=draft, status="draft")
+    assert told() == [("2", "2")]
 
 
 def test_a_facet_counts_what_the_other_facets_leave(everybody: cast.Cast) -> None:
