@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator
 
 from inventory.category import CategoryName
+from inventory.forms import LAST_DAY
 from inventory.models import Mail, Scope, Team
 from migrations_app.models import Delivery
 from migrations_app.models.saved_view import NAME_LENGTH
@@ -177,7 +179,7 @@ class MessageFilters(forms.Form):
     )
     user = forms.CharField(required=False, max_length=128)
     batch = forms.IntegerField(required=False, min_value=1, max_value=2_000_000_000)
-    day = forms.DateField(required=False)
+    day = forms.DateField(required=False, validators=[MaxValueValidator(LAST_DAY)])
     before = forms.IntegerField(required=False, min_value=1, max_value=2**62)
 
 

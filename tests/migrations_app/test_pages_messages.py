@@ -87,6 +87,7 @@ def test_a_viewer_sees_that_it_was_told_and_no_address(
         ("batch=1", {"Pay"}),
         ("day=2025-01-02", {"Old"}),
         ("kind=&team=nobody&batch=x", {"A hit", "Pay", "Old"}),
+        ("day=9999-12-31", {"A hit", "Pay", "Old"}),
     ],
 )
 def test_the_log_is_narrowed_by_every_filter_and_so_is_its_export(
