@@ -89,7 +89,9 @@ def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     form = ExtendForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         until = form.cleaned_data["until"]
-        changes.extend(departure, person, until, form.cleaned_data["reason"])
+        held = changes.extend(departure, person, until, form.cleaned_data["reason"])
+        # Whoever asked for longer before is not overruled.
+        until = held.not_before.date() if held.not_before else until
         day = day_text(until, clock.now())
         return done(request, reverse("soak"), f"{departure.user} stays as it is until {day}.")
     if departure.state not in SWITCHED_OFF:

@@ -10,6 +10,7 @@ from django.test import Client
 
 from inventory import clock
 from inventory.models import Person, TrailGap
+from inventory.templatetags.times import day_text
 from migrations_app import dates
 from migrations_app.models import Change, Departure, Hit
 from tests import cast
@@ -399,3 +400,16 @@ def test_what_was_held_is_handed_to_who_may_see_it(everybody: cast.Cast, half: D
 def test_a_whole_user_has_nothing_to_finish(everybody: cast.Cast, called: Hit) -> None:
     answer = browser(everybody.jonas).get(address(called.departure, "finish-deleting"))
     assert answer.status_code == 422
+
+
+def test_whoever_asks_for_less_than_is_granted_reads_how_long_it_really_is(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    late, soon = ((clock.now() + days * DAY).date() for days in (40, 10))
+    sara = browser(everybody.sara)
+    where = address(called.departure, "extend")
+    sara.post(where, {"until": late, "reason": "quarter close"}, follow=True)
+
+    text = text_of(sara.post(where, {"until": soon, "reason": "a release"}, follow=True))
+
+    assert f"stays as it is until {day_text(late, clock.now())}" in text
