@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import redis
@@ -21,5 +22,7 @@ def remembered(key: str, seconds: int, ask: Callable[[], Told]) -> Told:
     if found is not None:
         return found
     told = ask()
-    cache.set(key, told, seconds)
+    # A Redis that is full, or a copy that may only be read, still answers what it has.
+    with suppress(redis.RedisError):
+        cache.set(key, told, seconds)
     return told
