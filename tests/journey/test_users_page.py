@@ -73,8 +73,22 @@ def test_users_are_filtered_selected_and_kept_as_a_view_by_keys(desk: House) -> 
     page.keyboard.press("Escape")
     expect(page.locator("[data-select-bar]")).to_be_hidden()
 
+    # With nobody ticked the keys of the bar do nothing.
+    for key in ("a", "b"):
+        page.keyboard.press(key)
+    expect(page.locator("h1")).to_have_text("Users")
+
+    # Whoever comes back finds the boxes ticked, and the bar that goes with them.
+    for key in ("k", "x", "Enter"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(re.compile(r"/users/\d+/"))
+    page.go_back()
+    expect(page.locator("[data-select-row]:checked")).to_have_count(1)
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    page.reload()
+
     # And given to a team, without a mouse.
-    for key in ("k", "x", "a"):
+    for key in ("j", "j", "x", "a"):
         page.keyboard.press(key)
     expect(page.get_by_role("heading", level=1)).to_have_text("Who answers for this user?")
     jonas.look("users-assign")

@@ -236,4 +236,6 @@
     if (title) document.title = title.dataset.tabTitle;
   };
   prepare();
+  // Whoever comes back finds the boxes as they left them, after the page was drawn.
+  addEventListener("pageshow", () => prepare());
 })();

@@ -22,10 +22,11 @@
   const press = (key, event) => {
     const selector = `[data-key="${CSS.escape(key)}"]`;
     const row = current();
-    const outside = $$(selector).find((element) => !element.closest("[data-row]"));
+    const outside = $$(selector).filter((element) => !element.closest("[data-row]"));
     // What was answered last can still be undone from where the keys went on to.
     const last = $(`[data-answered-now] ${selector}`);
-    const element = (row && $(selector, row)) || outside || last;
+    // A bar that waits for a selection is not to be pressed by a slip of a finger.
+    const element = [row && $(selector, row), ...outside, last].find((one) => one?.checkVisibility());
     if (!element) return;
     event.preventDefault();
     if (element.matches("input:not([type=checkbox]):not([type=radio]), textarea")) element.focus();
