@@ -8,6 +8,9 @@ from inventory import clock
 from inventory.durations import duration
 from inventory.models import IamUser, LedgerEntry, LedgerName, Person
 
+# Of most statuses one says that a batch "is" it.
+_WHAT_IT_DOES = {"draft": "is a draft", "waits for approval": "waits for approval"}
+
 
 def of_user(user: IamUser) -> str:
     """ " by Mei Tanaka, 20 s ago (14:21 UTC)"; empty where nothing is recorded of the user."""
@@ -28,7 +31,8 @@ def batch_is(number: int, status: str, but: str) -> str:
     "Batch #10 is aborted, not running. Last changed by Mei Tanaka, 20 s ago (14:21 UTC)."
     """
     by = _told(LedgerEntry.objects.filter(batch=number).order_by("-seq").first())
-    return f"Batch #{number} is {status.lower()}{but}.{f' Last changed{by}.' if by else ''}"
+    what = _WHAT_IT_DOES.get(status.lower(), f"is {status.lower()}")
+    return f"Batch #{number} {what}{but}.{f' Last changed{by}.' if by else ''}"
 
 
 def at(person: Person | None, moment: datetime | None) -> str:

@@ -286,7 +286,8 @@ def test_a_batch_that_is_no_draft_any_more_refuses_the_old_form(everybody: cast.
     )
 
     assert answer.status_code == 409
-    assert "no longer a draft" in text_of(answer)
+    assert "waits for approval, no longer a draft" in text_of(answer)
+    assert "is waits" not in text_of(answer)
     assert batch.changes.count() == 1
 
 
