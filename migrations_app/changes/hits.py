@@ -171,19 +171,21 @@ def extend(departure: Departure, person: Person, until: date, reason: str) -> De
         latest = row.fenced_at + LONGEST_EXTENSION
         if not clock.now() < end <= latest + timedelta(days=1):
             raise Refused(f"Choose a date from today to {latest:%d %B}.")
+        # Whoever asked for longer before is not overruled, and the later day keeps its reason.
+        held = row.not_before if row.not_before and row.not_before > end else end
         extended = note(
             row,
             "clock.extended",
             actor=person,
-            data={"until": end.isoformat(), "reason": reason},
-            not_before=max(end, row.not_before) if row.not_before else end,
-            not_before_reason=reason.strip(),
+            data={"until": held.isoformat(), "reason": reason},
+            not_before=held,
+            not_before_reason=reason.strip() if held == end else row.not_before_reason,
         )
         notices.tell_owner(
             extended,
             "extended",
-            f"extended:{row.pk}:{end:%Y%m%d}",
-            f"{row.user} is held until {until:%d %b}",
+            f"extended:{row.pk}:{held:%Y%m%d}",
+            f"{row.user} is held until {held:%d %b}",
             reason,
         )
     return extended

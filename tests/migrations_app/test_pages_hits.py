@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 
 from inventory import clock
-from inventory.models import Person, TrailGap
+from inventory.models import LedgerEntry, Person, TrailGap
 from inventory.templatetags.times import day_text
 from migrations_app import dates
-from migrations_app.models import Change, Departure, Hit
+from migrations_app.models import Change, Departure, Hit, Notice
 from tests import cast
 from tests.migrations_app import batch_rows as rows
 
@@ -413,3 +413,9 @@ def test_whoever_asks_for_less_than_is_granted_reads_how_long_it_really_is(
     text = text_of(sara.post(where, {"until": soon, "reason": "a release"}, follow=True))
 
     assert f"stays as it is until {day_text(late, clock.now())}" in text
+    called.departure.refresh_from_db()
+    assert called.departure.not_before_reason == "quarter close"
+    told = Notice.objects.filter(kind="extended").latest("pk")
+    assert told.title.endswith(f"is held until {late:%d %b}")
+    entries = LedgerEntry.objects.filter(kind="clock.extended")
+    assert {one.data["until"][:10] for one in entries} == {late.isoformat()}
