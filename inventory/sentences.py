@@ -18,13 +18,16 @@ def headline(
     missing: tuple[str, ...] = (),
     calls_a_week: int = 0,
     may_go: bool = True,
+    may_advise: bool = True,
 ) -> tuple[str, str]:
     """What the verdict `value` says at `now`, and why in one line.
 
-    `may_go`: nothing known here stands in the way of disabling it. `calls_a_week`: as event
-    history shows, 0 where it shows none. A date of this year is told without the year.
+    `may_go`: nothing known here stands in the way of disabling it. `may_advise`: it still has
+    access and may lose it, so that a plan comes first. `calls_a_week`: as event history shows, 0
+    where it shows none. A date of this year is told without the year.
     """
     go = " Safe to disable now." if may_go else ""
+    first = " Plan a replacement first." if may_advise else ""
     made = f" since it was made on {created_at:%-d %b %Y}" if created_at else ""
     if value == "dormant" and last_activity_at:
         quiet = days(now - last_activity_at)
@@ -37,12 +40,12 @@ def headline(
         cover = (
             f" Watch or soak must cover {day(next_expected_at, now)}." if next_expected_at else ""
         )
-        return "Rare. Plan a replacement first.", f"Runs each {EACH[rhythm]}{last}.{cover}"
+        return f"Rare.{first}", f"Runs each {EACH[rhythm]}{last}.{cover}"
     if value == "active":
         often = f", {rhythm}" if rhythm else ""
         calls = f"{calls_a_week:,} calls a week, last " if calls_a_week else "Last used "
         line = f"{calls}{ago(now - last_activity_at)}." if last_activity_at else ""
-        return f"In use{often}. Plan a replacement first.", line
+        return f"In use{often}.{first}", line
     line = missing[0] if missing else "What was looked at does not prove use or silence."
     return "Cannot tell.", f"{line} Ask the owner."
 

@@ -75,6 +75,8 @@ class PlannedCall:
         name = short_name(self.target)
         if self.operation in _FENCE_CALLS and name == "AWSDenyAll":
             return f"{name}, the fence"
+        if self.operation == "DeleteLoginProfile":
+            return "removed"
         status = " Status=Inactive"
         return f"{name}, made inactive" if self.arguments.endswith(status) else name
 

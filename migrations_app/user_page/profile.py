@@ -115,7 +115,7 @@ def steps(row: Departure, ahead: dates.Ahead, by: Mapping[str, str] | None = Non
         State.OWNER_ASSIGNED: (row.owner_since, str(row.owner or "")),
         State.DISABLED: (row.fenced_at or ahead.disable_at, by.get(MoveName.DISABLE, "")),
         State.SOAKING: (
-            row.state_since if row.state == State.SOAKING else ahead.shut_at,
+            _shut_at(row) or ahead.shut_at,
             by.get(MoveName.SOAK, ""),
         ),
         State.DELETED: (row.deleted_at or ahead.delete_at, by.get(MoveName.DELETE, "")),
@@ -132,6 +132,14 @@ def steps(row: Departure, ahead: dates.Ahead, by: Mapping[str, str] | None = Non
     return found
 
 
+def _shut_at(row: Departure) -> datetime | None:
+    """When a user that soaks, or was deleted by us out of its soak, was shut."""
+    if row.state == State.SOAKING:
+        return row.state_since
+    soaked = row.state == State.DELETED and not row.deleted_outside
+    return row.clock_started_at if soaked else None
+
+
 def judged(  # noqa: PLR0917 (the facts of one page)
     user: IamUser,
     row: Departure,
@@ -146,6 +154,10 @@ def judged(  # noqa: PLR0917 (the facts of one page)
     `rest`: for how long the old credentials of a replaced user have been quiet.
     """
     title, why, icon, tone = _sentence(user, row, now, calls_a_week, rest)
+    if row.state == State.DELETED and user.judged_at is not None:
+        # Nothing judges it again: ages stand as they were told then.
+        title = f"Last verdict: {title[0].lower()}{title[1:]}"
+        why = f"As judged on {day_text(user.judged_at, now)}; what follows is as of then."
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
     reasons = [*_kept_reasons(user), *_reference_reasons(user, reads)]
     doubt = str(user.coverage.get("confidence_reason", ""))
@@ -250,6 +262,7 @@ _TOLD = {
     "change.retried": "tried again",
     "change.skipped": "took it out of the batch",
     "user.deleted": "proved it gone",
+    "break-glass.check": "checked it as break-glass: {note}",
     "delete.stopped": "stopped a broken-off delete",
     "delete.finish-asked": "asked to finish deleting it",
 }
@@ -358,6 +371,7 @@ def _sentence(
         missing=tuple(user.coverage.get("missing", ())),
         calls_a_week=_calls_a_week(user, now) if calls_a_week is None else calls_a_week,
         may_go=may_go,
+        may_advise=row.state in HAS_ACCESS and not row.protection,
     )
     if user.verdict == "unknown" and row.answer == Answer.CAN_GO:
         why = "What was looked at proves nothing. Its owner says it can go."

@@ -152,12 +152,14 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     deciding = asked and (approver or own)
     checks = changes.checks(batch, person) if deciding else []
     unmet = [check for check in checks if not (check.ok or check.overridable)]
+    plan = batch_plan.plan_of(batch, kept, now)
     context = {
         "batch": batch,
         "items": items,
         "left_out": [row for row in rows if row not in kept],
         "warned": [item for item in items if item.change.warnings],
-        "plan": batch_plan.plan_of(batch, kept, now),
+        "plan": plan,
+        "opens_now": batch.urgent or plan.opens_at <= now,
         "viewed": sum(1 for item in items if item.viewed),
         "deciding": deciding,
         "own": own,
@@ -275,7 +277,7 @@ def _restore_words(batch: Batch, count: int) -> dict[str, object]:
         "restore_label": format_html(
             '<span>Restore <span id="restore-count">{}</span></span>', number
         ),
-        "restore_title": f"Restore whoever of batch #{batch.number} is off?",
+        "restore_title": f"Restore the users of batch #{batch.number}?",
     }
 
 

@@ -40,6 +40,11 @@ def test_a_user_in_use_is_told_in_calls() -> None:
     assert headline("active", NOW, before(days=3))[1] == "Last used 3 days ago."
 
 
+@pytest.mark.parametrize(("rhythm", "said"), [("daily", "In use, daily."), ("quarterly", "Rare.")])
+def test_whoever_is_off_already_is_advised_nothing(rhythm: str, said: str) -> None:
+    assert headline("active", NOW, before(days=3), rhythm=rhythm, may_advise=False)[0] == said
+
+
 def test_a_rare_user_is_told_with_its_last_and_next_run() -> None:
     last, coming = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 3, 31, tzinfo=UTC)
     said = headline("active", NOW, last, rhythm="quarterly", next_expected_at=coming)

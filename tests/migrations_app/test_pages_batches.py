@@ -185,6 +185,13 @@ def test_nobody_is_suggested_for_an_urgent_batch(everybody: cast.Cast) -> None:
     assert ticked(text_of(answer)) == []
 
 
+def test_an_urgent_batch_without_suggestions_asks_for_names(everybody: cast.Cast) -> None:
+    text = text_of(browser(everybody.jonas).get("/batches/new/?urgent=on"))
+
+    assert "Name the users whose keys leaked" in text
+    assert "Somebody has to answer for a user first" not in text
+
+
 def test_a_viewer_may_not_compose(everybody: cast.Cast) -> None:
     assert browser(everybody.vera).get("/batches/new/").status_code == 403
     sent = {"account": cast.ACCOUNT_ID, "move": "disable"}
@@ -321,6 +328,23 @@ def test_whoever_asked_reads_why_somebody_else_approves(everybody: cast.Cast) ->
 
     assert "You asked for this batch, so somebody else approves it." in text
     assert f"/batches/{batch.number}/approve/" not in text
+    assert "Open each user and tick Viewed." not in text
+
+
+@pytest.mark.parametrize(
+    ("urgent", "said"),
+    [(False, "Approving runs nothing today."), (True, "It starts within a minute")],
+)
+def test_the_approver_reads_when_it_would_run(
+    everybody: cast.Cast, urgent: bool, said: str
+) -> None:
+    batch = rows.asked(everybody, cast.departure("quiet", "owner-assigned"))
+    Batch.objects.update(urgent=urgent, reason="leaked")
+
+    text = text_of(browser(everybody.mei).get(f"/batches/{batch.number}/"))
+
+    assert said in text
+    assert ("Approving runs nothing today." in text) is not urgent
 
 
 def test_the_approver_marks_a_user_as_viewed(everybody: cast.Cast) -> None:
@@ -616,6 +640,11 @@ def test_a_pause_is_said_once_and_an_abort_offers_what_there_is(
 
     assert f"<b>Paused by {everybody.mei}.</b>" in text
     assert "Leave who is disabled by then" in text
+    assert "They are watched as planned." in text
+    assert ("Keep it paused" in text, "Keep running" in text) == (True, False)
+    Batch.objects.update(method="shut")
+    assert "They soak as planned." in text_of(client.get(where))
+    running.refresh_from_db()
     changes.abort(running, everybody.mei)
     assert "No user of this batch is off." in text_of(client.get(where))
 

@@ -24,6 +24,7 @@ from tests.migrations_app.browsing import address, at_most, browser, text_of
 
 pytestmark = pytest.mark.django_db
 EVIL = "<script>alert(1)</script>"
+NOTHING_AHEAD = dates.Ahead(None, None, None, timedelta(0))
 
 
 @pytest.fixture
@@ -116,6 +117,42 @@ def test_a_protected_user_is_never_said_to_be_disablable(everybody: cast.Cast) -
     assert "/batches/new/?users=" not in text
 
 
+@pytest.mark.parametrize(
+    ("state", "columns"),
+    [
+        (State.DISABLED, {}),
+        (State.SOAKING, {}),
+        (State.OWNER_ASSIGNED, {"protection": "break-glass"}),
+    ],
+    ids=["disabled", "soaking", "protected"],
+)
+def test_a_plan_is_advised_only_where_access_is_still_to_go(
+    everybody: cast.Cast, state: State, columns: dict[str, Any]
+) -> None:
+    row = cast.departure(cast.iam_user("a", verdict="active"), state, **columns)
+
+    text = page(everybody.jonas, row)
+
+    assert ">In use.<" in text
+    assert "Plan a replacement first" not in text
+
+
+def test_a_deleted_user_is_told_by_its_last_verdict(everybody: cast.Cast) -> None:
+    then = clock.now() - timedelta(days=40)
+    user = cast.iam_user("a", verdict="active", rhythm="weekly", judged_at=then)
+    row = cast.departure(user, State.DELETED, deleted_at=clock.now(), clock_started_at=then)
+
+    text = page(everybody.jonas, row)
+
+    day = day_text(then, clock.now())
+    assert "Last verdict: in use, weekly." in text
+    assert f"As judged on {day}; what follows is as of then." in text
+    assert "as last read before it was deleted" in text
+    assert "read live" not in text
+    shut_at = {step.state: step.at for step in profile.steps(row, NOTHING_AHEAD)}["soaking"]
+    assert shut_at == then
+
+
 def test_what_is_sensitive_is_shown_to_the_owner_and_to_security_only(
     everybody: cast.Cast,
 ) -> None:
@@ -180,6 +217,7 @@ def test_an_open_hit_is_said_before_the_verdict(everybody: cast.Cast) -> None:
     text = page(everybody.vera, row)
 
     assert text.index("It was called:") < text.index('aria-label="Verdict"')
+    assert "Held while the hit is open" in text
 
 
 def test_the_steps_that_are_over_say_in_which_batch(everybody: cast.Cast) -> None:
