@@ -61,6 +61,15 @@ def test_the_list_begins_with_the_newest_batch_and_a_sentence(everybody: cast.Ca
     assert text.index('href="/batches/4/"') < text.index('href="/batches/3/" data-open')
 
 
+def test_nobody_is_still_to_approve_what_was_withdrawn(everybody: cast.Cast) -> None:
+    rows.asked(everybody, number=3, status="withdrawn")
+
+    text = text_of(browser(everybody.vera).get("/batches/"))
+
+    assert "Withdrawn" in text
+    assert "not yet" not in text
+
+
 def test_only_who_may_compose_is_offered_it(everybody: cast.Cast) -> None:
     assert "/batches/new/" in text_of(browser(everybody.jonas).get("/batches/"))
     assert "/batches/new/" not in text_of(browser(everybody.vera).get("/batches/"))
