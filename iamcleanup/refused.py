@@ -48,7 +48,7 @@ class RefusedMiddleware(MiddlewareMixin):
                 request,
                 "refused.html",
                 {
-                    "title": _title(exception),
+                    "title": _title(exception).removesuffix("."),
                     "reasons": exception.reasons,
                     "back": came_from(request),
                     "typed": typed(request),

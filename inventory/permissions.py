@@ -118,5 +118,6 @@ def require(person: object, action: Action, team: Team | Anywhere | None = ANYWH
             )
         whom = f" Ask {lead} for access." if lead else " Ask Security for access."
         raise NotAllowed(f"This belongs to another team.{whom}", rule="team")
-    roles = " or ".join(role.label.lower() for role in MATRIX[action])
-    raise NotAllowed(f"This needs the role {roles}: {action.value}. Ask an admin for that role.")
+    *more, last = (role.label.lower() for role in MATRIX[action])
+    roles = f"{', '.join(more)} or {last}" if more else last
+    raise NotAllowed(f"To {action.value}, you need the role {roles}. Ask an admin for it.")

@@ -88,7 +88,7 @@ def _recorded(facts: BreakGlass, user: IamUser | None) -> BreakGlass:
         drill_minutes=drills[0].minutes if drills else None,
         drills=tuple((row.at, row.until_at) for row in drills if row.until_at),
         runbook_version=seals[0].version if seals else "",
-        seal=", ".join(filter(None, (seals[0].place, seals[0].seal))) if seals else "",
+        seal=", ".join(filter(None, (seals[0].place, f"seal {seals[0].seal}"))) if seals else "",
         sealed_at=seals[0].at if seals else None,
         last_used_at=last.at if last else None,
         used_for=last.reason if last else "",

@@ -60,6 +60,8 @@ FOR_EVERYBODY = frozenset(
     }
 )
 
+_MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+\+00:00$")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -150,12 +152,14 @@ def details_of(data: Mapping[str, Any], everything: bool) -> Iterable[tuple[str,
 
 
 def one_line(value: Any) -> str:
-    """A value on one line: lists by commas, mappings by their pairs, fingerprints cut."""
+    """A value on one line: lists by commas, mappings by pairs, yes or no, fingerprints cut."""
     if isinstance(value, Mapping):
         return ", ".join(f"{one_line(key)}: {one_line(one)}" for key, one in value.items())
     if isinstance(value, list):
         return ", ".join(map(one_line, value))
-    text = str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = _MOMENT.sub(r"\1 \2 UTC", str(value))
     print_of = re.fullmatch(r"((?:\d+:)?[0-9a-f]{8})[0-9a-f]{56}", text)
     return f"{print_of[1]}…" if print_of else text
 

@@ -157,7 +157,7 @@ def _wanted(person: Person, scopes: Iterable[str]) -> list[Scope]:
     if unknown := chosen - set(Scope):
         raise Refused(f"There is no scope {min(unknown)}.", rule="input")
     if not chosen:
-        raise Refused("Choose at least one scope.", rule="input")
+        raise Refused("Choose at least one thing it may do.", rule="input")
     allowed = scopes_for(person)
     if beyond := sorted(chosen - set(allowed)):
         raise NotAllowed(

@@ -20,7 +20,7 @@ class UtcField(forms.DateTimeField):
             label=f"{label}, UTC",
             widget=widget,
             input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"],
-            error_messages={"required": _WHEN, "invalid": _WHEN},
+            error_messages={"required": "Say when, in UTC.", "invalid": _WHEN},
         )
 
     def to_python(self, value: str | datetime | date | None) -> datetime | None:

@@ -145,7 +145,7 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         error_messages={
-            "required": "Choose at least one scope.",
+            "required": "Choose at least one thing it may do.",
             "invalid_choice": "There is no such scope.",
         },
     )

@@ -179,7 +179,9 @@ class VendorForm(ChoicesForm):
     vendor = forms.CharField(required=False, max_length=100, label="Vendor")
     vendor_account = _matching(r"\d{12}", "An account has 12 digits.", label="Vendor's account")
     vendor_role = _matching(
-        r"[\w+=,.@/-]{1,512}", "No such role can be.", label="Vendor's role, if it names one"
+        r"[\w+=,.@/-]{1,512}",
+        "Write the role's name, with its path if it has one.",
+        label="Vendor's role, if it names one",
     )
     external_id = _matching(
         r"[\w+=,.@:/-]{2,1224}",

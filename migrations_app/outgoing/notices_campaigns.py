@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.contrib.humanize.templatetags.humanize import apnumber
 from django.urls import reverse
 
 from inventory.models import Account, Organization, Person, Role, Team
@@ -273,8 +274,9 @@ def _quiet(quiet: int, total: int, length: str) -> str:
 
 def _minutes(count: int) -> str:
     minutes = -(-count * SECONDS_PER_ANSWER // 60)
-    known = {1: "about a minute", 2: "about two minutes"}
-    return known.get(minutes, f"about {minutes} minutes")
+    if minutes == 1:
+        return "about a minute"
+    return f"about {apnumber(minutes)} minutes"
 
 
 def _custodian() -> str:

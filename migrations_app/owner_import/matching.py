@@ -48,7 +48,7 @@ _WORDS = {
     Outcome.ASSIGN: "gets an owner",
     Outcome.CHANGE: "changes owner",
     Outcome.CATEGORY: "category set",
-    Outcome.SAME: "same already",
+    Outcome.SAME: "already so",
     Outcome.UNMATCHED: "unmatched",
     Outcome.CONFLICT: "contradicts another line",
     Outcome.DELETED: "deleted",

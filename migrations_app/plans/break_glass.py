@@ -242,8 +242,9 @@ def _runbook(facts: BreakGlass) -> Check:
     if facts.sealed_at is None:
         fix = "Print it, seal it with the password, and record version and seal here."
         return Check("runbook", f"Runbook {facts.runbook} was never sealed", Status.FAILED, fix)
-    told = f"Runbook {facts.runbook}, {facts.runbook_version}, sealed {_day(facts.sealed_at)}"
-    return Check("runbook", f"{told}, seal {facts.seal}", Status.DONE)
+    told = f"Runbook {facts.runbook}, version {facts.runbook_version}"
+    text = f"{told}, sealed {_day(facts.sealed_at)}, {facts.seal}"
+    return Check("runbook", text, Status.DONE)
 
 
 def _drill(facts: BreakGlass, now: datetime) -> Check:

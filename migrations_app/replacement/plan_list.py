@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Case, Count, Q, QuerySet, When
 from django.http import QueryDict
@@ -16,6 +16,7 @@ from inventory.permissions import Action, may
 from inventory.policy import Policy, policy_for
 from migrations_app.keyset import Part
 from migrations_app.models import Plan
+from migrations_app.plans.secrets_manager import day_of
 from migrations_app.replacement.planning import Quiet, kept_with_a_key, needing, quiet
 from migrations_app.replacement.proving import way_of, weeks_access
 
@@ -209,7 +210,8 @@ def figures(plan: Plan) -> str:
         if not (until := plan.choice("until")):
             return "needs a reason"
         over = str(until) <= clock.now().date().isoformat()
-        return f"exception ended {until}" if over else f"exception to {until}"
+        day = day_of(date.fromisoformat(str(until)))
+        return f"exception ended {day}" if over else f"exception to {day}"
     if "used" not in plan.figures:
         return "not drafted yet"
     used = plan.figures["used"]

@@ -51,6 +51,7 @@ def test_the_way_back_leads_to_a_page_of_ours(came_from: str, back: str) -> None
 
     assert answer is not None
     assert f'href="{back}">Go back' in answer.content.decode()
+    assert "<h1>Not yours to see or do</h1>" in answer.content.decode()
 
 
 def test_what_somebody_wrote_is_shown_again_when_it_was_refused() -> None:

@@ -97,5 +97,8 @@ def test_a_refusal_names_whom_to_ask() -> None:
     everybody = cast.cast()
     with pytest.raises(NotAllowed, match=r"another team\. Ask Priya Nair"):
         require(everybody.sara, Action.CLAIM, everybody.platform)
-    with pytest.raises(NotAllowed, match="needs the role approver"):
+    with pytest.raises(NotAllowed, match="need the role approver"):
         require(everybody.sara, Action.APPROVE)
+    roles = "To see the settings, you need the role security engineer, approver or admin."
+    with pytest.raises(NotAllowed, match=roles):
+        require(everybody.vera, Action.SEE_SETTINGS)

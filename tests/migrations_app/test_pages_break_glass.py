@@ -87,6 +87,7 @@ def test_what_cannot_be_understood_is_named_at_its_field(engineer: Client) -> No
     answer = engineer.post(f"{PAGE}drill/", {"at": "yesterday", "until_at": ""})
     assert answer.status_code == 422
     assert "Write day and time in UTC" in answer.content.decode()
+    assert "Say when, in UTC." in answer.content.decode()
     answer = engineer.post(f"{PAGE}seal/", {"sealed_at": "2025-03-06T14:22"})
     assert answer.status_code == 422
     assert "Say what stands on the seal." in answer.content.decode()

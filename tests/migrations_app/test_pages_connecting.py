@@ -271,7 +271,7 @@ def test_a_failed_sync_shows_the_code_of_aws_and_since_when(with_roles: Account)
     shown = row_of(text_of(browser(jonas).get("/settings/accounts/")), "production")
     assert "AccessDenied" in shown
     assert "failed " in shown
-    assert "last whole" in shown
+    assert "last read whole" in shown
     assert "Connect account" not in text_of(browser(jonas).get("/settings/accounts/"))
 
 

@@ -104,6 +104,13 @@ def test_everybody_sees_what_happened_and_only_some_see_addresses(
     assert "203.0.113.7" not in downloaded(viewer, "/log.json")
 
 
+def test_yes_no_and_moments_are_written_for_people(engineer: Client) -> None:
+    ledger.append("batch.composed", urgent=False, until="2026-12-10T20:02:46.286420+00:00")
+    page = text(engineer, "/log/")
+    assert "urgent: no" in page
+    assert "until: 2026-12-10 20:02 UTC" in page
+
+
 def test_hostile_text_from_aws_is_text(engineer: Client) -> None:
     ledger.append("test.entry", note=HOSTILE)
     assert HOSTILE not in text(engineer, "/log/")
@@ -126,7 +133,7 @@ def test_the_log_is_narrowed_by_person_kind_user_batch_and_day(
         assert "needle" in page, query
         assert "straw" not in page, query
     assert "needle" not in text(engineer, "/log/?batch=7")
-    assert "Nothing matches." in text(engineer, "/log/?day=2001-01-01")
+    assert "Nothing matches" in text(engineer, "/log/?day=2001-01-01")
 
 
 @pytest.mark.parametrize(

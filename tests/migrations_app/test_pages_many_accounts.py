@@ -44,7 +44,7 @@ def test_the_switcher_counts_the_accounts_that_were_not_read_whole(
     text = text_of(browser(everybody.vera).get("/users/"))
 
     assert "1 of 2 not read whole" in text
-    assert text.count("last whole") == 1
+    assert text.count("last read whole") == 1
 
 
 def test_the_switcher_is_calm_about_the_account_looked_at(
@@ -60,7 +60,7 @@ def test_settings_show_since_when_and_what_to_do(everybody: cast.Cast, staging: 
 
     assert "staging was not read whole." in text
     assert "asks for the external id that iamcleanup.yaml declares" in text
-    assert "last whole" in text
+    assert "last read whole" in text
 
 
 def test_the_account_shows_the_words_of_aws_and_runs_none_of_them(

@@ -18,6 +18,7 @@ from inventory.models import IamUser, LedgerEntry, PolicyText
 from migrations_app import changes
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
+from migrations_app.plans.secrets_manager import day_of
 from migrations_app.replacement import plan_drafts, plan_list
 from tests import cast
 from tests.migrations_app.browsing import HTMX, address, browser, text_of
@@ -384,6 +385,13 @@ def test_another_way_begins_as_a_draft_without_the_choices_before(everybody: cas
     assert refused.status_code == 422
 
 
+def test_the_way_that_is_chosen_is_not_offered_as_another(everybody: cast.Cast) -> None:
+    plan = planned(everybody, target="eks")
+    page = browser(everybody.sara).get(f"/plans/{plan.pk}/").content.decode()
+    assert '<option value="github-oidc">' in page
+    assert '<option value="eks"' not in page
+
+
 def test_what_changed_is_shown_against_the_version_kept_last(everybody: cast.Cast) -> None:
     plan, client = planned(everybody), browser(everybody.sara)
     client.post(f"/plans/{plan.pk}/keep/")
@@ -459,7 +467,7 @@ def test_when_its_day_has_passed_somebody_waits_for_it_again(everybody: cast.Cas
     assert changes.end_exemptions() == 1
     page = browser(everybody.jonas).get("/plans/")
     assert page.context["numbers"] == {"draft": 1}
-    assert f"exception ended {day}" in text_of(page)
+    assert f"exception ended {day_of(day)}" in text_of(page)
     words = text_of(browser(everybody.jonas).get(f"/plans/{plan.pk}/"))
     assert "Until when? The date has to lie ahead." in words
     assert "Its key was to stay until" in words

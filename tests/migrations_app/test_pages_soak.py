@@ -146,6 +146,7 @@ def test_a_lead_sees_the_own_team_with_a_way_back(everybody: cast.Cast) -> None:
     text = get(everybody.sara)
 
     assert "1 Payments user is off" in text
+    assert "If it broke you, restore it here." in text
     assert f"/users/{cast.ACCOUNT_ID}/{own.user.user_id}/restore/" in text
     assert "foreign" not in text
 
@@ -172,6 +173,14 @@ def test_the_list_holds_everybody_in_a_real_table(everybody: cast.Cast) -> None:
     assert f"early-{board.SHOWN + 1}" not in get(everybody.jonas)
     text = get(everybody.jonas, "?layout=list")
     assert all(f"early-{number}</a>" in text for number in range(board.SHOWN + 2))
+
+
+def test_the_list_shows_no_clock_for_whoever_was_called(everybody: cast.Cast) -> None:
+    cast.hit(cast.departure("watched", "disabled", everybody.payments))
+
+    text = get(everybody.jonas, "?layout=list")
+
+    assert 'data-label="Left" class="num"><span class="muted">stopped</span>' in text
 
 
 def test_a_team_that_is_none_is_not_found(everybody: cast.Cast) -> None:

@@ -201,7 +201,11 @@ def test_the_page_names_what_to_mend(mei: Person) -> None:
     page = browser(mei).post(PAGE, {"name": "", "days": "7"})
     assert page.status_code == 422
     assert "Say what it is for." in text_of(page)
-    assert "Choose at least one scope." in text_of(page)
+    assert "Choose at least one thing it may do." in text_of(page)
+
+
+def test_a_list_to_choose_from_shows_its_arrow(mei: Person) -> None:
+    assert 'class="form-select"' in browser(mei).get(PAGE).content.decode()
 
 
 def test_the_page_lists_and_revokes_own_tokens_only(mei: Person) -> None:

@@ -37,8 +37,8 @@ READY = BreakGlass(
     enabled_regions=ENABLED,
     alarm_regions=regions(ENABLED),
     runbook="RB-7",
-    runbook_version="version 3",
-    seal="safe 2, A-0417",
+    runbook_version="3",
+    seal="safe 2, seal A-0417",
     sealed_at=NOW - timedelta(days=26),
     last_drill_at=NOW - timedelta(days=20),
 )
@@ -130,7 +130,7 @@ def test_what_kept_somebody_from_looking_stands_beside_the_line() -> None:
 
 
 def test_the_lines_say_seal_and_drill_with_their_days() -> None:
-    assert line("runbook").text == "Runbook RB-7, version 3, sealed 8 Feb 2025, seal safe 2, A-0417"
+    assert line("runbook").text == "Runbook RB-7, version 3, sealed 8 Feb 2025, safe 2, seal A-0417"
     assert line("drill", drill_minutes=4).text == "Last drill 14 Feb 2025, sign-in in 4 min"
 
 
