@@ -81,7 +81,7 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
         page = {"link": ours(request, "HX-Current-URL") or "/", "label": "Reload"}
         return _toast(403, {"text": f"Not done. {why}"} | page)
     context = {
-        "title": "Not done.",
+        "title": "Not done",
         "reasons": [why],
         "back": came_from(request),
         "typed": typed(request),

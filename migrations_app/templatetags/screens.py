@@ -24,12 +24,14 @@ from inventory.templatetags.icons import (
     plain_look,
 )
 from inventory.templatetags.times import ago, when
+from migrations_app.batch_plan import cut_keys
 from migrations_app.models import Change
 from migrations_app.replacement.plan_list import LOOKS
 from migrations_app.users.facets import Choice, label_of
 from migrations_app.users.filters import Filters
 
 register = template.Library()
+register.filter("cut_keys", cut_keys)
 
 _LOOKS: dict[str, dict[str, Look]] = {
     "state": STATES,

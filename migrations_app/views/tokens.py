@@ -16,6 +16,7 @@ from migrations_app.forms.people import TokenForm
 from migrations_app.views.answers import done, person_of, rendered
 
 SHOWN = 50
+_FRESH = {"scopes": [Scope.READ], "days": 30}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,7 +25,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(person, Action.OWN_CHOICES)
     if request.method != "POST":
-        return _page(request, person, TokenForm(initial={"scopes": [Scope.READ], "days": 30}))
+        return _page(request, person, TokenForm(initial=_FRESH))
     form = TokenForm(request.POST)
     if not form.is_valid():
         return _page(request, person, form, status=422)
@@ -35,7 +36,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     except Refused as refused:
         form.add_error(None, refused.reasons[0])
         return _page(request, person, form, status=refused.status)
-    answer = _page(request, person, TokenForm(initial={"days": 30}), made=made, secret=secret)
+    answer = _page(request, person, TokenForm(initial=_FRESH), made=made, secret=secret)
     # Shown once: neither the browser's history nor a proxy may keep it.
     answer["Cache-Control"] = "no-store"
     return answer

@@ -22,6 +22,7 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 
 HOSTILE = '<img src=x onerror="alert(1)">'
+KEY = "AKIAIOSFODNN7EXAMPLE"
 
 
 @pytest.fixture
@@ -157,9 +158,12 @@ def test_a_deletion_shows_who_asked_who_approved_and_every_request(
     engineer: Client, jonas: Person
 ) -> None:
     change = deleted("deploy-prod", jonas)
+    Call.objects.filter(change=change).update(target=KEY)
     page = text(engineer, f"/log/deletions/?open={change.pk}")
     for part in ("deploy-prod", "Jonas Weber", "Mei Tanaka", "NoSuchEntity", "0b1c-request"):
         assert part in page
+    assert f"{KEY[:4]}…{KEY[-4:]}" in page
+    assert KEY not in page
 
 
 def test_the_deletion_log_is_exported_with_its_promised_fields(
