@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.contrib.humanize.templatetags.humanize import apnumber
+
 from inventory.models import Organization, Team
 from inventory.policy import policy_for
 from migrations_app import dates
@@ -24,6 +26,12 @@ SENT_BACK = ("not-ours", "came-back")
 CLAIMS = ("ours", "needed", "can-go", "unsure")
 ELSEWHERE = ("not-ours", "dispute", "hand-over")
 _IN_USE = ("active", "unknown")
+
+
+def how_long(answers: int) -> str:
+    """How long so many answers take, at about ten seconds each: "about two minutes"."""
+    minutes = -(-answers * SECONDS_PER_ANSWER // 60)
+    return "about a minute" if minutes == 1 else f"about {apnumber(minutes)} minutes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +106,9 @@ class ClaimPage:
         return next(iter(self.open_cards), None)
 
     @property
-    def minutes_left(self) -> int:
-        """How long the open answers take, at about ten seconds each, rounded up."""
-        return -(-self.left * SECONDS_PER_ANSWER // 60)
+    def time_left(self) -> str:
+        """How long the open answers take."""
+        return how_long(self.left)
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.contrib.humanize.templatetags.humanize import apnumber
 from django.urls import reverse
 
 from inventory.models import Account, Organization, Person, Role, Team
 from inventory.policy import in_words, policy_for
-from migrations_app.claims.claiming import SECONDS_PER_ANSWER
+from migrations_app.claims.claiming import how_long
 from migrations_app.models import Ask, Departure, Notice
 from migrations_app.outgoing.notices import tell
 
@@ -42,7 +41,7 @@ def asked(
     undo = in_words(policy.watch + policy.soak)
     parts = [
         _quiet(quiet, len(rows), in_words(policy.dormant_after)),
-        f"Please say which are yours, it takes {_minutes(len(rows))}.",
+        f"Please say which are yours, it takes {how_long(len(rows))}.",
         f"If nobody answers by {day(deadline_at, account)}, {_custodian()} takes them over and "
         f"disables the dormant ones; you can undo that for {undo}.",
     ]
@@ -69,7 +68,7 @@ def tell_reminder(ask: Ask, rows: Sequence[Departure], *, stage: int) -> None:
     total = ask.departures.count()
     account = rows[0].user.account
     text = (
-        f"{_of_all(len(rows), total)} wait for your answer, it takes {_minutes(len(rows))}. "
+        f"{_of_all(len(rows), total)} wait for your answer, it takes {how_long(len(rows))}. "
         f"If nobody answers by {day(ask.deadline_at, account)}, {_custodian()} takes them over."
     )
     title = f"{ask.team}: {_count(len(rows))} still to answer"
@@ -115,7 +114,7 @@ def tell_overdue(ask: Ask, rows: Sequence[Departure], *, heard: bool = True) -> 
         text = (
             f"{team} was asked on {day(ask.asked_at, account)}{how}. {open_ones} are still "
             f"open; the deadline was {over}. Please have somebody answer, it takes "
-            f"{_minutes(len(rows))}. Otherwise {_custodian()} takes them over."
+            f"{how_long(len(rows))}. Otherwise {_custodian()} takes them over."
         )
         tell(
             "claim-overdue",
@@ -270,13 +269,6 @@ def _quiet(quiet: int, total: int, length: str) -> str:
         what = "None of them has" if total > 1 else "It has not"
         return f"{what} been used for {length}."
     return f"{quiet} {'has' if quiet == 1 else 'have'} not been used for {length}."
-
-
-def _minutes(count: int) -> str:
-    minutes = -(-count * SECONDS_PER_ANSWER // 60)
-    if minutes == 1:
-        return "about a minute"
-    return f"about {apnumber(minutes)} minutes"
 
 
 def _custodian() -> str:

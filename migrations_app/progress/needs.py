@@ -263,7 +263,7 @@ def _team_needs(team: Team, cards: int, off: int, plans: int) -> list[Need]:
             Need(
                 "user-question",
                 f"Claim {_of(cards, 'user')} for {team}, or not",
-                "It takes about two minutes",
+                f"It takes {claiming.how_long(cards)}",
                 reverse("claim", args=[team.key]),
             )
         )

@@ -399,3 +399,11 @@ def test_security_ends_a_dispute_and_stays_with_the_others(everybody: cast.Cast)
 
     row.refresh_from_db()
     assert (answer["Location"], row.disputed_until) == ("/claims/", None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [(1, "about a minute"), (7, "about two minutes"), (20, "about four minutes")],
+)
+def test_how_long_answers_take_is_told_in_words(answers: int, told: str) -> None:
+    assert claiming.how_long(answers) == told
