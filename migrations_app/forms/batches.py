@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import QueryDict
 
 from inventory.models import Account
 from migrations_app.lifecycle import Method, MoveName
@@ -89,6 +93,13 @@ class ExtendForm(forms.Form):
     reason = forms.CharField(
         max_length=REASON_LENGTH, error_messages={"required": "Say why, in a few words."}
     )
+
+    def __init__(self, data: QueryDict | None, *, first_day: date, last_day: date) -> None:
+        super().__init__(data)
+        self.fields["until"].validators += [
+            MinValueValidator(first_day, "Choose a day that lies ahead."),
+            MaxValueValidator(last_day, "Choose an earlier day; the last one stands below."),
+        ]
 
 
 class ApproveForm(forms.Form):

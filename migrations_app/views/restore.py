@@ -86,7 +86,11 @@ def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     """Keep a user watched or soaking until a date, for a reason."""
     person, departure = person_of(request), departure_of(account, user_id)
     require(person, Action.RESTORE, departure.owner)
-    form = ExtendForm(request.POST or None)
+    today = clock.now().date()
+    first_day = today + timedelta(days=1)
+    start = (departure.fenced_at or departure.state_since).date()
+    last_day = start + LONGEST_EXTENSION
+    form = ExtendForm(request.POST or None, first_day=first_day, last_day=last_day)
     if request.method == "POST" and form.is_valid():
         until = form.cleaned_data["until"]
         held = changes.extend(departure, person, until, form.cleaned_data["reason"])
@@ -98,15 +102,12 @@ def extend(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         raise Refused(
             f"{departure.user} is neither watched nor soaking; there is nothing to extend."
         )
-    today = clock.now().date()
-    start = (departure.fenced_at or departure.state_since).date()
-    last_day = start + LONGEST_EXTENSION
     due = departure.due_at
     suggested = dates.after_quarter_close(max(today, due.date()) if due else today)
     context = {
         "departure": departure,
         "form": form,
-        "first_day": today + timedelta(days=1),
+        "first_day": first_day,
         "last_day": last_day,
         "suggested": suggested if suggested <= last_day else None,
     }

@@ -342,6 +342,9 @@ def test_ninety_days_from_disabling_is_the_end(everybody: cast.Cast, called: Hit
 
     assert answer.status_code == 422
     assert Departure.objects.get().not_before is None
+    text = text_of(answer)
+    assert "Choose an earlier day" in text
+    assert 'value="quarter close"' in text
 
 
 # ── After the point of no return ─────────────────────────────────────────────────────────────────

@@ -567,3 +567,8 @@ def test_whoever_sees_the_files_comments_on_the_plan(everybody: cast.Cast) -> No
         assert "on Fridays only" not in text_of(browser(outsider).get(where))
         assert browser(outsider).post(f"{where}comment/", {"text": "x"}).status_code == 403
     assert plan.comments.count() == 1
+
+
+def test_what_filters_the_plans_does_not_stand_in_the_search(everybody: cast.Cast) -> None:
+    page = text_of(browser(everybody.jonas).get("/plans/?q=lately"))
+    assert page.count('value="lately"') == 1
