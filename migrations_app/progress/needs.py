@@ -26,7 +26,7 @@ from django.urls import reverse
 from inventory import at_once
 from inventory.models import Alert, Person, Team
 from inventory.permissions import Action, may
-from migrations_app.claims import owing
+from migrations_app.claims import claiming, owing
 from migrations_app.lifecycle import SWITCHED_OFF, State
 from migrations_app.models import Batch, Change, Delivery, Departure, Drift, Hit, Plan
 
