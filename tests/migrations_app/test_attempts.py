@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -350,6 +351,21 @@ def test_what_stands_is_told_again_only_once_it_had_ended(watched: Departure) ->
     assert told(watched) == [("hit", 2)]
 
 
+def test_a_fence_that_stands_off_is_told_once_as_a_credential_is(watched: Departure) -> None:
+    off = Attempt("hit", "fence", "the fence was taken off", clock.now(), {})
+    record(watched, [off])
+    Departure.objects.update(last_used_read_at=clock.now() - HOUR)
+    watched.refresh_from_db()
+    later = replace(off, at=clock.now() + MINUTE)
+    assert record(watched, [later]) == []
+    assert told(watched) == [("hit", 1)]
+
+
+def test_words_of_an_attempt_are_kept_as_far_as_their_column_goes(watched: Departure) -> None:
+    (hit,) = record(watched, [replace(call(), what="w" * 300)])
+    assert (len(hit.what), len(hit.callers.get().what)) == (200, 200)
+
+
 def test_what_stands_at_a_user_that_was_never_fenced_is_told_once(everybody: cast.Cast) -> None:
     free = cast.departure("free", State.OWNER_ASSIGNED)
     assert len(record(free, [stands()])) == 1
@@ -412,6 +428,17 @@ def test_a_dismissed_hit_says_who_when_and_why(everybody: cast.Cast, watched: De
     told = r"closed meanwhile by Jonas Weber, \d+ s ago .*UTC\). It is dismissed"
     with pytest.raises(Stale, match=told):
         changes.dismiss(hit, everybody.jonas, "A drill")
+
+
+def test_whoever_comes_late_to_a_hit_reads_who_was_there_first(
+    everybody: cast.Cast, watched: Departure
+) -> None:
+    hit = cast.hit(watched)
+    shown_before = Hit.objects.get(pk=hit.pk)
+    changes.dismiss(hit, everybody.jonas, "A drill")
+    assert hit.closed == "dismissed"
+    with pytest.raises(Stale, match="closed meanwhile by Jonas Weber"):
+        changes.dismiss(shown_before, everybody.mei, "Mine")
 
 
 def test_a_caller_that_was_fixed_starts_the_clock_anew(
