@@ -73,6 +73,11 @@ def _others(user: IamUser | None) -> Iterator[str]:
         yield f"{row.user_name} in {row.account.name}"
 
 
+def _place_of(sealed: BreakGlassRecord) -> str:
+    """Where the envelope lies, and the number on it where one was written down."""
+    return ", ".join(filter(None, (sealed.place, sealed.seal and f"seal {sealed.seal}")))
+
+
 def _recorded(facts: BreakGlass, user: IamUser | None) -> BreakGlass:
     """With drills, seal and uses, as people recorded them here."""
     rows = list(BreakGlassRecord.objects.all())
@@ -88,7 +93,7 @@ def _recorded(facts: BreakGlass, user: IamUser | None) -> BreakGlass:
         drill_minutes=drills[0].minutes if drills else None,
         drills=tuple((row.at, row.until_at) for row in drills if row.until_at),
         runbook_version=seals[0].version if seals else "",
-        seal=", ".join(filter(None, (seals[0].place, f"seal {seals[0].seal}"))) if seals else "",
+        seal=_place_of(seals[0]) if seals else "",
         sealed_at=seals[0].at if seals else None,
         last_used_at=last.at if last else None,
         used_for=last.reason if last else "",

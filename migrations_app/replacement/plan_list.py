@@ -14,9 +14,9 @@ from inventory import clock
 from inventory.models import Organization, Person
 from inventory.permissions import Action, may
 from inventory.policy import Policy, policy_for
+from inventory.templatetags.times import day_text
 from migrations_app.keyset import Part
 from migrations_app.models import Plan
-from migrations_app.plans.secrets_manager import day_of
 from migrations_app.replacement.planning import Quiet, kept_with_a_key, needing, quiet
 from migrations_app.replacement.proving import way_of, weeks_access
 
@@ -209,8 +209,8 @@ def figures(plan: Plan) -> str:
     if plan.target == Target.SECRETS_MANAGER:
         if not (until := plan.choice("until")):
             return "needs a reason"
-        over = str(until) <= clock.now().date().isoformat()
-        day = day_of(date.fromisoformat(str(until)))
+        now, last = clock.now(), date.fromisoformat(str(until))
+        over, day = last <= now.date(), day_text(last, now, weekday=False)
         return f"exception ended {day}" if over else f"exception to {day}"
     if "used" not in plan.figures:
         return "not drafted yet"

@@ -15,10 +15,10 @@ from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from inventory.models import IamUser, LedgerEntry, PolicyText
+from inventory.templatetags.times import day_text
 from migrations_app import changes
 from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
-from migrations_app.plans.secrets_manager import day_of
 from migrations_app.replacement import plan_drafts, plan_list
 from tests import cast
 from tests.migrations_app.browsing import HTMX, address, browser, text_of
@@ -467,7 +467,7 @@ def test_when_its_day_has_passed_somebody_waits_for_it_again(everybody: cast.Cas
     assert changes.end_exemptions() == 1
     page = browser(everybody.jonas).get("/plans/")
     assert page.context["numbers"] == {"draft": 1}
-    assert f"exception ended {day_of(day)}" in text_of(page)
+    assert f"exception ended {day_text(day, clock.now(), weekday=False)}" in text_of(page)
     words = text_of(browser(everybody.jonas).get(f"/plans/{plan.pk}/"))
     assert "Until when? The date has to lie ahead." in words
     assert "Its key was to stay until" in words
