@@ -198,9 +198,11 @@ def _waiting(account_id: str) -> dict[str, QuerySet[Any]]:
     batches = Batch.objects.filter(status__in=Batch.OPEN)
     plans = Plan.objects.filter(needing())
     if account_id:
-        left = left.filter(user__account__account_id=account_id)
-        batches = batches.filter(account__account_id=account_id)
-        plans = plans.filter(departure__user__account__account_id=account_id)
+        # As the Users page finds them: the users of an account lie all over their own table.
+        chosen = Subquery(Account.objects.filter(account_id=account_id).values("pk"))
+        left = left.filter(listed__account=chosen)
+        batches = batches.filter(account=chosen)
+        plans = plans.filter(departure__listed__account=chosen)
     claims = left.filter(
         Q(state=State.DISCOVERED)
         | Q(disputed_until__gte=clock.now().date())
