@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import timeit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -39,7 +40,13 @@ def measure(repeated: int) -> dict[str, Any]:
     for title, one in told.items():
         one["queries_small"] = few.get(title)
     load = {"cores": os.cpu_count(), "began": began, "ended": os.getloadavg()[2]}
+    load["squares_ms"] = round(min(timeit.repeat(_squares, number=1, repeat=9)) * 1000, 1)
     return {"cases": told, "crawl": seen, "scripts": scripts, "times": repeated, "load": load}
+
+
+def _squares() -> int:
+    """So that times of two machines can be compared."""
+    return sum(number * number for number in range(2_000_000))
 
 
 def quick(begin: str) -> None:
@@ -80,7 +87,7 @@ def _measured(begin: str, repeated: int) -> dict[str, dict[str, Any]]:
         if plan := times.explained(case, one, statements):
             plans.append(plan)
         told[case.title] = {**asdict(case), **asdict(one)}
-        print(f"{one.p95:7.1f} ms {one.queries:4} {case.title}", flush=True)
+        print(f"{one.p95:7.1f} {one.first:7.1f} ms {one.queries:4} {case.title}", flush=True)
     if not begin:
         PLANS.write_text(report.plans(plans))
     return told

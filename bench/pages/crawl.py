@@ -32,7 +32,7 @@ _FLAGS = [
 # Of each page two, so that a batch in another state is seen too.
 _OF_EACH = 2
 _MOST = 120
-_LEAVE_OUT = ("/sign-out/", "/yardstick/", "/static/")
+_LEAVE_OUT = ("/sign-out/", "/yardstick/", "/static/", "/settings/break-glass/files/")
 _DOWNLOADS = (".csv", ".json", ".sh", ".zip", "/download/")
 
 
