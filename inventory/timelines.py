@@ -156,6 +156,11 @@ class BurnDown:
     sentence: str
     rows: tuple[tuple[date, int, int], ...]
 
+    @property
+    def opens_left(self) -> bool:
+        """Whether today is nearer to the left end, where a screen too narrow for it all opens."""
+        return self.today_x < self.width / 2
+
 
 def burn_down(
     not_deleted: Sequence[Point],

@@ -31,7 +31,7 @@ from django.db.models import (
 from django.db.models.functions import Greatest, TruncDate
 
 from inventory import at_once, clock
-from inventory.models import Account, LedgerEntry, Organization
+from inventory.models import Account, LedgerEntry, Organization, Sync
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
 from inventory.statements import Instances
@@ -130,8 +130,17 @@ def _with_counts() -> Instances:
     since = LedgerEntry.objects.filter(
         account_id=OuterRef("account_id"), seq__gt=OuterRef("headcount__entry")
     )
+    syncs = Sync.objects.filter(account=OuterRef("pk"))
+    first = Exists(syncs.filter(status__in=Sync.OPEN)) & ~Exists(
+        syncs.exclude(status__in=Sync.OPEN)
+    )
     rows = Account.objects.select_related("headcount").defer(*wide)
-    return Instances.of(rows.annotate(has_news=Exists(since)))
+    return Instances.of(rows.annotate(has_news=Exists(since), first_sync_runs=first))
+
+
+def read(accounts: Iterable[Account]) -> list[Account]:
+    """Those of `kept` whose first sync does not run just now: what it has not read is no zero."""
+    return [one for one in accounts if not vars(one)["first_sync_runs"]]
 
 
 def _is_old(account: Account, now: datetime) -> bool:

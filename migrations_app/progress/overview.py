@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from inventory.models import Account, Sync
 from inventory.refresh import root
 from migrations_app.lifecycle import HAS_ACCESS, Method, MoveName, State
 from migrations_app.models import Change, Listed
+from migrations_app.progress import headcount
 from migrations_app.sync_progress import Progress, progress_of
 
 STAGES = (*(state.value for state in State), "protected")
@@ -77,13 +78,16 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """One tile: how many among those with access, and how many the first sync found."""
+    """One tile: how many among those with access, and how many the first sync found.
+
+    `count` is None before anything was read of which it could tell.
+    """
 
     view: str
     title: str
     fact: str
     icon: str
-    count: int
+    count: int | None
     was: int | None
     was_on: date | None
 
@@ -132,14 +136,23 @@ _TILES = (
 )
 
 
-def risks(accounts: Iterable[Account]) -> list[Risk]:
+def risks(accounts: Sequence[Account]) -> list[Risk]:
     """The four tiles, counted among unprotected users with access, beside the first sync's."""
-    now, first = totals(accounts), Counter[str]()
+    told = headcount.read(accounts)
+    now, first = totals(told), Counter[str]()
     for one in accounts:
         first.update(one.headcount.first)
     began = min((row.first_on for one in accounts if (row := one.headcount).first_on), default=None)
     return [
-        Risk(view, title, fact, icon, now[name], first[name] if began else None, began)
+        Risk(
+            view,
+            title,
+            fact if told else "not read yet",
+            icon,
+            now[name] if told else None,
+            first[name] if began else None,
+            began,
+        )
         for view, title, fact, icon in _TILES
         if (name := view.replace("-", "_"))
     ]

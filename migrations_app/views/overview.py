@@ -60,7 +60,10 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_connect": may(person, Action.ADMINISTER),
     }
     if part in ("", "needs"):
-        counted, dispute = questions.totals(everywhere), headcount.first_dispute(everywhere)
+        counted, dispute = (
+            questions.totals(headcount.read(everywhere)),
+            headcount.first_dispute(everywhere),
+        )
         waiting = needs.needs_of(person, teams, told, counted, dispute)
         context |= _needs(person, waiting, told["week"], observed.week(chosen, now))
     if part in ("", "burn-down"):

@@ -50,6 +50,12 @@ def test_the_first_day_alone_can_be_drawn() -> None:
     assert chart.today_x == chart.plane.left
 
 
+def test_a_screen_too_narrow_opens_at_the_end_that_is_nearer_to_today() -> None:
+    long_past = burn_down([(START, 206)], [(START, 206)], TODAY)
+    first_day = burn_down([(TODAY, 206)], [(TODAY, 206)], TODAY)
+    assert (long_past.opens_left, first_day.opens_left) == (False, True)
+
+
 def test_a_line_without_a_count_is_refused() -> None:
     with pytest.raises(ValueError, match="one count of each line"):
         burn_down([], WITH_ACCESS, TODAY)

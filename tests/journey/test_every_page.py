@@ -127,9 +127,12 @@ _COVERED = """() => {
     return found;
 }"""
 # What is drawn over time opens at today.
-_PAST = """() => [...document.querySelectorAll(".plot-scroll")].filter((one) =>
-    one.firstElementChild.getBoundingClientRect().right > one.getBoundingClientRect().right + 1
-).map((one) => `opens in the past: ${one.ariaLabel}`)"""
+_PAST = """() => [...document.querySelectorAll(".plot-scroll")].filter((one) => {
+    const words = [...one.querySelectorAll("text")].find((text) => text.textContent === "Today");
+    const box = one.getBoundingClientRect();
+    const {x, right} = (words ?? one.firstElementChild).getBoundingClientRect();
+    return right > box.right + 1 || words && x < box.x - 1;
+}).map((one) => `today is not in sight: ${one.ariaLabel}`)"""
 # A drawing keeps its colours, so that its words are measured, and the mark of where one is.
 _FORCED = """() => {
     const shade = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((one) => one / 255).map(

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import Sum
 
 from inventory import clock, ledger
-from inventory.models import Account
+from inventory.models import Account, Sync
 from migrations_app.claims import claiming, owing
 from migrations_app.lifecycle import State
 from migrations_app.models import DayCount, Departure, GivenAnswer, HeadCount
@@ -122,6 +122,22 @@ def test_before_the_first_whole_sync_there_is_nothing_to_compare_with() -> None:
     cast.departure(cast.iam_user("a", privilege="admin"))
 
     assert {risk.was for risk in overview.risks(headcount.kept(clock.now()))} == {None}
+
+
+def test_while_the_first_sync_runs_a_risk_that_is_not_read_yet_is_no_zero() -> None:
+    account = cast.account(last_whole_at=None)
+    cast.departure(cast.iam_user("a", privilege="admin"))
+    sync = Sync.objects.create(account=account, status=Sync.Status.RUNNING, asked_at=clock.now())
+
+    told = {(risk.count, risk.fact) for risk in overview.risks(headcount.kept(clock.now()))}
+    assert told == {(None, "not read yet")}
+
+    # One that ended, even in part, tells what it read, also while the next one runs.
+    sync.status = Sync.Status.PARTIAL
+    sync.save()
+    Sync.objects.create(account=account, status=Sync.Status.RUNNING, asked_at=clock.now())
+    counts = [risk.count for risk in overview.risks(headcount.kept(clock.now()))]
+    assert counts == [0, 0, 1, 0]
 
 
 def test_a_product_without_accounts_has_nothing_to_count() -> None:

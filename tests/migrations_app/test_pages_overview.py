@@ -122,6 +122,20 @@ def test_an_account_without_users_is_told_from_one_that_was_not_read() -> None:
         assert said in text_of(browser(everybody.jonas).get("/"))
 
 
+def test_nobody_is_asked_for_owners_while_the_first_sync_runs(everybody: cast.Cast) -> None:
+    Account.objects.update(last_whole_at=None)
+    sync = Sync.objects.create(
+        account=Account.objects.get(), status=Sync.Status.RUNNING, asked_at=clock.now()
+    )
+    cast.departure("alone")
+    assert "Find an owner" not in text_of(browser(everybody.jonas).get("/"))
+
+    sync.status = Sync.Status.WHOLE
+    sync.save()
+    Account.objects.update(last_whole_at=clock.now())
+    assert "Find an owner for 1 user" in text_of(browser(everybody.jonas).get("/"))
+
+
 def test_the_engineer_is_told_of_hits_disputes_and_users_without_owner(
     everybody: cast.Cast,
 ) -> None:
