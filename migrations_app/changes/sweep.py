@@ -27,7 +27,7 @@ from migrations_app.changes import (
 )
 from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
 from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
+from migrations_app.models import Batch, Change, Departure, Hit, KeptAnswer, Notice
 from migrations_app.outgoing import announcing, notices
 from migrations_app.progress import headcount
 
@@ -172,10 +172,10 @@ def shut_waits_for(departure: Departure) -> list[str]:
 
 
 def tell_of_shuts() -> None:
-    """Owners hear of a shut the day before."""
-    for row in Departure.objects.filter(
-        state=State.DISABLED, clock_started_at__isnull=False
-    ).select_related("user__account", "owner"):
+    """Owners hear of a shut the day before; not while somebody's call, of which they hear, stops it."""
+    called = Hit.objects.filter(kind=Hit.Kind.HIT, closed="").values("departure")
+    watched = Departure.objects.filter(state=State.DISABLED, clock_started_at__isnull=False)
+    for row in watched.exclude(pk__in=called).select_related("user__account", "owner"):
         if row.due_at and row.due_at - SHUT_TOLD_BEFORE <= clock.now() < row.due_at:
             notices.tell_owner(
                 row,

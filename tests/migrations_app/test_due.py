@@ -12,7 +12,7 @@ from inventory import clock
 from inventory.models import LedgerEntry, ProtectedEntry
 from migrations_app.changes import enrolling, nudge, protecting
 from migrations_app.lifecycle import State
-from migrations_app.models import Batch, Change, Delivery, Departure, KeptAnswer, Notice
+from migrations_app.models import Batch, Change, Delivery, Departure, Hit, KeptAnswer, Notice
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -403,6 +403,21 @@ def test_a_shut_is_told_from_the_very_moment_a_day_before_until_it_is_due(
         monkeypatch.setattr(clock, "now", lambda at=at: at)
         sweep.tell_of_shuts()
         assert Notice.objects.filter(kind="shut-tomorrow").count() == told
+
+
+def test_nobody_hears_of_a_shut_that_an_open_hit_stops(
+    everybody: cast.Cast, watched: Departure
+) -> None:
+    Departure.objects.update(clock_started_at=clock.now() - 6 * DAY - 12 * HOUR)
+    called = cast.hit(watched)
+    sweep.tell_of_shuts()
+    assert not Notice.objects.filter(kind="shut-tomorrow").exists()
+
+    called.closed = "dismissed"
+    called.save()
+    cast.hit(watched, kind=Hit.Kind.KNOCK)
+    sweep.tell_of_shuts()
+    assert Notice.objects.filter(kind="shut-tomorrow").count() == 1
 
 
 # ── Each day, each minute ────────────────────────────────────────────────────────────────────────
