@@ -191,6 +191,7 @@ def _facts(now: datetime) -> dict[str, Q]:
     pending = Q(claim_pending_team__isnull=False)
     contested = Q(contested_by_team__isnull=False)
     discovered = left & Q(state=State.DISCOVERED)
+    nobody = discovered & ~pending & Q(user__gone_at=None)
     risks = {
         "no_mfa": Q(user__has_console_password=True, user__mfa=[]),
         "old_keys": Q(listing.old_key(now)),
@@ -205,8 +206,8 @@ def _facts(now: datetime) -> dict[str, Q]:
         "disputes": left & Q(disputed_until__gte=now.date()),
         "contests": left & contested,
         "pending": left & pending & ~contested,
-        "nobody": discovered & ~pending & Q(user__gone_at=None),
-        "unsuggested": discovered & Q(user__suggested_team=None),
+        "nobody": nobody,
+        "unsuggested": nobody & Q(user__suggested_team=None),
         **{name: holds & access for name, holds in risks.items()},
         **{f"ever_{name}": holds & bare for name, holds in risks.items()},
     }

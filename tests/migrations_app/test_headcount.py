@@ -268,3 +268,15 @@ def test_one_account_alone_has_its_own_days() -> None:
     (together,) = headcount.history(list(Account.objects.all()), today)
 
     assert (own["all_left"], together["all_left"]) == (3, 7)
+
+
+def test_without_a_suggestion_are_some_of_those_without_an_owner() -> None:
+    everybody = cast.cast()
+    cast.departure("alone")
+    cast.departure(cast.iam_user("gone", gone_at=clock.now()))
+    cast.departure("claimed", claim_pending_team=everybody.payments)
+
+    (account,) = headcount.kept(clock.now())
+
+    facts = account.headcount.counts["facts"]
+    assert (facts["nobody"], facts["unsuggested"]) == (1, 1)
