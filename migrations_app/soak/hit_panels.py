@@ -60,6 +60,15 @@ class HitPanel:
         return self.hit.departure
 
     @property
+    def places(self) -> int:
+        """From how many places, an address and a client each, it was called.
+
+        One who signs in and calls on with the session's key is not two who must be found.
+        """
+        rows = [one.row for one in self.callers]
+        return len({(row.details.get("where") or row.what, row.details.get("with")) for row in rows})
+
+    @property
     def who(self) -> str:
         return cut_keys(self._told("who"))
 

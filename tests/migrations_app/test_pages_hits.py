@@ -89,6 +89,19 @@ def test_each_caller_is_shown_to_whom_it_may_be(everybody: cast.Cast, called: Hi
         assert "AKIAIOSFODNN7OTHER" not in text
 
 
+def test_a_sign_in_and_the_calls_of_its_session_are_one_caller(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    place = {"where": "198.51.100.24", "with": "Mozilla/5.0"}
+    cast.caller(called, "sign-in", what="signin:ConsoleLogin", details=place)
+    cast.caller(called, "session", what="ec2:DescribeInstances", details=place | {"key": "session"})
+    for page in ("/soak/", f"/hits/{called.pk}/"):
+        text = text_of(browser(everybody.jonas).get(page))
+        assert "was called" in text
+        assert "2 callers" not in text
+    assert "One caller, 2 credentials" in text
+
+
 def test_what_could_not_be_heard_is_said_on_the_board_and_on_the_users_page(
     everybody: cast.Cast,
 ) -> None:
