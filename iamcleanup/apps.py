@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.backends.signals import connection_created
 
-from iamcleanup import play
+from iamcleanup import connections, play
 
 
 class WiringConfig(AppConfig):
@@ -17,6 +18,7 @@ class WiringConfig(AppConfig):
         # `@shared_task` finds the application it belongs to only once this is imported.
         from iamcleanup import celery  # noqa: F401, PLC0415
 
+        connection_created.connect(connections.forgive_forgotten_cursors)
         _listen_to_sign_ins()
         if settings.IAMCLEANUP_DEMO:
             play.refuse(play.database_refusals(settings.DATABASE_URL))
