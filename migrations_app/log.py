@@ -11,12 +11,12 @@ from typing import Any
 from django.db.models import Count, Prefetch, Q, QuerySet, Value
 from django.http import QueryDict
 
-from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role
+from inventory.models import IamUser, LedgerEntry, LedgerName, Person, Role, Team
 from inventory.remembered import remembered
 from migrations_app import exports, keyset
 from migrations_app.keyset import Page, Part
-from migrations_app.lifecycle import MOVES, MoveName
-from migrations_app.models import Batch, Call, Change, Departure, EvidencePack, Notice
+from migrations_app.lifecycle import MOVES, MoveName, State
+from migrations_app.models import Batch, Call, Change, Departure, EvidencePack, Notice, Plan
 
 PAGE = 50
 _KINDS_SECONDS, _COUNTS_SECONDS = 300, 30
@@ -60,6 +60,13 @@ FOR_EVERYBODY = frozenset(
     }
 )
 
+PRODUCT = "IAM Cleanup"
+NAMES_A_TEAM = ("owner", "team", "to", "teams")
+# Where an entry says by key or fingerprint what has a name.
+_CALLED = frozenset({*NAMES_A_TEAM, "source", "target", "asked_by"})
+_WORDS = {state.value: str(state.label).lower() for state in State} | {
+    target.value: str(target.label) for target in Plan.Target
+}
 _MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):[\d.]+\+00:00$")
 
 
@@ -105,9 +112,9 @@ def _about(wanted: str) -> Q:
 def lines(rows: Iterable[LedgerEntry], *, everything: bool) -> list[Line]:
     """Entries as lines; without `everything` only what every reader may see of their data."""
     rows = list(rows)
-    names = dict(
-        LedgerName.objects.filter(hash__in={row.actor for row in rows}).values_list("hash", "name")
-    )
+    people = {row.actor for row in rows} | {str(row.data.get("asked_by", "")) for row in rows}
+    names = dict(LedgerName.objects.filter(hash__in=people).values_list("hash", "name"))
+    known = {**_WORDS, **names, **team_names(rows)}
     users = {
         (user.account.account_id, user.user_id): user
         for user in IamUser.objects.filter(
@@ -117,13 +124,37 @@ def lines(rows: Iterable[LedgerEntry], *, everything: bool) -> list[Line]:
     return [
         Line(
             entry=row,
-            actor=names.get(row.actor, row.actor[:8]) if row.actor else "IAM Cleanup",
+            actor=PRODUCT if not row.actor or under_approval(row) else _name(row.actor, names),
             what=words_of(row.kind),
             user=users.get((row.account_id, row.user_id)),
-            details=[*details_of(row.data, everything)],
+            details=[
+                *([("approved by", _name(row.actor, names))] if under_approval(row) else []),
+                # Whom it is about stands beside it.
+                *details_of({**row.data, "name": ""}, everything, known),
+            ],
         )
         for row in rows
     ]
+
+
+def under_approval(entry: LedgerEntry) -> bool:
+    """Whether the worker did it in a batch: the actor is who approved that, and not who did it."""
+    of_batch = entry.batch is not None and bool(entry.actor)
+    return of_batch and entry.kind.startswith(("move.", "user."))
+
+
+def team_names(entries: Iterable[LedgerEntry]) -> dict[str, str]:
+    """What the teams are called that these entries name by key; nothing is asked if none does."""
+    keys: set[str] = set()
+    for entry in entries:
+        for value in (entry.data.get(name) for name in NAMES_A_TEAM):
+            keys.update(map(str, value) if isinstance(value, list) else [str(value or "")])
+    keys -= {""}
+    return dict(Team.objects.filter(key__in=keys).values_list("key", "name")) if keys else {}
+
+
+def _name(actor: str, names: Mapping[str, str]) -> str:
+    return names.get(actor, actor[:8])
 
 
 def sees_everything(person: Person) -> bool:
@@ -139,8 +170,14 @@ def words_of(kind: str) -> str:
     return kind.replace(".", " ").replace("-", " ").replace("_", " ").capitalize()
 
 
-def details_of(data: Mapping[str, Any], everything: bool) -> Iterable[tuple[str, str]]:
-    """What an entry holds, key by key, without what is empty and the hashes of everybody."""
+def details_of(
+    data: Mapping[str, Any], everything: bool, known: Mapping[str, str] | None = None
+) -> Iterable[tuple[str, str]]:
+    """What an entry holds, key by key, without what is empty and the hashes of everybody.
+
+    `known`: by what stands in the ledger for teams, people and states how they are called; machines
+    read what stands there.
+    """
     for key, value in data.items():
         if (
             value in ("", None, [], {})
@@ -148,7 +185,16 @@ def details_of(data: Mapping[str, Any], everything: bool) -> Iterable[tuple[str,
             or (not everything and key not in FOR_EVERYBODY)
         ):
             continue
-        yield key.replace("_", " "), one_line(value)
+        yield (
+            key.replace("_", " "),
+            one_line(_called(value, known) if known and key in _CALLED else value),
+        )
+
+
+def _called(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_called(one, known) for one in value]
+    return known.get(value, value) if isinstance(value, str) else value
 
 
 def one_line(value: Any) -> str:

@@ -172,7 +172,7 @@ def shut_waits_for(departure: Departure) -> list[str]:
 
 
 def tell_of_shuts() -> None:
-    """Owners hear of a shut the day before; not while somebody's call, of which they hear, stops it."""
+    """Owners hear of a shut the day before; not while an open hit, of which they hear, stops it."""
     called = Hit.objects.filter(kind=Hit.Kind.HIT, closed="").values("departure")
     watched = Departure.objects.filter(state=State.DISABLED, clock_started_at__isnull=False)
     for row in watched.exclude(pk__in=called).select_related("user__account", "owner"):

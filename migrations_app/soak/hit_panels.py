@@ -66,7 +66,9 @@ class HitPanel:
         One who signs in and calls on with the session's key is not two who must be found.
         """
         rows = [one.row for one in self.callers]
-        return len({(row.details.get("where") or row.what, row.details.get("with")) for row in rows})
+        return len(
+            {(row.details.get("where") or row.what, row.details.get("with")) for row in rows}
+        )
 
     @property
     def who(self) -> str:

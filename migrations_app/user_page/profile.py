@@ -15,12 +15,12 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from inventory import clock, sentences
 from inventory.coverage import by_reason
-from inventory.models import Activity, IamUser, LedgerEntry, LedgerName, Observation, Team
+from inventory.models import Activity, IamUser, LedgerEntry, LedgerName, Observation
 from inventory.reads import DETAILS, Reads
 from inventory.referrers.references import ROLE_MENTION, ROLE_TRUST
 from inventory.rhythm import RARE
 from inventory.templatetags.times import day_text
-from migrations_app import dates, observed
+from migrations_app import dates, log, observed
 from migrations_app.batch_plan import cut_keys
 from migrations_app.lifecycle import HAS_ACCESS, MoveName, State
 from migrations_app.models import Answer, Departure, Plan
@@ -205,8 +205,8 @@ def history(
     seen = list(changes_of(user, limit) if changed is None else changed)
     for one in seen:
         one.user, one.account = user, user.account
-    teams = _team_names(done) if names is None else names
-    lines = [Told(vars(one)["who"] or "IAM Cleanup", told(one, teams), one.at) for one in done]
+    teams = log.team_names(done) if names is None else names
+    lines = [_done(one, vars(one)["who"], teams) for one in done]
     lines += [
         Told("A sync", f"saw {line.text}", line.at, line.since) for line in map(observed.line, seen)
     ]
@@ -268,14 +268,12 @@ _TOLD = {
 }
 
 
-_NAMES_A_TEAM = ("owner", "team", "to")
-
-
-def _team_names(entries: Iterable[LedgerEntry]) -> dict[str, str]:
-    """What the teams are called that these entries name by key; nothing is asked if none does."""
-    keys = {str(entry.data.get(name)) for entry in entries for name in _NAMES_A_TEAM}
-    keys -= {"None", ""}
-    return dict(Team.objects.filter(key__in=keys).values_list("key", "name")) if keys else {}
+def _done(entry: LedgerEntry, who: str, teams: Mapping[str, str]) -> Told:
+    """What was done; in a batch by the worker, after two people agreed to it."""
+    if log.under_approval(entry):
+        approved = f"batch #{entry.batch}, approved by {who}"
+        return Told(log.PRODUCT, f"{told(entry, teams)} ({approved})", entry.at)
+    return Told(who or log.PRODUCT, told(entry, teams), entry.at)
 
 
 def told(entry: LedgerEntry, teams: Mapping[str, str]) -> str:
@@ -287,7 +285,7 @@ def told(entry: LedgerEntry, teams: Mapping[str, str]) -> str:
     if words is None:
         return entry.kind.replace(".", " ").replace("-", " ")
     data = dict(entry.data)
-    for name in _NAMES_A_TEAM:
+    for name in log.NAMES_A_TEAM:
         if name in data:
             data[name] = teams.get(str(data[name]), data[name])
     if until := parse_date(str(data.get("until", ""))[:10]):

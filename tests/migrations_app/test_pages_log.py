@@ -14,7 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from inventory import chain, clock, ledger
-from inventory.models import Person, Role
+from inventory.models import LedgerEntry, Person, Role
+from migrations_app import log
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Change
 from tests import cast
@@ -110,6 +111,31 @@ def test_yes_no_and_moments_are_written_for_people(engineer: Client) -> None:
     page = text(engineer, "/log/")
     assert "urgent: no" in page
     assert "until: 2026-12-10 20:02 UTC" in page
+
+
+def test_what_a_batch_did_names_who_approved_it_and_not_a_doer(engineer: Client) -> None:
+    mei = cast.person("mei", "Mei Tanaka", [Role.APPROVER])
+    team = cast.team("payments", "Payments")
+    told = {"source": "owner-assigned", "target": "disabled", "owner": team.key}
+    user = cast.departure("fenced").user
+    ledger.append("move.disable", actor=mei, user=user, batch=3, **told)
+    ledger.append("batch.approved", actor=mei, batch=3)
+    ledger.append("user.discovered", user=user, name=user.user_name)
+
+    discovered, approved, disabled = log.lines(
+        LedgerEntry.objects.order_by("-seq"), everything=True
+    )
+
+    assert (disabled.actor, approved.actor) == ("IAM Cleanup", "Mei Tanaka")
+    assert dict(disabled.details) == {
+        "approved by": "Mei Tanaka",
+        "source": "owner assigned",
+        "target": "disabled",
+        "owner": "Payments",
+    }
+    assert discovered.details == []
+    # A machine reads what stands there.
+    assert '"owner": "payments"' in downloaded(engineer, "/log.json")
 
 
 def test_hostile_text_from_aws_is_text(engineer: Client) -> None:

@@ -301,6 +301,16 @@ def test_the_history_names_who_did_what(everybody: cast.Cast) -> None:
     assert "made Payments its owner" in page(everybody.vera, row)
 
 
+def test_the_history_names_who_approved_what_a_batch_did(everybody: cast.Cast) -> None:
+    row = cast.departure("fenced", State.DISABLED, everybody.payments)
+    ledger.append("move.disable", actor=everybody.mei, user=row.user, batch=3)
+
+    (line,), _ = profile.history(row.user)
+
+    assert line.who == "IAM Cleanup"
+    assert line.text == f"disabled it (batch #3, approved by {everybody.mei})"
+
+
 def test_the_history_says_days_and_not_how_they_are_kept(everybody: cast.Cast) -> None:
     row = cast.departure("a", State.OWNER_ASSIGNED, everybody.payments)
     until = clock.now().date() + timedelta(days=10)
