@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
+from django_htmx.middleware import HtmxDetails
 
 from inventory import clock
 from inventory.models import Account, Person
@@ -20,19 +22,31 @@ from migrations_app import shell_look
 from migrations_app.shell_look import Look, RunningBatch, ShellAccount, Stopped, Strips
 
 CHOSEN = "account"
+# What the account switcher sends besides: it alone changes what the next pages are about.
+SWITCH = "switch"
 
 
 def chosen_account_id(request: HttpRequest) -> str:
-    """The account looked at, empty for all: chosen by `?account=`, kept in the session.
+    """The account looked at, empty for all: of `?account=` for one page, else the session's, which
+    only the switcher sets. A link to one account's batch or users must not turn all later pages.
 
     One that is not there chooses nothing: every page would else say that nobody is left.
     """
     kept = str(request.session.get(CHOSEN, ""))
-    asked = request.GET.get(CHOSEN, kept)
+    asked = request.GET.get(CHOSEN)
+    if asked is None:
+        asked = _of_the_page(request, kept)
     if asked == kept or (asked and not _is_there(asked)):
         return kept
-    request.session[CHOSEN] = asked
+    if SWITCH in request.GET:
+        request.session[CHOSEN] = asked
     return asked
+
+
+def _of_the_page(request: HttpRequest, kept: str) -> str:
+    """What a fragment is about: the same as the page that asks for it."""
+    page = HtmxDetails(request).current_url or ""
+    return QueryDict(urlsplit(page).query).get(CHOSEN, kept)
 
 
 def _is_there(account_id: str) -> bool:

@@ -40,7 +40,8 @@ def test_an_iterator_collected_in_the_midst_of_a_statement_does_not_stop_the_thr
                 forgotten: list[Any] = [rows]
                 forgotten.append(forgotten)
                 del rows, forgotten
-                cursor.execute("SELECT %s", [Collecting()])
+                parameter: Any = Collecting()
+                cursor.execute("SELECT %s", [parameter])
                 told.append(cursor.fetchone())
                 cursor.execute("SELECT count(*) FROM pg_cursors WHERE name LIKE %s", ["_django%"])
                 told.append(cursor.fetchone())

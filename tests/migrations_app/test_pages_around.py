@@ -237,9 +237,24 @@ def test_the_chosen_account_is_remembered_until_another_is_chosen(everybody: cas
     cast.departure(cast.iam_user("there", of=other))
     vera = browser(everybody.vera)
 
-    assert "there" not in text_of(vera.get("/users/?account=123456789012"))
+    assert "there" not in text_of(vera.get("/users/?switch=1&account=123456789012"))
     assert "there" not in text_of(vera.get("/users/"))
-    assert "there" in text_of(vera.get("/users/?account="))
+    assert "there" in text_of(vera.get("/users/?switch=1&account="))
+    assert "there" in text_of(vera.get("/users/"))
+
+
+def test_a_link_to_one_account_is_about_that_page_alone(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "playground")
+    cast.departure(cast.iam_user("here"))
+    cast.departure(cast.iam_user("there", of=other))
+    vera = browser(everybody.vera)
+
+    page = "/users/?account=123456789012"
+    assert "there" not in text_of(vera.get(page))
+    # What the page asks for later is about the same; the next page is not.
+    fragment = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{page}"}
+    assert vera.get("/users/", headers=fragment).context["total"] == "1"
+    assert "there" in text_of(vera.get("/users/"))
 
 
 def test_the_counts_of_the_sidebar_follow_the_chosen_account(everybody: cast.Cast) -> None:

@@ -95,11 +95,13 @@ def test_a_sign_in_and_the_calls_of_its_session_are_one_caller(
     place = {"where": "198.51.100.24", "with": "Mozilla/5.0"}
     cast.caller(called, "sign-in", what="signin:ConsoleLogin", details=place)
     cast.caller(called, "session", what="ec2:DescribeInstances", details=place | {"key": "session"})
-    for page in ("/soak/", f"/hits/{called.pk}/"):
-        text = text_of(browser(everybody.jonas).get(page))
+    board, page = (
+        text_of(browser(everybody.jonas).get(one)) for one in ("/soak/", f"/hits/{called.pk}/")
+    )
+    for text in (board, page):
         assert "was called" in text
         assert "2 callers" not in text
-    assert "One caller, 2 credentials" in text
+    assert "One caller, 2 credentials" in page
 
 
 def test_what_could_not_be_heard_is_said_on_the_board_and_on_the_users_page(

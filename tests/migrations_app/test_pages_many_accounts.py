@@ -107,8 +107,8 @@ def test_an_account_that_is_not_there_chooses_nothing(
 
 def test_nor_does_it_take_away_what_was_chosen(everybody: cast.Cast, staging: Account) -> None:
     vera = browser(everybody.vera)
-    vera.get("/?account=222222222222")
+    vera.get("/?switch=1&account=222222222222")
 
-    vera.get("/?account=999999999999")
+    vera.get("/?switch=1&account=999999999999")
 
     assert vera.session["account"] == "222222222222"
