@@ -71,8 +71,8 @@ def needs_of(
 ) -> list[Need]:
     """Everything that waits for `person`, as `questions` were answered.
 
-    `counted`: the numbers of all accounts together, as `headcount` has them, and the day (ISO) on
-    which the first `dispute` ends.
+    `counted`: the numbers of the accounts looked at, as `headcount` has them, and the day (ISO) on
+    which the first `dispute` in them ends. What cannot wait is told of every account.
     """
     found = [need(row) for name, need in _NEEDS.items() for row in told.get(name, ())]
     if may(person, Action.OPERATE):

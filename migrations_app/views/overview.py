@@ -43,8 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     now, chosen = clock.now(), chosen_account_id(request)
     part = request.GET.get("part", "") if is_fragment(request) else ""
     part = part if part in PARTS else ""
-    everywhere = headcount.kept(now)
-    accounts = [row for row in everywhere if chosen in ("", row.account_id)]
+    accounts = [row for row in headcount.kept(now) if chosen in ("", row.account_id)]
     teams = person.leading() if part in ("", "needs") else []
     situation = questions.situation(accounts)
     told = at_once.ask(
@@ -60,10 +59,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_connect": may(person, Action.ADMINISTER),
     }
     if part in ("", "needs"):
-        counted, dispute = (
-            questions.totals(headcount.read(everywhere)),
-            headcount.first_dispute(everywhere),
-        )
+        # As many as the pages that the lines lead to show, which are about the chosen account too.
+        counted = questions.totals(headcount.read(accounts))
+        dispute = headcount.first_dispute(accounts)
         waiting = needs.needs_of(person, teams, told, counted, dispute)
         context |= _needs(person, waiting, told["week"], observed.week(chosen, now))
     if part in ("", "burn-down"):

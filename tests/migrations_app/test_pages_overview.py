@@ -122,6 +122,17 @@ def test_an_account_without_users_is_told_from_one_that_was_not_read() -> None:
         assert said in text_of(browser(everybody.jonas).get("/"))
 
 
+def test_who_needs_an_owner_is_counted_in_the_account_looked_at(everybody: cast.Cast) -> None:
+    other = cast.account("210987654321", "playground")
+    cast.departure("here")
+    for name in ("there", "there-too"):
+        cast.departure(cast.iam_user(name, of=other))
+    jonas = browser(everybody.jonas)
+
+    assert "Find an owner for 2 users" in text_of(jonas.get(f"/?account={other.account_id}"))
+    assert "Find an owner for 3 users" in text_of(jonas.get("/?account="))
+
+
 def test_nobody_is_asked_for_owners_while_the_first_sync_runs(everybody: cast.Cast) -> None:
     Account.objects.update(last_whole_at=None)
     sync = Sync.objects.create(
