@@ -31,7 +31,8 @@ def _listen_to_sign_ins() -> None:
 
     from iamcleanup import second_factor, sign_in  # noqa: PLC0415
 
+    # In the place of Django's own, which knows real time only, whichever of the two comes first.
     user_logged_in.disconnect(dispatch_uid="update_last_login")
-    user_logged_in.connect(sign_in.note_last_sign_in)
+    user_logged_in.connect(sign_in.note_last_sign_in, dispatch_uid="update_last_login")
     user_logged_in.connect(second_factor.note_sign_in)
     authenticator_added.connect(second_factor.note_set_up)

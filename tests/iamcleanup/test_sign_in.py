@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from pytest_django import Settings
 
+from inventory import clock
 from inventory.models import Person
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +33,16 @@ def sign_in(client: Client, login: str, password: str = PASSWORD) -> bool:
 @pytest.mark.parametrize("login", ["sara", "sara@acme.example"])
 def test_a_person_signs_in_by_name_or_e_mail(client: Client, sara: Person, login: str) -> None:
     assert sign_in(client, login)
+
+
+def test_the_last_sign_in_is_told_by_the_products_clock(client: Client, sara: Person) -> None:
+    file = clock.clock_file()
+    assert file is not None
+    file.move(timedelta(days=30))
+    assert sign_in(client, "sara")
+    sara.refresh_from_db()
+    assert sara.last_login is not None
+    assert abs(sara.last_login - clock.now()) < timedelta(minutes=5)
 
 
 def test_a_wrong_password_is_refused_without_saying_which_part_was_wrong(
