@@ -99,6 +99,7 @@ def count(accounts: Sequence[Account], now: datetime) -> None:
         counted[row["user__account"]]["due"][row["on"].isoformat()] = row["number"]
     began = {row["user__account"]: row["first"].date() for row in told["began"]}
     organization = next(iter(told["organization"]), Organization())
+    news: list[Account] = []
     for one in sorted(accounts, key=lambda account: account.pk):
         policy = policy_for(organization, one, "")
         counts = counted[one.pk] | {"wait_days": (policy.watch + policy.soak).days}
@@ -109,14 +110,26 @@ def count(accounts: Sequence[Account], now: datetime) -> None:
         elif one.last_whole_at is not None and one.pk in began:
             row.first = {risk: counts["facts"].get(f"ever_{risk}", 0) for risk in RISKS}
             row.first_on = began[one.pk]
+            news.append(one)
         one.headcount = row
     _keep_days(began, {row["account"]: row["last"] for row in told["written"]}, now.date())
-    HeadCount.objects.bulk_create(
-        [one.headcount for one in sorted(accounts, key=lambda account: account.pk)],
-        update_conflicts=True,
-        unique_fields=["account"],
-        update_fields=["at", "entry", "counts", "first", "first_on"],
-    )
+    _keep([one.headcount for one in accounts if one not in news])
+    _keep([one.headcount for one in news], "first", "first_on")
+
+
+def _keep(rows: list[HeadCount], *besides: str) -> None:
+    """Write counts down, in the order of their accounts, so that no two who count lock each other.
+
+    What the first sync found is written by who saw its end: one who began to count before that, and
+    is slower, must not take it away.
+    """
+    if rows:
+        HeadCount.objects.bulk_create(
+            sorted(rows, key=lambda row: row.account_id),
+            update_conflicts=True,
+            unique_fields=["account"],
+            update_fields=["at", "entry", "counts", *besides],
+        )
 
 
 def _accounts() -> list[Account]:

@@ -113,6 +113,20 @@ def test_what_the_first_whole_sync_found_is_kept_to_compare_with() -> None:
     assert (admin.count, admin.was, admin.was_on) == (0, 1, seen_first())
 
 
+def test_who_began_to_count_before_the_first_sync_was_whole_does_not_undo_what_it_found() -> None:
+    account = cast.account(last_whole_at=None)
+    cast.departure(cast.iam_user("a", privilege="admin"))
+    (slow,) = headcount.kept(clock.now())
+    account.last_whole_at = clock.now()
+    account.save()
+    headcount.kept(clock.now())
+
+    headcount.count([slow], clock.now())
+
+    (now,) = headcount.kept(clock.now())
+    assert (now.headcount.first["admin"], now.headcount.first_on) == (1, seen_first())
+
+
 def seen_first() -> date:
     return (clock.now() - timedelta(days=30)).date()
 

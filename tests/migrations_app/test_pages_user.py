@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -288,6 +288,15 @@ def test_a_soaking_user_keeps_the_length_that_was_approved(everybody: cast.Cast)
 
     assert ahead.delete_at is not None
     assert ahead.delete_at - clock.now() > timedelta(days=88)
+
+
+def test_the_stepper_tells_what_happened_in_utc(everybody: cast.Cast) -> None:
+    everybody.account.time_zone = "Europe/Berlin"
+    everybody.account.save()
+    seen = datetime(2026, 2, 3, 23, 58, tzinfo=UTC)
+    row = cast.departure(cast.iam_user("late", first_seen_at=seen))
+    text = text_of(browser(everybody.vera).get(address(row.user)))
+    assert f">{day_text(seen.date(), clock.now())}</time>, by a sync" in text
 
 
 def test_the_history_names_who_did_what(everybody: cast.Cast) -> None:
