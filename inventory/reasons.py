@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from inventory.evidence import Evidence, Reason, Use, named, used
+from inventory.evidence import Evidence, Reason, ServiceUse, Use, named, used
 from inventory.rhythm import Rhythm
+from inventory.rights.called import policy_prefix
 from inventory.sentences import ago
 
 # What a key that only asks who it is shows: somebody checks whether it works.
 _IDENTITY_CALL = ("sts", "GetCallerIdentity")
+# How far back Access Advisor tells.
+_TRACKED = timedelta(days=400)
 
 
 def reasons(
@@ -107,9 +110,31 @@ def _silence(facts: Evidence, latest_of: dict[str, Use]) -> list[Reason]:
             continue
         found.append(Reason(text, "IAM", facts.credentials_read_at))
     if facts.services is not None and "Access Advisor" not in latest_of:
-        text = "No access to any service in 400 days."
+        text = _no_access(facts, facts.services, latest_of)
         found.append(Reason(text, "Access Advisor", facts.services_read_at))
     return found
+
+
+def _no_access(facts: Evidence, services: tuple[ServiceUse, ...], latest_of: dict[str, Use]) -> str:
+    """That Access Advisor saw nothing, and of use that others saw, why that is no contradiction.
+
+    It tracks services that the user's policies allow; signing in and asking who one is need none.
+    """
+    read_at = facts.services_read_at
+    since = read_at - _TRACKED if read_at else facts.created_at
+    sources = {use.source for use in latest_of.values() if use.at > since} - {"Restore"}
+    if not sources:
+        return "No access to any service in 400 days."
+    called = {policy_prefix(one.service) for one in used(facts) if one.last_at > since}
+    called -= {one.service for one in services}
+    others = ", ".join(sorted(called - {"signin"}))
+    not_counted = [f"calls to {others}"] if others else []
+    if "signin" in called or "Password last used" in sources:
+        not_counted.append("sign-ins")
+    nothing = "No access in 400 days to any service that Access Advisor tracks"
+    if not_counted:
+        return f"{nothing}; it does not count {' or '.join(not_counted)}."
+    return f"{nothing}; use that others show is later than its answer, or not counted by it."
 
 
 def _failed_sign_ins(facts: Evidence) -> list[Reason]:

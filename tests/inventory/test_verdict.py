@@ -252,6 +252,52 @@ def test_a_key_that_only_asks_who_it_is_is_in_use_and_said_so() -> None:
     assert "Its only call is GetCallerIdentity" in texts(found)
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (QUIET, "No access to any service in 400 days."),
+        (
+            replace(
+                QUIET, happenings=(Happening(ago(3), ago(3), "sts", "GetCallerIdentity", "ok"),)
+            ),
+            "No access in 400 days to any service that Access Advisor tracks; it does not count "
+            "calls to sts.",
+        ),
+        (
+            replace(
+                QUIET,
+                happenings=(
+                    Happening(ago(3), ago(3), "signin", "ConsoleLogin", "ok"),
+                    Happening(ago(4), ago(4), "sts", "GetCallerIdentity", "ok"),
+                ),
+            ),
+            "No access in 400 days to any service that Access Advisor tracks; it does not count "
+            "calls to sts or sign-ins.",
+        ),
+        (
+            replace(
+                QUIET,
+                services=(ServiceUse("cloudwatch", None),),
+                services_read_at=ago(6),
+                happenings=(Happening(ago(3), ago(3), "monitoring", "ListMetrics", "ok"),),
+            ),
+            "No access in 400 days to any service that Access Advisor tracks; use that others "
+            "show is later than its answer, or not counted by it.",
+        ),
+        (
+            replace(QUIET, credentials=(key(ago(500)),)),
+            "No access to any service in 400 days.",
+        ),
+    ],
+    ids=["no use", "another service", "a sign-in", "a later call", "use before that"],
+)
+def test_no_access_never_denies_a_call_that_another_source_shows(
+    facts: Evidence, said: str
+) -> None:
+    [told] = [one.text for one in judged(facts).reasons if one.source == "Access Advisor"]
+    assert told == said
+
+
 def test_a_restore_is_evidence_of_use() -> None:
     found = judged(replace(QUIET, restored_at=ago(40)))
     assert (found.value, found.last_activity_source) == (VerdictValue.ACTIVE, "Restore")
