@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.http import QueryDict
+from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
@@ -116,6 +117,24 @@ def test_a_page_says_which_rows_it_shows_and_where_the_others_are(everybody: cas
     assert "51 to 100 of 120" in second
     assert "u050" in second
     assert 'href="?view=left&amp;sort=name" rel="prev"' in second
+
+
+@pytest.mark.parametrize(
+    ("number", "last", "total", "said"),
+    [
+        (1, 1, 1, "1 user"),
+        (1, 1, "1", "1 user"),
+        (51, 51, 51, "51 of 51"),
+        (1, 2, 2, "1 to 2 of 2"),
+        (1001, 1050, 1200, "1,001 to 1,050 of 1,200"),
+        (1, 50, "10,000+", "1 to 50 of 10,000+"),
+    ],
+)
+def test_a_pager_calls_one_row_by_its_name(
+    number: int, last: int, total: object, said: str
+) -> None:
+    page = {"number": number, "last": last, "total": total, "one": "user"}
+    assert f">{said}<" in render_to_string("parts/range.html", page)
 
 
 def test_what_is_inserted_before_a_page_moves_none_of_its_rows(everybody: cast.Cast) -> None:
