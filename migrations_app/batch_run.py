@@ -216,8 +216,7 @@ def progress_of(batch: Batch, rows: Sequence[RunRow], now: datetime) -> Progress
     """The numbers of the head, and the mark that changes when anything on the page does."""
     status = Change.Status
     counted = [row.change.status for row in rows]
-    out = (status.LEFT_OUT, status.SUPERSEDED, status.WITHDRAWN)
-    total = sum(1 for one in counted if one not in out)
+    total = sum(1 for one in counted if one not in Change.OUT)
     done = counted.count(status.DONE)
     running = [row for row in rows if row.change.status == status.RUNNING]
     calls = Call.objects.filter(change__batch=batch)
@@ -245,7 +244,7 @@ def progress_of(batch: Batch, rows: Sequence[RunRow], now: datetime) -> Progress
         failed=counted.count(status.FAILED),
         left_out=len(rows) - total,
         calls=facts["writes"],
-        segments=_segments(rows, out),
+        segments=_segments(rows),
         elapsed=elapsed,
         left=elapsed / done * (total - done) if elapsed and 0 < done < total else None,
         hits=hits,
@@ -258,8 +257,8 @@ def progress_of(batch: Batch, rows: Sequence[RunRow], now: datetime) -> Progress
     )
 
 
-def _segments(rows: Sequence[RunRow], out: Sequence[str]) -> tuple[str, ...]:
-    shown = [row.change.status for row in rows if row.change.status not in out]
+def _segments(rows: Sequence[RunRow]) -> tuple[str, ...]:
+    shown = [row.change.status for row in rows if row.change.status not in Change.OUT]
     words = {Change.Status.DONE: "done", Change.Status.FAILED: "failed"}
     words[Change.Status.RUNNING] = "running"
     order = ["done", "failed", "running", "queued"]

@@ -7,6 +7,7 @@ the database nothing for it, a page asks once (`migrations_app.shell_look`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from inventory import clock
 from inventory.models import Account, Person
 from inventory.permissions import Action, may
 from migrations_app import shell_look
+from migrations_app.batch_run import Progress
+from migrations_app.models import Batch
 from migrations_app.shell_look import Look, RunningBatch, ShellAccount, Stopped, Strips
 
 CHOSEN = "account"
@@ -56,13 +59,22 @@ def _is_there(account_id: str) -> bool:
 class Shell:
     """The facts of the shell, asked for when a template first needs one of them.
 
-    `strips_only` is for a fragment that draws nothing but the strips.
+    `strips_only` is for a fragment that draws nothing but the strips. `progress` are the numbers
+    that the page of a batch shows, so that its strip says the same.
     """
 
-    def __init__(self, request: HttpRequest, person: Person, *, strips_only: bool = False) -> None:
+    def __init__(
+        self,
+        request: HttpRequest,
+        person: Person,
+        *,
+        strips_only: bool = False,
+        progress: tuple[Batch, Progress] | None = None,
+    ) -> None:
         self.person = person
         self._chosen = chosen_account_id(request)
         self._strips_only = strips_only
+        self._progress = progress
 
     @cached_property
     def _look(self) -> Look:
@@ -108,7 +120,11 @@ class Shell:
     @property
     def running_batch(self) -> RunningBatch | None:
         """The batch that is being written to AWS right now."""
-        return self._strips.running
+        running = self._strips.running
+        if running and self._progress and self._progress[0].number == running.number:
+            told = self._progress[1]
+            return replace(running, done=told.done, total=told.total, failed=told.failed)
+        return running
 
     @property
     def running_mark(self) -> str:

@@ -25,7 +25,7 @@ from inventory.remembered import remembered
 from inventory.statements import Statement
 from migrations_app.changes.break_glass import USED
 from migrations_app.claims import owing
-from migrations_app.lifecycle import State
+from migrations_app.lifecycle import MoveName, State
 from migrations_app.models import (
     Batch,
     Change,
@@ -248,17 +248,20 @@ def _account(told: Mapping[str, Any]) -> ShellAccount:
 
 
 def _strip_questions() -> dict[str, Any]:
+    # The users of the batch as the head of its page counts them (`batch_run.progress_of`).
+    of_batch = Q(changes__follows=None) & ~Q(changes__move=MoveName.RESTORE)
+    is_in = of_batch & ~Q(changes__status__in=Change.OUT)
     running = (
         Batch.objects.filter(status=Batch.Status.RUNNING)
         .annotate(
-            total=Count("changes"),
-            ended=Count("changes", filter=Q(changes__status__in=Change.ENDED)),
-            failed=Count("changes", filter=Q(changes__status=Change.Status.FAILED)),
+            total=Count("changes", filter=is_in),
+            done=Count("changes", filter=of_batch & Q(changes__status=Change.Status.DONE)),
+            failed=Count("changes", filter=of_batch & Q(changes__status=Change.Status.FAILED)),
         )
         .order_by("started_at")
         .values(
             told=JSONObject(
-                number="number", move="move", total="total", done="ended", failed="failed"
+                number="number", move="move", total="total", done="done", failed="failed"
             )
         )
     )

@@ -123,7 +123,9 @@ class Change(models.Model):
     # Waiting for a worker, or with one; a draft does not hold the user yet.
     OPEN = (Status.ASKED, Status.QUEUED, Status.RUNNING, Status.FAILED)
     UNCLAIMED = (Status.DRAFT, Status.ASKED, Status.QUEUED)
-    ENDED = (Status.DONE, Status.LEFT_OUT, Status.SUPERSEDED, Status.WITHDRAWN)
+    # No longer of its batch: nobody counts it there.
+    OUT = (Status.LEFT_OUT, Status.SUPERSEDED, Status.WITHDRAWN)
+    ENDED = (Status.DONE, *OUT)
 
     departure = models.ForeignKey(Departure, on_delete=models.PROTECT, related_name="changes")
     batch = models.ForeignKey(

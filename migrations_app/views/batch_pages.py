@@ -26,6 +26,7 @@ from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change, Comment, Departure, Viewed
 from migrations_app.outgoing import announcing
+from migrations_app.shell import Shell
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 NO_CHANGE = 204
@@ -246,6 +247,7 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     actions_changed = request.GET.get("status") != batch.status
     appeared = bool(restorable) != bool(_number(request.GET.get("off")))
     context = {
+        "shell": Shell(request, person, progress=(batch, progress)),
         "batch": batch,
         "rows": rows,
         "progress": progress,

@@ -15,7 +15,7 @@ from inventory import clock, ledger
 from inventory.aws import identity
 from inventory.aws.session import Identity
 from inventory.models import Person
-from migrations_app import changes
+from migrations_app import batch_run, changes
 from migrations_app.models import Batch, Change, Departure, Viewed
 from tests import cast
 from tests.migrations_app import batch_rows as rows
@@ -560,6 +560,47 @@ def poll_of(text: str) -> str:
     start = text.index('id="run-head"')
     address = text[text.index('hx-get="', start) + 8 :].partition('"')[0]
     return address.replace("&amp;", "&") + "&follow=1"
+
+
+def test_the_strip_counts_as_the_head_of_the_page_does(everybody: cast.Cast) -> None:
+    users = [cast.departure(name, "owner-assigned") for name in ("one", "two", "three", "four")]
+    batch = rows.started(everybody, *users)
+    done, skipped, *_ = batch.changes.order_by("pk")
+    Change.objects.filter(pk=done.pk).update(status=Change.Status.DONE)
+    Change.objects.filter(pk=skipped.pk).update(status=Change.Status.WITHDRAWN)
+    # Neither the shut that follows nor a restore is a user more.
+    cast.change(done.departure, "soak", batch=batch, follows=done, status="queued")
+    cast.change(done.departure, "restore", batch=batch, status="failed")
+    vera = browser(everybody.vera)
+
+    head = text_of(vera.get(f"/batches/{batch.number}/"))
+    strip = text_of(vera.get("/live/", headers={"HX-Request": "true"}))
+
+    assert '<span class="run-done num">1 of 3</span>' in head
+    for told in (head, strip):
+        assert '<span class="num">1 of 3</span> users disabled, nothing failed' in told
+
+
+def test_one_page_never_shows_two_counts_of_one_batch(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = rows.started(everybody, *(cast.departure(n, "owner-assigned") for n in ("one", "two")))
+    counted = batch_run.progress_of
+
+    def then_one_more_is_done(*told: Any) -> batch_run.Progress:
+        found = counted(*told)
+        Change.objects.filter(pk=batch.changes.order_by("pk")[0].pk).update(
+            status=Change.Status.DONE
+        )
+        return found
+
+    monkeypatch.setattr(batch_run, "progress_of", then_one_more_is_done)
+
+    text = text_of(browser(everybody.vera).get(f"/batches/{batch.number}/"))
+
+    assert '<span class="run-done num">0 of 2</span>' in text
+    assert '<span class="num">0 of 2</span> users disabled' in text
+    assert f"/live/?mark={batch.number}.0.0.0" in text
 
 
 def test_a_poll_that_brings_nothing_new_is_answered_with_nothing(
