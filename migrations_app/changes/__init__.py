@@ -85,7 +85,7 @@ from migrations_app.changes.steering import (
     skip,
     taken_by,
 )
-from migrations_app.changes.stop import current, lift, pull
+from migrations_app.changes.stop import current, halted, lift, pull
 from migrations_app.changes.sweep import shut_waits_for, sweep, waits_for
 
 __all__ = [
@@ -134,6 +134,7 @@ __all__ = [
     "explain",
     "extend",
     "finish_deleting",
+    "halted",
     "hand_over",
     "hold_plans",
     "lift",

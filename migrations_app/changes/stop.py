@@ -8,7 +8,7 @@ deletion to somebody.
 from __future__ import annotations
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from inventory import clock, ledger
 from inventory.models import Person
@@ -76,17 +76,56 @@ def lift(person: Person, reason: str) -> EmergencyStop:
 
 def halt(why: str) -> None:
     """Pause what runs, and mark whatever would go on by itself; in the caller's transaction."""
-    owes_a_shut = Change.objects.filter(
-        move=MoveName.DISABLE, status=Change.Status.DONE, departure__state=State.DISABLED
-    )
-    owes_a_deletion = Change.objects.filter(
-        irreversible_at__isnull=False, status__in=Change.OPEN, move=MoveName.DELETE
-    )
-    unsettled = Q(changes__in=owes_a_shut) | Q(changes__in=owes_a_deletion)
+    unsettled = Q(changes__in=_owed_shuts()) | Q(changes__in=_owed_deletions())
     held = Batch.objects.filter(Q(status__in=[Batch.Status.APPROVED, *Batch.LIVE]) | unsettled)
     Batch.objects.filter(pk__in=set(held.values_list("pk", flat=True))).update(resume_needed=True)
     Batch.objects.filter(status=Batch.Status.RUNNING).update(
         status=Batch.Status.PAUSED, pause_reason=why, paused_at=clock.now()
+    )
+
+
+def halted() -> QuerySet[Batch, Batch]:
+    """Batches that do not run and that a person must resume, each with how many `shuts`,
+    `deletions` and `retries` it owes. One that has ended and owes nothing waits for nobody.
+    """
+    failed = Q(
+        changes__status=Change.Status.FAILED,
+        changes__move__in=(MoveName.DISABLE, MoveName.DELETE),
+        changes__irreversible_at=None,
+    )
+    return (
+        Batch.objects.filter(resume_needed=True)
+        .exclude(status__in=Batch.LIVE)
+        .annotate(
+            shuts=Count("changes", filter=Q(changes__in=_owed_shuts())),
+            deletions=Count("changes", filter=Q(changes__in=_owed_deletions())),
+            retries=Count("changes", filter=failed),
+        )
+        .exclude(status__in=Batch.ENDED, shuts=0, deletions=0, retries=0)
+        .select_related("account")
+    )
+
+
+def _owed_shuts() -> QuerySet[Change, Change]:
+    """Fences whose user is still watched; an earlier fence of the same user owes nothing."""
+    later = Change.objects.filter(
+        departure=OuterRef("departure"),
+        move=MoveName.DISABLE,
+        status=Change.Status.DONE,
+        pk__gt=OuterRef("pk"),
+    )
+    return Change.objects.filter(
+        ~Exists(later),
+        move=MoveName.DISABLE,
+        status=Change.Status.DONE,
+        departure__state=State.DISABLED,
+    )
+
+
+def _owed_deletions() -> QuerySet[Change, Change]:
+    """Deletions past their point of no return that nobody finished or gave up."""
+    return Change.objects.filter(
+        irreversible_at__isnull=False, status__in=Change.OPEN, move=MoveName.DELETE
     )
 
 

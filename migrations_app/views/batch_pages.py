@@ -251,6 +251,7 @@ def run_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "batch": batch,
         "rows": rows,
         "progress": progress,
+        "halted": batch.resume_needed and changes.halted().filter(pk=batch.pk).exists(),
         "calls": batch_run.call_lines(batch, since) if follows else [],
         "answered": _answered(batch, waiting) if polled else [],
         "may_operate": operates,

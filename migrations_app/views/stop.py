@@ -30,9 +30,7 @@ def stop(request: HttpRequest) -> HttpResponse:
         "is_own": current is not None
         and person.pk in (current.pulled_by_id, current.reconciled_by_id),
         "running": Batch.objects.filter(status__in=Batch.LIVE).select_related("account"),
-        "halted": Batch.objects.filter(resume_needed=True)
-        .exclude(status__in=Batch.LIVE)
-        .select_related("account"),
+        "halted": changes.halted(),
         "may_resume": current is None and may(person, Action.OPERATE),
         "earlier": EmergencyStop.objects.exclude(lifted_at=None).select_related(
             "pulled_by", "lifted_by"

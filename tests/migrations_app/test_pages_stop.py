@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from inventory import clock
 from inventory.models import Person
-from migrations_app.models import Batch, EmergencyStop
+from migrations_app.models import Batch, Departure, EmergencyStop
 from tests import cast
 from tests.migrations_app import batch_rows as rows
 
@@ -85,6 +86,56 @@ def test_another_person_lifts_it_and_the_batch_waits_for_a_hand(everybody: cast.
     stop = EmergencyStop.objects.get()
     assert (stop.lifted_by, stop.lift_reason) == (everybody.mei, "mended")
     assert Batch.objects.get().status == "paused"
+
+
+@pytest.mark.parametrize(
+    ("move", "columns", "said"),
+    [
+        ("disable", {"status": "done"}, "1 shut to come"),
+        ("disable", {"status": "failed"}, "1 failed user"),
+        ("delete", {"status": "failed", "irreversible_at": clock.now()}, "1 deletion to finish"),
+    ],
+)
+def test_a_batch_that_has_ended_is_halted_by_what_it_owes_and_not_called_done(
+    everybody: cast.Cast, move: str, columns: dict[str, Any], said: str
+) -> None:
+    state = "soaking" if move == "delete" else "disabled"
+    batch = rows.started(everybody, cast.departure("quiet", state), move=move)
+    batch.changes.update(**columns)
+    Batch.objects.update(status="done", resume_needed=True)
+    vera = browser(everybody.vera)
+
+    text = vera.get("/stop/").content.decode()
+
+    assert "Batches that are halted" in text
+    assert f"production, {said}</span>" in text
+    assert ">Done<" not in text
+    assert b"Halted by the emergency stop" in vera.get(f"/batches/{batch.number}/").content
+
+
+def test_a_batch_that_owes_nothing_any_more_is_not_halted(everybody: cast.Cast) -> None:
+    batch = rows.started(everybody, cast.departure("quiet", "disabled"))
+    batch.changes.update(status="done")
+    Batch.objects.update(status="done", resume_needed=True)
+    Departure.objects.update(state="soaking")
+    jonas = browser(everybody.jonas)
+
+    assert b"Batch #" not in jonas.get("/stop/").content
+    page = jonas.get(f"/batches/{batch.number}/").content
+    assert b"Halted by the emergency stop" not in page
+    assert b"Resume" not in page
+
+
+def test_a_stop_does_not_halt_the_batch_of_an_earlier_fence(everybody: cast.Cast) -> None:
+    fenced = cast.departure("quiet", "disabled")
+    for number in (3, 9):
+        batch = rows.started(everybody, fenced, number=number, status="done")
+        batch.changes.update(status="done")
+
+    pulled(everybody)
+
+    marked = Batch.objects.filter(resume_needed=True)
+    assert list(marked.values_list("number", flat=True)) == [9]
 
 
 def test_lifting_what_is_not_pulled_is_stale(everybody: cast.Cast) -> None:
