@@ -166,7 +166,12 @@ def _evidence_age(batch: Batch, changes: list[Change]) -> Check:
     age = clock.now() - min(looked)
     hours = int(age.total_seconds() // 3600)
     minutes = int(age.total_seconds() // 60)
-    old = f"{hours} hours" if hours > 1 else f"{minutes} minute{'' if minutes == 1 else 's'}"
+    if hours > 1:
+        old = f"{hours} hours"
+    elif minutes:
+        old = f"{minutes} minute{'' if minutes == 1 else 's'}"
+    else:
+        old = "less than a minute"
     text = f"Evidence is {old} old"
     fix = "" if age <= limit else "Send it back, so that its dry run is made again."
     return Check("evidence", age <= limit, text, fix)

@@ -767,6 +767,7 @@ def looked(everybody: cast.Cast, *ages: timedelta | None) -> tuple[Batch, list[C
     ("ages", "ok", "text"),
     [
         ([HOUR, 3 * HOUR], True, "Evidence is 3 hours old"),
+        ([timedelta(seconds=59)], True, "Evidence is less than a minute old"),
         ([timedelta(minutes=1)], True, "Evidence is 1 minute old"),
         ([timedelta(minutes=90)], True, "Evidence is 90 minutes old"),
         ([2 * HOUR], True, "Evidence is 2 hours old"),
