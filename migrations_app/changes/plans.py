@@ -22,6 +22,7 @@ from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Plan, PlanComment
 from migrations_app.plans.way_in import way_in
 from migrations_app.replacement.plan_drafts import Made
+from migrations_app.replacement.planning import names_of
 
 Target = Plan.Target
 
@@ -109,7 +110,7 @@ def agree_to_key(plan: Plan, person: Person) -> Departure:
         if row.choices.get("asked_by") == person.username:
             raise NotAllowed("You asked for this exception, so somebody else agrees to it.")
         if row.choices.get("approved_by"):
-            raise Refused(f"{row.choices['approved_by']} agreed already.")
+            raise Refused(f"{names_of([row])[row.choices['approved_by']]} agreed already.")
         row.choices = row.choices | {"approved_by": person.username}
         row.figures_at = None
         row.save(update_fields=["choices", "figures_at"])

@@ -205,6 +205,8 @@ def rotation(choices: Choices) -> secrets_manager.Choices:
         until=date.fromisoformat(until) if until else None,
         asked_by=str(choices.get("asked_by", "")),
         approved_by=str(choices.get("approved_by", "")),
+        asked_name=str(choices.get("asked_name", "")),
+        approved_name=str(choices.get("approved_name", "")),
         region=_region(choices),
     )
 

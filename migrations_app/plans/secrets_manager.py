@@ -22,12 +22,17 @@ TARGET = "secrets-manager"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Why, until when, and who stands behind it. `every_days`, `overlap_hours`: the rhythm."""
+    """Why, until when, and who stands behind it, as a username and as people read it.
+
+    `every_days`, `overlap_hours`: the rhythm.
+    """
 
     reason: str = ""
     until: date | None = None
     asked_by: str = ""
     approved_by: str = ""
+    asked_name: str = ""
+    approved_name: str = ""
     region: str = "us-east-1"
     every_days: int = 30
     overlap_hours: int = 24
@@ -302,8 +307,8 @@ def _pull_request(facts: PlanFacts, chosen: Choices) -> GeneratedFile:
         bullets(
             [
                 f"It ends: {until}.",
-                f"Asked by {plain(chosen.asked_by) or 'nobody'}, agreed by"
-                f" {plain(chosen.approved_by) or 'nobody'}.",
+                f"Asked by {plain(chosen.asked_name or chosen.asked_by) or 'nobody'}, agreed by"
+                f" {plain(chosen.approved_name or chosen.approved_by) or 'nobody'}.",
                 f"A new key every {chosen.every_days} days; both work until the old one was not"
                 f" used for {chosen.overlap_hours} hours.",
             ]

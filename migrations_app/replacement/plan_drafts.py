@@ -6,7 +6,7 @@ whoever drafts one person's plan needs the facts of all of the account.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from migrations_app.plans.drafting import Wanted
 from migrations_app.plans.facts import Draft, GeneratedFile, PlanFacts
 from migrations_app.plans.reading import facts_of
 from migrations_app.replacement import center
+from migrations_app.replacement.planning import names_of
 
 Target = Plan.Target
 
@@ -42,7 +43,7 @@ class Made:
 def made(plans: Iterable[Plan], now: datetime | None = None) -> list[Made]:
     """Drafts for these plans, in order; their `departure__user__account` and owner come with them.
 
-    A few statements, and six more where people are among them.
+    A few statements, six more where people are among them, and one where keys are to stay.
     """
     rows = list(plans)
     now = now or clock.now()
@@ -53,11 +54,20 @@ def made(plans: Iterable[Plan], now: datetime | None = None) -> list[Made]:
     known = {row.departure_id for row in rows}
     others = [one for one in _people(accounts) if one.pk not in known] if accounts else []
     people = list(facts_of(others, now).values()) if others else []
-    wanted = [Wanted(row.target, facts[row.departure_id], row.choices) for row in rows]
+    names = names_of(rows)
+    wanted = [
+        Wanted(row.target, facts[row.departure_id], row.choices | _named(row, names))
+        for row in rows
+    ]
     drafts = drafting.drafts(wanted, people, center.known() if accounts else None)
     return [
         Made(row, facts[row.departure_id], draft) for row, draft in zip(rows, drafts, strict=True)
     ]
+
+
+def _named(plan: Plan, names: Mapping[str, str]) -> dict[str, str]:
+    told = {"asked_name": plan.choice("asked_by"), "approved_name": plan.choice("approved_by")}
+    return {name: names[username] for name, username in told.items() if username}
 
 
 def _people(accounts: Iterable[int]) -> Iterable[Departure]:

@@ -17,7 +17,13 @@ from inventory.policy import Policy, policy_for
 from inventory.templatetags.times import day_text
 from migrations_app.keyset import Part
 from migrations_app.models import Plan
-from migrations_app.replacement.planning import Quiet, kept_with_a_key, needing, quiet
+from migrations_app.replacement.planning import (
+    Quiet,
+    kept_with_a_key,
+    names_of,
+    needing,
+    quiet,
+)
 from migrations_app.replacement.proving import way_of, weeks_access
 
 Target, Status = Plan.Target, Plan.Status
@@ -184,13 +190,16 @@ class Row:
     week: tuple[int, ...]
     quiet: Quiet | None
     downloads: bool
+    approved_by: str
 
 
 def shown(rows: Sequence[Plan], person: Person, now: datetime) -> list[Row]:
-    """These plans as rows; two queries, and one for whose files the person may have."""
+    """These plans as rows; two queries, one for whose files the person may have, and one
+    for who agreed that keys stay."""
     week = weeks_access(rows, now.date())
     quiets = quiets_of(rows, now)
     teams = files_of(person)
+    names = names_of(rows)
     return [
         Row(
             plan=row,
@@ -199,6 +208,7 @@ def shown(rows: Sequence[Plan], person: Person, now: datetime) -> list[Row]:
             week=week.get(row.pk, (0,) * 7),
             quiet=quiets[row.pk],
             downloads=teams is None or row.departure.owner_id in teams,
+            approved_by=names.get(row.choice("approved_by"), ""),
         )
         for row in rows
     ]

@@ -15,7 +15,7 @@ from migrations_app.plans.facts import GeneratedFile, Widened
 from migrations_app.plans.secrets_manager import day_of
 from migrations_app.replacement import plan_drafts, plan_list, proving
 from migrations_app.replacement.plan_drafts import Made
-from migrations_app.replacement.planning import Quiet, quiet
+from migrations_app.replacement.planning import Quiet, names_of, quiet
 
 # Told beside the files as what to do, and first.
 _INSTRUCTIONS = {"HOW-TO-TEST.md": "How to test", "HOW-TO-ROLL-BACK.md": "How to roll back"}
@@ -86,6 +86,9 @@ class PlanPage:
     instructions: tuple[tuple[str, GeneratedFile], ...] = ()
     widened: tuple[Wide, ...] = ()
     changed: tuple[tuple[str, str], ...] = ()
+    # Who asked that a key stays, and who agreed, by name.
+    asked_by: str = ""
+    approved_by: str = ""
 
     @property
     def tabs(self) -> tuple[Tab, ...]:
@@ -114,6 +117,7 @@ def page_of(
     rest = quiet(user.last_activity_at, user.created_at, policy.quiet, now)
     access = _access(plan)
     files = sorted(made.draft.files, key=_place) if made else []
+    names = names_of([plan])
     return PlanPage(
         name=proving.way_of(plan).name,
         icon=plan_list.LOOKS[Plan.Target(plan.target)][0],
@@ -132,6 +136,8 @@ def page_of(
         ),
         widened=tuple(_wide(made.draft.widened)) if made else (),
         changed=plan_drafts.changed_since_kept(made) if made else (),
+        asked_by=names.get(plan.choice("asked_by"), ""),
+        approved_by=names.get(plan.choice("approved_by"), ""),
     )
 
 

@@ -6,12 +6,13 @@ The owner decides; a suggestion is a draft until somebody confirms that the new 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from inventory.models import Person
 from migrations_app.guards import quiet_since
 from migrations_app.lifecycle import HAS_ACCESS, Protection
 from migrations_app.models import Answer, Plan
@@ -74,6 +75,19 @@ _BY_CATEGORY = {
     ),
 }
 _NOBODY_KNOWS = Suggestion(Target.OTHER, "Nobody knows yet what it does. Ask its owner first.")
+
+
+def names_of(plans: Iterable[Plan]) -> dict[str, str]:
+    """By username, how whoever asked for a key to stay or agreed to it is called.
+
+    Choices hold usernames, which tell two people of one name apart. One query where there are any.
+    """
+    rows = list(plans)
+    told = {str(row.choice(by)) for row in rows for by in ("asked_by", "approved_by")} - {""}
+    if not told:
+        return {}
+    people = {one.username: str(one) for one in Person.objects.filter(username__in=told)}
+    return {username: people.get(username, username) for username in told}
 
 
 def needing() -> Q:

@@ -435,8 +435,14 @@ def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) ->
     assert browser(everybody.sara).post(agree).status_code == 403
     address = f"/plans/{plan.pk}/"
     assert "once a second engineer agrees." in text_of(mei.get(address))
+    assert "Jonas Weber asks that the key stays until" in text_of(mei.get(address))
     mei.post(agree)
     told = text_of(mei.get(address))
+    # People are called by their names, in the files too.
+    assert "by Jonas Weber" in told
+    assert "by Mei Tanaka" in told
+    assert "Asked by Jonas Weber, agreed by Mei Tanaka." in told
+    assert not re.search(r"\b(jonas|mei)\b", told)
     assert "Its key stays and rotates, until" in told
     assert "old credentials quiet" not in told.lower()
 
@@ -444,7 +450,8 @@ def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) ->
     assert (row.protection, row.protection_until) == (Protection.EXEMPT, until)
     plan.refresh_from_db()
     assert plan.choices["approved_by"] == "mei"
-    assert mei.post(agree).status_code == 422
+    again = mei.post(agree)
+    assert (again.status_code, "Mei Tanaka agreed already." in text_of(again)) == (422, True)
     # It is counted as such, and stands in the list.
     vera = browser(everybody.vera)
     page = vera.get("/plans/")
@@ -452,7 +459,7 @@ def test_a_key_stays_only_when_a_second_engineer_agrees(everybody: cast.Cast) ->
     assert page.context["numbers"] == {"exempt": 1}
     assert [tile.parts[-1] for tile in page.context["tiles"]] == [("protected", "exempt", 1)]
     assert "1 exempt with a key that rotates" in text_of(page)
-    assert "agreed by mei" in text_of(page)
+    assert "agreed by Mei Tanaka" in text_of(page)
     assert [*vera.get("/plans/?status=exempt").context["rows"]]
     assert not [*vera.get("/plans/?status=draft").context["rows"]]
 

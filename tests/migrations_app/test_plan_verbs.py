@@ -17,6 +17,7 @@ from migrations_app.lifecycle import Protection, State
 from migrations_app.models import Departure, Plan, PlanAccess
 from migrations_app.replacement import plan_drafts
 from migrations_app.replacement.plan_drafts import Made
+from migrations_app.replacement.planning import names_of
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +202,11 @@ def test_a_second_engineer_who_agrees_makes_its_user_exempt_until_then(
     data = entry("plan.exception").data
     assert (data["reason"], data["until"], data["asked_by"]) == ("vendor", UNTIL, "jonas")
     assert entry("plan.exception").user_id == plan.departure.user.user_id
+
+
+def test_who_is_no_person_here_any_more_is_called_by_username(everybody: cast.Cast) -> None:
+    plan = exception(everybody, approved_by="gone")
+    assert names_of([plan]) == {"jonas": "Jonas Weber", "gone": "gone"}
 
 
 def test_what_was_asked_before_askers_were_kept_can_be_agreed_to(everybody: cast.Cast) -> None:
