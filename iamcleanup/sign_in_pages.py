@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
 import structlog
 from allauth.account import views as account
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.decorators import rate_limit
+from allauth.mfa.base import views as mfa
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
@@ -79,6 +81,26 @@ def change_password(request: HttpRequest) -> HttpResponseBase:
         raise Refused("You have no password here. Change it where you sign in.")
     answer: HttpResponseBase = account.password_change(request)
     return answer
+
+
+def confirm(request: HttpRequest) -> HttpResponseBase:
+    """Is it still you? By the password, or else by the second factor."""
+    return _confirmed(request, account.reauthenticate)
+
+
+def confirm_by_code(request: HttpRequest) -> HttpResponseBase:
+    """Is it still you? By the second factor."""
+    return _confirmed(request, mfa.reauthenticate)
+
+
+def _confirmed(request: HttpRequest, page: Callable[..., HttpResponseBase]) -> HttpResponseBase:
+    """The page that asks; whoever has nothing here to confirm it with is told so."""
+    if request.user.is_authenticated and not get_reauthentication_flows(request.user):
+        raise Refused(
+            "You have no password here, so there is nothing to confirm with. You are signed in "
+            f"as {request.user}: go back and go on. If that is not you, sign out."
+        )
+    return page(request)
 
 
 @login_not_required

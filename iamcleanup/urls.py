@@ -21,7 +21,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in/openid/back/", sign_in_pages.from_issuer, name="sign-in-from-issuer"),
     path("sign-out/", account.logout, name="account_logout"),
     path("sign-in/inactive/", account.account_inactive, name="account_inactive"),
-    path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),
+    path("sign-in/again/", sign_in_pages.confirm, name="account_reauthenticate"),
+    path(
+        "sign-in/second-factor/reauthenticate/",
+        sign_in_pages.confirm_by_code,
+        name="mfa_reauthenticate",
+    ),
     path("sign-in/second-factor/", include("allauth.mfa.urls")),
     path("account/password/", sign_in_pages.change_password, name="account_change_password"),
     path("", include("inventory.urls")),

@@ -93,6 +93,31 @@ def test_who_has_no_password_here_is_told_where_to_change_it(client: Client, sar
     assert "Change it where you sign in." in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["/sign-in/again/", "/sign-in/again/?next=/users/", "/sign-in/second-factor/reauthenticate/"],
+)
+def test_who_has_no_password_here_has_nothing_to_confirm_with(
+    client: Client, sara: Person, page: str
+) -> None:
+    sara.set_unusable_password()
+    sara.save()
+    client.force_login(sara)
+    for answer in (client.get(page), client.post(page, {"password": "guess"})):
+        assert answer.status_code == 422
+        text = answer.content.decode()
+        assert "You have no password here, so there is nothing to confirm with." in text
+        assert "You are signed in as Sara Lindqvist" in text
+        assert "another team" not in text
+
+
+def test_who_has_a_password_is_asked_for_it(client: Client, sara: Person) -> None:
+    client.force_login(sara)
+    assert "Enter your password once more" in client.get("/sign-in/again/").content.decode()
+    by_code = client.get("/sign-in/second-factor/reauthenticate/")
+    assert by_code["Location"].startswith("/sign-in/again/")
+
+
 def test_nobody_signs_up() -> None:
     with pytest.raises(NoReverseMatch):
         reverse("account_signup")
