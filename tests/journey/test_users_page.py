@@ -98,6 +98,25 @@ def test_users_are_filtered_selected_and_kept_as_a_view_by_keys(desk: House) -> 
     assert Departure.objects.get(owner__key="payments").user.user_name == "svc-23"
 
 
+def test_keys_work_with_caps_lock_on_and_with_shift_as_before(desk: House) -> None:
+    _some_users()
+    page = desk.visitor("jonas").go("/users/?sort=name")
+    current = page.locator("tr.is-current")
+
+    # What a browser sends while Caps Lock is on: capitals, and small letters with Shift.
+    for key, name in (("J", "svc-00"), ("J", "svc-01"), ("K", "svc-00")):
+        page.keyboard.press(key)
+        expect(current).to_contain_text(name)
+    page.keyboard.press("X")
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    page.keyboard.press("J")
+    page.keyboard.press("J")
+    page.keyboard.press("Shift+x")
+    expect(page.get_by_text("3 selected")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("3 selected")).to_be_hidden()
+
+
 def test_the_table_is_dense_and_stays_within_every_width(desk: House) -> None:
     infrastructure = cast.team("infrastructure", "Infrastructure")
     for number in range(12):

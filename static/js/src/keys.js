@@ -88,15 +88,17 @@
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || $("dialog:modal")) return;
-    if (event.key === "Escape") return escape();
+    // Caps Lock gives capitals; what Shift adds is told by `shiftKey`.
+    const key = event.key.toLowerCase();
+    if (key === "escape") return escape();
     const typing = event.target.matches("input:not([type=checkbox]), textarea, select");
     if (typing || off()) return;
-    if (event.key === "j") step(1);
-    else if (event.key === "k") step(-1);
-    else if (event.key === "?") $("[data-dialog=keyboard]")?.click();
-    else if (event.key === "Enter") {
+    if (key === "j") step(1);
+    else if (key === "k") step(-1);
+    else if (key === "?") $("[data-dialog=keyboard]")?.click();
+    else if (key === "enter") {
       if (event.target.matches("[data-row]")) $("[data-open]", event.target)?.click();
-    } else if (event.key.length === 1) press(event.key.toLowerCase(), event);
+    } else if (key.length === 1) press(key, event);
   });
 
   showOff();
