@@ -14,6 +14,7 @@ from django.db import transaction
 
 from inventory import clock, group_roles, ledger
 from inventory.models import Identity, Organization, Person
+from inventory.names import without_unseen
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Stale
 from migrations_app import tokens
@@ -123,7 +124,7 @@ def _new(told: Vouched) -> Person:
     person = Person.objects.create_user(
         wanted,
         told.email,
-        name=told.name[:150] or told.email.partition("@")[0],
+        name=without_unseen(told.name)[:150] or told.email.partition("@")[0],
         declared=False,
     )
     _remember(person, told)

@@ -17,6 +17,7 @@ from django.urls import reverse
 from inventory import clock, ledger
 from inventory.models import Person, Scope, Token
 from inventory.models.tokens import APPROVE_HOLDS
+from inventory.names import wrong_name
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app.outgoing import notices
@@ -71,12 +72,15 @@ def make(
     ends_after = _length(wanted, days)
     if not name.strip():
         raise Refused("Say what the token is for.", rule="input")
+    name = " ".join(name.split())[:100]
+    if wrong := wrong_name(name):
+        raise Refused(wrong, rule="input")
     secret = BEGINS + secrets.token_urlsafe(32)
     now = clock.now()
     with transaction.atomic():
         token = Token.objects.create(
             person=person,
-            name=" ".join(name.split())[:100],
+            name=name,
             start=secret[:SHOWN],
             digest=_digest(secret),
             scopes=[scope.value for scope in wanted],

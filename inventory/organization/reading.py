@@ -12,6 +12,7 @@ from django.core.validators import validate_email
 
 from inventory.log_address import log_address
 from inventory.models.people import Role
+from inventory.names import wrong_name
 from inventory.organization.document import BadDocument, Section, root
 from inventory.organization.policy_section import account_policy, organization_policy
 from inventory.organization.values import (
@@ -110,7 +111,7 @@ def _account(section: Section, refuse_sandbox: Callable[[str], str]) -> Declared
     }
     account = DeclaredAccount(
         account_id=account_id,
-        name=section.needed("name"),
+        name=_name(section),
         time_zone=_time_zone(section),
         regions=_regions(section),
         **roles,
@@ -181,7 +182,7 @@ def _trail_archive(section: Section, account_id: str) -> dict[str, str]:
 
 def _dashboard(section: Section) -> dict[str, str]:
     found = {
-        "name": section.needed("name"),
+        "name": _name(section),
         "url": section.needed("url", like=URL, what="web address"),
     }
     section.close()
@@ -231,12 +232,20 @@ def _identity_center(document: Section) -> dict[str, str]:
     return found
 
 
+def _name(section: Section, default: str | None = None) -> str:
+    """What people read; needed where it has no default."""
+    name = section.needed("name") if default is None else section.text("name", default)
+    if wrong := wrong_name(name):
+        section.wrong(section.line_of("name"), wrong)
+    return name
+
+
 def _team(section: Section) -> DeclaredTeam:
     key = section.needed("key", like=KEY, what="key of small letters, digits, - and _")
     match = section.section("match", "match")
     found = DeclaredTeam(
         key=key,
-        name=section.text("name", key.replace("-", " ").capitalize()),
+        name=_name(section, key.replace("-", " ").capitalize()),
         lead=section.text("lead"),
         escalate_to=_email(section, "escalate_to"),
         slack=section.text("slack", like=r"[#@]?[\w.-]{1,80}", what="Slack channel"),
@@ -283,7 +292,7 @@ def _person(section: Section) -> DeclaredPerson:
     username = section.needed("username", like=USERNAME, what="username")
     found = DeclaredPerson(
         username=username,
-        name=section.text("name", username),
+        name=_name(section, username),
         email=_email(section, "email"),
         roles=_roles(section),
         teams=tuple(sorted(section.texts("teams"))),

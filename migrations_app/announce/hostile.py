@@ -7,12 +7,9 @@ it. What cannot be seen is shown as its number, so that two names that differ al
 from __future__ import annotations
 
 import re
-import unicodedata
 
-# Control, format (zero width, direction), half of a pair, private use: nothing a reader sees.
-UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co"))
-# Fillers that are letters or marks to Unicode and nothing to the eye.
-BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+from inventory.names import is_unseen
+
 LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
 
@@ -28,5 +25,4 @@ def one_line(text: str) -> str:
 
 
 def _shown(char: str) -> str:
-    unseen = char in BLANK or unicodedata.category(char) in UNSEEN
-    return f"[U+{ord(char):04X}]" if unseen and char != "\n" else char
+    return f"[U+{ord(char):04X}]" if is_unseen(char) and char != "\n" else char

@@ -10,6 +10,7 @@ from django import forms
 
 from inventory.organization.reading import ACCOUNT_ID, REGION
 from migrations_app.connecting import Wanted
+from migrations_app.forms.names import NameField
 
 _PREFIX = r"[\w+=,.@-]{1,57}"  # IAM: 64 for the whole name, "Deleter" included
 
@@ -23,7 +24,7 @@ class AccountForm(forms.Form):
         widget=forms.TextInput({"class": "mono", "inputmode": "numeric", "autocomplete": "off"}),
         error_messages={"required": "Type the 12 digits of the account."},
     )
-    name = forms.CharField(
+    name = NameField(
         label="Name",
         max_length=100,
         widget=forms.TextInput({"autocomplete": "off"}),
@@ -49,12 +50,6 @@ class AccountForm(forms.Form):
         if not re.fullmatch(ACCOUNT_ID, digits, re.ASCII):
             raise forms.ValidationError("An account ID has 12 digits.")
         return digits
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if not name.isprintable():
-            raise forms.ValidationError("A name has no line ends or signs that are not seen.")
-        return name
 
     def clean_regions(self) -> tuple[str, ...]:
         """No Region means all enabled ones."""

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator
 from inventory.category import CategoryName
 from inventory.forms import LAST_DAY
 from inventory.models import Mail, Scope, Team
+from migrations_app.forms.names import NameField
 from migrations_app.models import Delivery
 from migrations_app.models.saved_view import NAME_LENGTH
 
@@ -141,7 +142,7 @@ class AnswerForm(VersionForm):
 class TokenForm(forms.Form):
     """A new personal token: what it is for, what it may do, how long."""
 
-    name = forms.CharField(max_length=100, error_messages={"required": "Say what it is for."})
+    name = NameField(max_length=100, error_messages={"required": "Say what it is for."})
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         error_messages={
@@ -186,7 +187,7 @@ class MessageFilters(forms.Form):
 class SavedViewForm(forms.Form):
     """The name of a view, and for whom it is kept."""
 
-    name = forms.CharField(
+    name = NameField(
         max_length=NAME_LENGTH,
         error_messages={
             "required": "Give the view a name.",

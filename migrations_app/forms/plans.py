@@ -15,6 +15,7 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from inventory import clock
+from migrations_app.forms.names import NameField
 from migrations_app.models import Plan
 from migrations_app.plans.written import Place
 
@@ -176,7 +177,7 @@ class InstanceForm(ChoicesForm):
 
 
 class VendorForm(ChoicesForm):
-    vendor = forms.CharField(required=False, max_length=100, label="Vendor")
+    vendor = NameField(required=False, max_length=100, label="Vendor")
     vendor_account = _matching(r"\d{12}", "An account has 12 digits.", label="Vendor's account")
     vendor_role = _matching(
         r"[\w+=,.@/-]{1,512}",

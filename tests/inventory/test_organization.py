@@ -172,6 +172,7 @@ def test_the_break_glass_user_is_protected_even_if_its_account_forgets_it() -> N
             "s3 or lake, not both",
         ),
         ("name: production", "name: !!python/object/apply:os.system [x]", 3, "bears a tag"),
+        ("name: production", 'name: "pro\\u202eduction"', 3, "(U+202E)"),
         ("{roles: [engineer]}", "{roles: [engineer], teams: [nobody]}", 27, "no team “nobody”"),
         ("engineers: {", f"{'g' * 256}: {{", 27, "255 characters at most"),
     ],

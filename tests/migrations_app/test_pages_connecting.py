@@ -62,6 +62,7 @@ def test_what_is_typed_leads_to_the_roles_of_that_account(staging: AwsAccount, a
         ("account_id", "12345", "12 digits"),
         ("account_id", "١٢٣٤٥٦٧٨٩٠١٢", "12 digits"),
         ("name", "", "what people call"),
+        ("name", "stag\u202eing", "turns the writing round (U+202E)"),
         ("time_zone", "Mars/Olympus", "is no time zone"),
         ("time_zone", "../../etc/passwd", "is no time zone"),
         ("regions", "us-east-1 <b>", "is no Region"),

@@ -55,6 +55,18 @@ def test_a_view_is_kept_without_page_and_account_and_shows_as_a_tab_with_its_cou
     assert ">Reset</a>" not in page
 
 
+def test_a_name_that_turns_the_writing_round_comes_back_with_what_is_wrong(
+    everybody: cast.Cast,
+) -> None:
+    answer = save(everybody.jonas, name="Rob\u202estob", shared="everybody")
+
+    assert answer.status_code == 422
+    page = text_of(answer)
+    assert "turns the writing round (U+202E)" in page
+    assert 'value="Rob\u202estob"' in page
+    assert not SavedView.objects.exists()
+
+
 def test_a_view_for_everybody_is_everybodys_and_ones_own_is_not(everybody: cast.Cast) -> None:
     save(everybody.jonas, name="Ours", shared="everybody")
     save(everybody.jonas, name="Secretly mine")

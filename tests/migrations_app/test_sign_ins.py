@@ -52,6 +52,11 @@ def test_what_groups_give_is_no_difference_to_the_file() -> None:
     assert Person.objects.get(username="mei").teams.get().key == "platform"
 
 
+def test_who_comes_by_a_group_alone_is_called_by_what_of_the_name_can_be_seen() -> None:
+    told = replace(LEE, name="Le\u202ee\u200b", groups=frozenset({"engineers"}))
+    assert sign_ins.admit(told).name == "Lee"
+
+
 def test_a_group_takes_only_its_own_part_along() -> None:
     mei("engineers", "platform-leads")
     person = mei()

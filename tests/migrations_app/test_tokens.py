@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -202,6 +203,16 @@ def test_the_page_names_what_to_mend(mei: Person) -> None:
     assert page.status_code == 422
     assert "Say what it is for." in text_of(page)
     assert "Choose at least one thing it may do." in text_of(page)
+
+
+def test_a_name_that_nobody_can_read_as_it_is_names_no_token(mei: Person) -> None:
+    sent: dict[str, Any] = {"name": "night\u202ely", "days": "7", "scopes": ["read"]}
+    page = browser(mei).post(PAGE, sent)
+    assert page.status_code == 422
+    assert "turns the writing round (U+202E)" in text_of(page)
+    with pytest.raises(Refused, match="U\\+202E"):
+        tokens.make(mei, sent["name"], ["read"])
+    assert not Token.objects.exists()
 
 
 def test_a_list_to_choose_from_shows_its_arrow(mei: Person) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations_app.announce.hostile import BLANK, UNSEEN, one_line, plain
+from inventory.names import BLANK, UNSEEN
+from migrations_app.announce.hostile import one_line, plain
 
 every_text = st.text(st.characters())
 
