@@ -43,6 +43,7 @@ def plans(request: HttpRequest) -> HttpResponse:
     rows = plan_list.chosen(everything, filters)
     numbers = plan_list.by_status(of_team)
     pager = keyset.page_of(plan_list.in_order(rows), request.GET, rows.count())
+    everybodys = plan_list.files_of(person) is None
     context = {
         "rows": plan_list.shown(pager.rows, person, clock.now()),
         "tiles": plan_list.tiles(of_team, filters),
@@ -62,7 +63,9 @@ def plans(request: HttpRequest) -> HttpResponse:
             (plan_list.HOLD, "On hold"),
             (plan_list.EXEMPT, "Exempt"),
         ],
-        "downloads": may(person, Action.SEE_SENSITIVE),
+        "downloads": may(person, Action.SEE_SENSITIVE)
+        and (bool(pager.total) if everybodys else plan_list.with_files(rows, person).exists()),
+        "everybodys": everybodys,
     }
     return rendered(request, "migrations_app/plans.html", context)
 

@@ -190,6 +190,28 @@ def test_a_lead_downloads_the_plans_of_the_own_teams_only(everybody: cast.Cast) 
     assert "2 replacement plans" in files["README.md"]
 
 
+def test_files_are_offered_only_to_whom_they_are_handed_out(everybody: cast.Cast) -> None:
+    def offered(who: str, query: str = "") -> str:
+        page = text_of(browser(getattr(everybody, who)).get(f"/plans/{query}"))
+        answers = browser(getattr(everybody, who)).get(f"/plans/download/{query}")
+        found = re.search(r'href="/plans/download/[^"]*">.*?</svg>([^<]+)</a>', page)
+        assert bool(found) == (answers.status_code == 200)
+        return found[1] if found else ""
+
+    theirs = planned(everybody, "theirs")
+    Departure.objects.filter(pk=theirs.departure_id).update(owner=everybody.platform)
+    assert offered("sara") == ""
+    assert offered("vera") == ""
+    assert offered("priya") == "Files of your users"
+    assert offered("jonas") == "Files of all"
+    assert offered("jonas", "?q=theirs") == "Files of these"
+    assert offered("jonas", "?q=nobody") == ""
+
+    planned(everybody, "mine", "eks")
+    assert offered("sara") == "Files of your users"
+    assert offered("sara", "?target=github-oidc") == ""
+
+
 def test_the_download_follows_the_filter(everybody: cast.Cast) -> None:
     planned(everybody, "pipeline")
     planned(everybody, "cluster", "eks")
