@@ -118,6 +118,11 @@ class Shell:
         return self._look.counts
 
     @property
+    def to_look_at(self) -> int:
+        """Open hits and alerts of all accounts: what the page of alerts holds."""
+        return self.counts["calls"] + self.counts["alerts"]
+
+    @property
     def running_batch(self) -> RunningBatch | None:
         """The batch that is being written to AWS right now."""
         running = self._strips.running

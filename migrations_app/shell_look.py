@@ -42,7 +42,7 @@ from migrations_app.replacement.planning import needing
 # A page says "999+".
 MOST = 1000
 # Counted anew for every page.
-_FRESH = ("hits", "inbox", "alerts")
+_FRESH = ("hits", "inbox", "calls", "alerts")
 # So many readers, each with an account, have their statement kept by a process.
 _READERS = 256
 # What changes without an entry in the ledger: a verdict, the last day of a dispute.
@@ -173,8 +173,11 @@ def _counted(of: Mapping[str, QuerySet[Any]]) -> dict[str, Any]:
 
 
 def _calling(person: Person, account_id: str, today: date) -> dict[str, QuerySet[Any]]:
-    """By name what is counted anew for every page; nothing in it depends on the time of day."""
-    hits = Hit.objects.filter(kind=Hit.Kind.HIT, closed="")
+    """By name what is counted anew for every page; nothing in it depends on the time of day.
+
+    `hits` are those of the account looked at, `calls` those of all accounts, as the alerts are.
+    """
+    hits = everywhere = Hit.objects.filter(kind=Hit.Kind.HIT, closed="")
     if account_id:
         # Few hits are open: each is asked for its account, instead of each user for its hit.
         of = Listed.objects.filter(departure=OuterRef("departure"))
@@ -188,6 +191,7 @@ def _calling(person: Person, account_id: str, today: date) -> dict[str, QuerySet
         "hits": hits,
         # Nobody opens a message before it is there: what was opened earlier is another one.
         "inbox": inbox.exclude(Exists(opened.filter(at__gte=since))),
+        "calls": everywhere,
         "alerts": Alert.objects.filter(closed_at=None),
     }
 

@@ -34,7 +34,8 @@ def alerts(request: HttpRequest) -> HttpResponse:
     context = {
         "hits": hits,
         "open": still_open,
-        "to_look_at": len(hits) + len(still_open),
+        "shown": len(hits) + len(still_open),
+        "most": PAGE,
         "closed": rows.exclude(closed_at=None).order_by("-closed_at")[:PAGE],
         "may_close": may(person, Action.CLOSE_ALERT),
     }

@@ -11,6 +11,7 @@ from inventory import clock
 from inventory.models import Alert, LedgerEntry
 from migrations_app.lifecycle import State
 from migrations_app.models import Change, Opening
+from migrations_app.views import alerts
 from tests import cast
 from tests.migrations_app import batch_rows
 from tests.migrations_app.browsing import HTMX, address, browser, text_of
@@ -118,6 +119,32 @@ def test_open_hits_stand_among_the_alerts(everybody: cast.Cast) -> None:
     cast.hit(cast.departure("cron-report", State.DISABLED))
 
     assert "cron-report" in text_of(browser(everybody.vera).get("/alerts/"))
+
+
+def test_the_bell_counts_what_its_page_holds_and_is_red_for_a_hit_alone(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bell(query: str = "") -> tuple[str, str, str]:
+        page = text_of(browser(everybody.vera).get(f"/alerts/{query}"))
+        (label,) = re.findall(r'href="/alerts/" aria-label="([^"]+)"', page)
+        shown = re.findall(r'<span class="(count[^"]*)" aria-hidden="true">', page)
+        (heading,) = re.findall(r"<h1>([^<]+)</h1>", page)
+        return label, "".join(shown), heading
+
+    assert bell() == ("Alerts", "", "Nothing to look at")
+    alert()
+    assert bell() == ("Alerts, 1 to look at", "count", "1 to look at")
+    there = cast.iam_user("there", of=cast.account("210987654321", "playground"))
+    cast.hit(cast.departure(there, State.DISABLED))
+    # Alerts and hits of every account, whichever is looked at.
+    red = ("Alerts, 2 to look at", "count count-alarm", "2 to look at")
+    assert bell() == bell(f"?account={cast.ACCOUNT_ID}") == red
+    # More than a page shows are counted all the same.
+    cast.hit(cast.departure("cron-report", State.DISABLED))
+    monkeypatch.setattr(alerts, "PAGE", 1)
+    page = text_of(browser(everybody.vera).get("/alerts/"))
+    assert "<h1>3 to look at</h1>" in page
+    assert "The first 1 of each are shown." in page
 
 
 # ── Search ───────────────────────────────────────────────────────────────────────────────────────

@@ -61,6 +61,7 @@ def test_a_stop_a_hit_and_an_alert_show_without_any_entry(everybody: cast.Cast) 
     EmergencyStop.objects.create(pulled_by=everybody.mei, pulled_at=clock.now(), reason="a drill")
 
     assert (counts(everybody)["hits"], counts(everybody)["alerts"]) == (1, 1)
+    assert counts(everybody)["calls"] == 1
     stopped = shell_look.look(everybody.jonas, "").strips.stopped
     assert stopped is not None
     assert (stopped.pulled_by, stopped.reason) == ("Mei Tanaka", "a drill")
@@ -71,6 +72,7 @@ def test_hits_are_those_of_the_account_looked_at(everybody: cast.Cast) -> None:
     cast.hit(cast.departure(cast.iam_user("there", of=other), State.DISABLED))
 
     assert counts(everybody, cast.ACCOUNT_ID)["hits"] == 0
+    assert counts(everybody, cast.ACCOUNT_ID)["calls"] == 1
     assert counts(everybody, "210987654321")["hits"] == 1
     assert counts(everybody)["hits"] == 1
 
