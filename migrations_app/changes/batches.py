@@ -212,9 +212,14 @@ def comment(batch: Batch, person: Person, text: str, change: Change | None = Non
     require(person, Action.SEE)
     if not text.strip():
         raise Refused("Write something first.")
-    return Comment.objects.create(
-        batch=batch, change=change, person=person, at=clock.now(), text=text.strip()
-    )
+    with transaction.atomic():
+        said = Comment.objects.create(
+            batch=batch, change=change, person=person, at=clock.now(), text=text.strip()
+        )
+        # That it was said, and by whom: what was said can be let go of.
+        about = change.departure.user if change else None
+        ledger.append("batch.commented", actor=person, batch=batch.number, user=about)
+    return said
 
 
 def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:

@@ -32,7 +32,13 @@ def comment(plan: Plan, person: Person, text: str) -> PlanComment:
     require(person, Action.SEE_SENSITIVE, plan.departure.owner)
     if not text.strip():
         raise Refused("Write something first.")
-    return PlanComment.objects.create(plan=plan, person=person, at=clock.now(), text=text.strip())
+    with transaction.atomic():
+        said = PlanComment.objects.create(
+            plan=plan, person=person, at=clock.now(), text=text.strip()
+        )
+        # That it was said, and by whom: what was said can be let go of.
+        ledger.append("plan.commented", actor=person, user=plan.departure.user)
+    return said
 
 
 def choose_way(plan: Plan, person: Person, target: str) -> Plan:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock, ledger
 from inventory.aws import identity
 from inventory.aws.session import Identity
-from inventory.models import Person
+from inventory.models import LedgerEntry, Person
 from migrations_app import batch_run, changes
 from migrations_app.models import Batch, Change, Departure, Viewed
 from tests import cast
@@ -508,6 +508,9 @@ def test_a_comment_stands_with_its_user(everybody: cast.Cast) -> None:
     )
 
     assert change.comments.get().text == "Known at DATA-2231."
+    entry = LedgerEntry.objects.get(kind="batch.commented")
+    assert (entry.batch, entry.user_id) == (batch.number, change.departure.user.user_id)
+    assert (entry.actor, entry.data) == (ledger.person_hash(everybody.mei), {})
     assert "Known at DATA-2231." in text_of(
         browser(everybody.vera).get(f"/batches/{batch.number}/")
     )

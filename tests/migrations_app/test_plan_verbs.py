@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from inventory import clock
+from inventory import clock, ledger
 from inventory.models import LedgerEntry
 from inventory.refusals import NotAllowed, Refused
 from migrations_app.changes import plans
@@ -285,6 +285,12 @@ def test_a_plan_is_commented_on_by_who_may_see_its_files(everybody: cast.Cast) -
             plans.comment(plan, person, "Mine?")
     with pytest.raises(Refused, match="Write something"):
         plans.comment(plan, everybody.sara, " ")
+    entries = LedgerEntry.objects.filter(kind="plan.commented").order_by("seq")
+    # Who on what, and nothing of what was said.
+    assert [(one.actor, one.user_id) for one in entries] == [
+        (ledger.person_hash(one.person), plan.departure.user.user_id) for one in plan.comments.all()
+    ]
+    assert [one.data for one in entries] == [{}] * len(entries)
     assert [(one.person, one.text) for one in plan.comments.all()] == [
         (person, "Which role?") for person in (everybody.sara, everybody.jonas, everybody.mei)
     ]
