@@ -8,19 +8,38 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 
 import structlog
 from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
 from django.middleware import csrf
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 
+_CSRF = "csrfmiddlewaretoken"
 # Fields in which people write sentences; none of them ever holds a secret.
 SENTENCES = ("reason", "text", "note", "message")
+# Why an approver goes on all the same, one field for each check.
+_OVERRIDE = "override-"
+# What people type into a form that acts, by label and what kind of input it is.
+_TYPED = {
+    "reason": ("Reason", "textarea"),
+    "text": ("Comment", "textarea"),
+    "note": ("Note", "textarea"),
+    "message": ("Message", "textarea"),
+    "words": ("The words to type", "text"),
+    "until": ("Until", "date"),
+}
+# Forms that hold a secret, which no page repeats, or approve what stands on their own page.
+_NOT_AGAIN = ("password", "secret", "code", "token", "digest")
+# Where the first of several tries came from.
+BACK = "back-to"
+# Whoever acts on more users at once chooses them again.
+_MOST_SENT = 200
 # PostgreSQL's states for a connection that is gone and a server that goes down.
 _AWAY = ("08", "57P")
 _WHY_FORGED = {
@@ -40,23 +59,73 @@ _ELSEWHERE = (
 
 def typed(request: HttpRequest) -> str:
     """The sentences of a form that could not be taken, so that nobody writes them twice."""
+    sent = _sent(request)
+    names = [*SENTENCES, *(name for name in sent if name.startswith(_OVERRIDE))]
+    return "\n".join(filter(None, (sent.get(name, "").strip() for name in names)))
+
+
+def _sent(request: HttpRequest) -> QueryDict:
+    """The form that was sent; an empty one where it cannot be read."""
     try:
-        sent = request.POST
+        return request.POST
     except (SuspiciousOperation, BadRequest, MultiPartParserError, OSError):
-        return ""
-    return "\n".join(filter(None, (sent.get(name, "").strip() for name in SENTENCES)))
+        return QueryDict()
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """One field that a person filled in; `kind` textarea, text or date."""
+
+    name: str
+    label: str
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A form that was not taken, to be mended and sent once more."""
+
+    action: str
+    fields: list[Typed]
+    hidden: list[tuple[str, str]]
+
+
+def again(request: HttpRequest) -> Again | None:
+    """The form that was sent, with all that was typed; None where it cannot be sent from here."""
+    sent = {name: values for name, values in _sent(request).lists() if name != _CSRF}
+    fields = [
+        Typed(name, *_TYPED[name], value=values[-1])
+        for name, values in sent.items()
+        if name in _TYPED and values
+    ]
+    elsewhere = any(part in name.lower() for name in sent for part in _NOT_AGAIN)
+    if not fields or elsewhere or request.FILES or sum(map(len, sent.values())) > _MOST_SENT:
+        return None
+    hidden = [
+        (name, value)
+        for name, values in sent.items()
+        if name not in _TYPED and name != BACK
+        for value in values
+    ]
+    here = escape_leading_slashes(request.get_full_path())
+    return Again(here, fields, [*hidden, (BACK, came_from(request))])
 
 
 def came_from(request: HttpRequest) -> str:
-    """The page of ours that led here; else the overview."""
-    return ours(request, "Referer") or "/"
+    """The page of ours that led here, on the first of several tries; else the overview."""
+    first = _sent(request).get(BACK, "")
+    return (first if _is_ours(request, first) else "") or ours(request, "Referer") or "/"
 
 
 def ours(request: HttpRequest, header: str) -> str:
     """The address in this header if it is one of ours, else nothing."""
     told = request.headers.get(header, "")
-    known = url_has_allowed_host_and_scheme(told, {request.get_host()}, request.is_secure())
-    return told if known else ""
+    return told if _is_ours(request, told) else ""
+
+
+def _is_ours(request: HttpRequest, told: str) -> bool:
+    return url_has_allowed_host_and_scheme(told, {request.get_host()}, request.is_secure())
 
 
 def unreadable(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

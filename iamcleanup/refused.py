@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 
-from iamcleanup.error_pages import came_from, only_a_button, ours, typed, unreadable
+from iamcleanup.error_pages import again, came_from, only_a_button, ours, typed, unreadable
 from inventory.refusals import NotAllowed, Refused, Stale
 
 
@@ -44,6 +44,9 @@ class RefusedMiddleware(MiddlewareMixin):
                 toast |= {"link": open_page, "label": "Reload"}
             answer["HX-Trigger"] = json.dumps({"toast": toast})
         else:
+            # What moved meanwhile, or is not theirs, is not mended by sending it once more.
+            mends = request.method == "POST" and not isinstance(exception, (Stale, NotAllowed))
+            form = again(request) if mends else None
             answer = render(
                 request,
                 "refused.html",
@@ -51,7 +54,8 @@ class RefusedMiddleware(MiddlewareMixin):
                     "title": _title(exception).removesuffix("."),
                     "reasons": exception.reasons,
                     "back": came_from(request),
-                    "typed": typed(request),
+                    "again": form,
+                    "typed": "" if form else typed(request),
                 },
                 status=exception.status,
             )

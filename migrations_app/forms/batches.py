@@ -20,10 +20,17 @@ class ChoiceForm(forms.Form):
     account = forms.ModelChoiceField(
         Account.objects.filter(active=True),
         to_field_name="account_id",
-        error_messages={"invalid_choice": "There is no such account here."},
+        error_messages={
+            "required": "Choose an account.",
+            "invalid_choice": "There is no such account here.",
+        },
     )
     move = forms.ChoiceField(
-        choices=[(MoveName.DISABLE.value, "Disable"), (MoveName.DELETE.value, "Delete")]
+        choices=[(MoveName.DISABLE.value, "Disable"), (MoveName.DELETE.value, "Delete")],
+        error_messages={
+            "required": "Choose whether to disable or to delete.",
+            "invalid_choice": "A batch disables or deletes.",
+        },
     )
     method = forms.ChoiceField(
         choices=[(method.value, method.value) for method in Method],
@@ -53,7 +60,13 @@ class ComposeForm(ChoiceForm):
 class MethodForm(forms.Form):
     """How to disable."""
 
-    method = forms.ChoiceField(choices=[(method.value, method.value) for method in Method])
+    method = forms.ChoiceField(
+        choices=[(method.value, method.value) for method in Method],
+        error_messages={
+            "required": "Choose how to disable: fence and watch, or shut at once.",
+            "invalid_choice": "Choose how to disable: fence and watch, or shut at once.",
+        },
+    )
 
 
 class MessageForm(forms.Form):
@@ -105,5 +118,8 @@ class ExtendForm(forms.Form):
 class ApproveForm(forms.Form):
     """What the approver saw (its digest), the typed words of a delete, and overriding reasons."""
 
-    digest = forms.CharField(max_length=64)
+    digest = forms.CharField(
+        max_length=64,
+        error_messages={"required": "Look at the batch again, then approve what you see."},
+    )
     words = forms.CharField(required=False, max_length=100)

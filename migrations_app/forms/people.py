@@ -61,7 +61,9 @@ class ReasonForm(VersionForm):
 class RemovedForm(ReasonForm):
     """Where code let go of a user, with the digest of the signs that the person saw."""
 
-    signs = forms.CharField(max_length=64)
+    signs = forms.CharField(
+        max_length=64, error_messages={"required": "Look at the user's page again first."}
+    )
 
 
 class NoteForm(VersionForm):
@@ -118,7 +120,11 @@ class AnswerForm(VersionForm):
     """One answer on the claim page; a dispute needs reason and date, a hand-over a team."""
 
     said = forms.ChoiceField(
-        choices=ANSWERS, error_messages={"invalid_choice": "That is no answer."}
+        choices=ANSWERS,
+        error_messages={
+            "required": "Choose an answer.",
+            "invalid_choice": "That is no answer.",
+        },
     )
     whose = TeamField(required=False)
     reason = forms.CharField(max_length=REASON_LENGTH, required=False)
@@ -153,7 +159,10 @@ class TokenForm(forms.Form):
     days = forms.TypedChoiceField(
         choices=[(1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")],
         coerce=int,
-        error_messages={"invalid_choice": "Choose how long it lives."},
+        error_messages={
+            "required": "Choose how long it lives.",
+            "invalid_choice": "Choose how long it lives.",
+        },
     )
 
 

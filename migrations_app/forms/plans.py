@@ -245,5 +245,9 @@ class TargetForm(forms.Form):
     """Another way out."""
 
     target = forms.ChoiceField(
-        choices=Target.choices, error_messages={"invalid_choice": "There is no such way out."}
+        choices=Target.choices,
+        error_messages={
+            "required": "Choose another way from the list first.",
+            "invalid_choice": "There is no such way out.",
+        },
     )
