@@ -40,10 +40,12 @@ def compose(  # noqa: PLR0917
     method: str = Method.FENCE,
     urgent: bool = False,
     reason: str = "",
+    form: str = "",
 ) -> Batch:
     """A new draft of up to the policy's batch size, and the dry run that looks at its users.
 
-    An urgent batch (leaked keys) holds five at most, is shut at once, and needs a reason.
+    An urgent batch (leaked keys) holds five at most, is shut at once, and needs a reason. `form` is
+    the digest of the form that was sent: the batch that the same one made comes back.
     """
     require(person, Action.OPERATE)
     if move not in _MOVES:
@@ -57,6 +59,9 @@ def compose(  # noqa: PLR0917
     with transaction.atomic(), connection.cursor() as cursor:
         # Two who compose at once would take the same number.
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER_LOCK])
+        before = made_by(form, person)
+        if before is not None:
+            return before
         batch = Batch.objects.create(
             number=(Batch.objects.aggregate(last=Max("number"))["last"] or 0) + 1,
             account=Account.objects.select_for_update().get(pk=account.pk),
@@ -67,6 +72,7 @@ def compose(  # noqa: PLR0917
             composed_by=person,
             composed_at=clock.now(),
             sandbox=account.sandbox,
+            form=form,
         )
         _add(batch, departures)
         ledger.append(
@@ -74,6 +80,11 @@ def compose(  # noqa: PLR0917
         )
         _ask_dry_run(batch)
     return batch
+
+
+def made_by(form: str, person: Person) -> Batch | None:
+    """The batch that this form of this person made, unless it was discarded since."""
+    return Batch.objects.filter(composed_by=person, form=form).first() if form else None
 
 
 def add_users(batch: Batch, departures: Iterable[Departure], person: Person) -> Batch:
@@ -119,6 +130,8 @@ def discard(batch: Batch, person: Person) -> None:
         row = _draft(batch)
         row.changes.update(status=Change.Status.WITHDRAWN, finished_at=clock.now())
         row.status, row.finished_at = Batch.Status.WITHDRAWN, clock.now()
+        # Whoever goes back to the form that made it and sends it again wants another.
+        row.form = ""
         row.save()
         ledger.append("batch.discarded", actor=person, batch=row.number)
 

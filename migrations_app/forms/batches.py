@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 
+from inventory import ledger
 from inventory.models import Account
 from migrations_app.lifecycle import Method, MoveName
+from migrations_app.models import Departure
 
 REASON_LENGTH = 500
 
@@ -48,6 +52,8 @@ class ComposeForm(ChoiceForm):
     """A new batch, with why it cannot wait, if it cannot."""
 
     reason = forms.CharField(required=False, max_length=REASON_LENGTH)
+    # Random, and another one each time the form is shown.
+    once = forms.CharField(required=False, max_length=64)
 
     def clean(self) -> dict[str, object]:
         """An urgent batch says why: it skips everything that waits."""
@@ -55,6 +61,21 @@ class ComposeForm(ChoiceForm):
         if data.get("urgent") and not data.get("reason"):
             self.add_error("reason", "Say why this cannot wait: it skips notice and window.")
         return data
+
+    def told(self) -> dict[str, Any]:
+        """What the batch is to be, without whom it takes."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "once"}
+
+    def sent(self, departures: Iterable[Departure]) -> str:
+        """Digest of this very form with all that it asks; empty for one without an id of its own.
+
+        Whoever goes back and ticks other users sends another form.
+        """
+        once = self.cleaned_data["once"]
+        if not once:
+            return ""
+        told = {**self.told(), "account": self.cleaned_data["account"].pk}
+        return ledger.digest([once, told, sorted(row.pk for row in departures)])
 
 
 class MethodForm(forms.Form):

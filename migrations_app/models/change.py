@@ -78,6 +78,9 @@ class Batch(models.Model):
     resume_needed = models.BooleanField(default=False)
     undo_script = models.TextField(blank=True)
     sandbox = models.BooleanField(default=False)
+    # Digest of the form that made it, with the form's own random id: the same form sent again finds
+    # the batch that is there. Empty where a program made it, and once it was discarded.
+    form = models.CharField(max_length=64, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-number"]
@@ -91,6 +94,11 @@ class Batch(models.Model):
                 condition=~Q(status__in=["approved", "running", "done"])
                 | (Q(approved_by__isnull=False) & ~Q(approved_digest="")),
                 name="batch_runs_only_approved",
+            ),
+            models.UniqueConstraint(
+                fields=["composed_by", "form"],
+                condition=~Q(form=""),
+                name="one_batch_per_form",
             ),
         ]
         indexes: ClassVar = [

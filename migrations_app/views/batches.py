@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -109,7 +110,12 @@ def compose(request: HttpRequest) -> HttpResponse:
         form = ComposeForm(request.POST)
         if form.is_valid():
             wanted = listing.named(form.cleaned_data["account"], named_users(request.POST))
-            batch = changes.compose(person=person, departures=wanted, **form.cleaned_data)
+            sent = form.sent(wanted)
+            batch = changes.made_by(sent, person)
+            if batch is not None:
+                said = f"This form made batch #{batch.number} before. Nothing is made twice."
+                return done(request, address(batch), said)
+            batch = changes.compose(person=person, departures=wanted, form=sent, **form.told())
             return done(request, address(batch), f"Batch #{batch.number} is a draft. Nothing ran.")
         return compose_page(request, form, status=422)
     choice = ChoiceForm(first_choices(request))
@@ -157,6 +163,7 @@ def compose_page(request: HttpRequest, form: ChoiceForm, status: int = 200) -> H
         "left_out": [(row, blocked[row.pk]) for row in considered if blocked.get(row.pk)],
         "size": size,
         "reason": request.POST.get("reason", ""),
+        "once": secrets.token_urlsafe(16),
     }
     return rendered(request, "migrations_app/batch_new.html", context, status=status)
 

@@ -1,0 +1,151 @@
+"""The form of a new batch, sent again: by a double click, after Back, after a lost answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from inventory.models import LedgerEntry
+from migrations_app import changes
+from migrations_app.changes import batches
+from migrations_app.models import Batch, Departure
+from tests import cast
+from tests.migrations_app.at_once import both
+from tests.migrations_app.browsing import browser, text_of
+
+pytestmark = pytest.mark.django_db
+PAGE = "/batches/new/"
+
+
+@pytest.fixture
+def everybody() -> cast.Cast:
+    return cast.cast()
+
+
+def shown(client: Client) -> str:
+    """The one-time id of the form, as a browser gets it."""
+    (once,) = re.findall(
+        r'<input type="hidden" name="once" value="([^"]+)"', text_of(client.get(PAGE))
+    )
+    return str(once)
+
+
+def form(once: str, *rows: Departure, **more: Any) -> dict[str, Any]:
+    users = [row.user.user_id for row in rows]
+    return {"account": cast.ACCOUNT_ID, "move": "disable", "once": once, "users": users, **more}
+
+
+def quiet(name: str = "quiet") -> Departure:
+    return cast.departure(name, "owner-assigned")
+
+
+def test_the_same_form_leads_to_the_draft_that_it_made(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    sent = form(shown(jonas), row)
+
+    first, second = (jonas.post(PAGE, sent) for _ in range(2))
+
+    batch = Batch.objects.get()
+    assert first["Location"] == second["Location"] == f"/batches/{batch.number}/"
+    page = text_of(jonas.get(second["Location"]))
+    assert f"This form made batch #{batch.number} before. Nothing is made twice." in page
+    assert LedgerEntry.objects.filter(kind="batch.composed").count() == 1
+
+
+def test_it_leads_there_also_once_others_have_gone_on_with_it(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    sent = form(shown(jonas), row)
+    jonas.post(PAGE, sent)
+    batch = Batch.objects.get()
+    changes.add_users(batch, [quiet("another")], everybody.mei)
+    Batch.objects.update(status="asked", asked_by=everybody.mei)
+
+    assert jonas.post(PAGE, sent)["Location"] == f"/batches/{batch.number}/"
+    assert Batch.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"users": []}, {"method": "shut"}, {"move": "delete"}, {"reason": "another"}]
+)
+def test_a_form_that_asks_for_something_else_makes_a_draft_of_its_own(
+    everybody: cast.Cast, changed: dict[str, Any]
+) -> None:
+    """Whoever goes back and ticks others wants those; what was made first stays as it is."""
+    rows, jonas = [quiet(), quiet("other")], browser(everybody.jonas)
+    once = shown(jonas)
+    jonas.post(PAGE, form(once, *rows))
+    if "users" in changed:
+        changed = {"users": [rows[0].user.user_id]}
+
+    for _ in range(2):
+        jonas.post(PAGE, form(once, *rows, **changed))
+
+    assert Batch.objects.count() == 2
+    assert Batch.objects.get(number=1).changes.count() == 2
+
+
+def test_the_order_of_the_ticks_and_a_name_for_an_id_are_nothing_else(everybody: cast.Cast) -> None:
+    one, other, jonas = quiet(), quiet("other"), browser(everybody.jonas)
+    once = shown(jonas)
+    jonas.post(PAGE, form(once, one, other))
+    jonas.post(PAGE, form(once, other, names="QUIET"))
+    assert Batch.objects.count() == 1
+
+
+def test_another_composing_may_hold_the_same_user(everybody: cast.Cast) -> None:
+    row, jonas, mei = quiet(), browser(everybody.jonas), browser(everybody.mei)
+    once = shown(jonas)
+    assert once != shown(jonas)
+    for client, one in ((jonas, once), (jonas, shown(jonas)), (mei, once)):
+        client.post(PAGE, form(one, row))
+    assert Batch.objects.count() == 3
+
+
+def test_a_form_without_an_id_makes_a_draft_each_time(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    for _ in range(2):
+        jonas.post(PAGE, form("", row))
+    assert Batch.objects.count() == 2
+
+
+def test_whoever_discarded_it_and_goes_back_gets_another(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    sent = form(shown(jonas), row)
+    jonas.post(PAGE, sent)
+    changes.discard(Batch.objects.get(), everybody.jonas)
+
+    jonas.post(PAGE, sent)
+
+    assert list(Batch.objects.values_list("status", flat=True)) == ["draft", "withdrawn"]
+
+
+def test_a_form_that_was_refused_made_nothing_and_may_be_sent_again(everybody: cast.Cast) -> None:
+    jonas = browser(everybody.jonas)
+    sent = form(shown(jonas))
+    assert jonas.post(PAGE, sent).status_code == 422
+    quiet()
+    assert jonas.post(PAGE, {**sent, "names": "quiet"}).status_code == 302
+
+
+def test_the_database_holds_one_batch_for_a_form(everybody: cast.Cast) -> None:
+    cast.batch(everybody.account, everybody.jonas, form="f")
+    cast.batch(everybody.account, everybody.mei, form="f")
+    with pytest.raises(IntegrityError, match="one_batch_per_form"), transaction.atomic():
+        cast.batch(everybody.account, everybody.jonas, form="f")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_the_same_instant_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    everybody = cast.cast()
+    row, jonas = quiet(), browser(everybody.jonas)
+    sent = form(shown(jonas), row)
+
+    answers = both(monkeypatch, batches, "_add", lambda: browser(everybody.jonas).post(PAGE, sent))
+
+    batch = Batch.objects.get()
+    assert [one["Location"] for one in answers] == [f"/batches/{batch.number}/"] * 2
+    assert batch.changes.count() == 1
