@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max, Subquery
@@ -115,7 +116,7 @@ def plan(departures: Sequence[Departure], account: Account) -> Adding:
     draft = draft_for(account.account_id)
     size = draft.size if draft else policy_for(Organization.get(), account).batch_size
     judged = changes.blockers_for(rows, MoveName.DISABLE)
-    drafted = _drafted(rows)
+    drafted = drafts_of(rows)
     left, free = [], []
     for row in departures:
         if row.user.account_id != account.pk:
@@ -132,6 +133,14 @@ def plan(departures: Sequence[Departure], account: Account) -> Adding:
     return Adding(account, tuple(_parcels(free, draft, size)), tuple(left))
 
 
+def drafts_of(rows: Sequence[Departure], **batch: Any) -> dict[int, int]:
+    """By departure the number of the draft that it stands in, of those that are as `batch` says."""
+    drafts = Change.objects.filter(
+        departure__in=rows, status=Change.Status.DRAFT, batch__status=Batch.Status.DRAFT
+    ).filter(**{f"batch__{name}": value for name, value in batch.items()})
+    return dict(drafts.values_list("departure", "batch__number"))
+
+
 def carry_out(adding: Adding, person: Person, seen: str) -> list[Batch]:
     """Put the users where the plan says; Stale if that is not the plan that the person saw."""
     require(person, Action.OPERATE)
@@ -146,13 +155,6 @@ def carry_out(adding: Adding, person: Person, seen: str) -> list[Batch]:
             else changes.compose(adding.account, MoveName.DISABLE, one.departures, person)
             for one in adding.parcels
         ]
-
-
-def _drafted(rows: Sequence[Departure]) -> dict[int, int]:
-    drafts = Change.objects.filter(
-        departure__in=rows, status=Change.Status.DRAFT, batch__status=Batch.Status.DRAFT
-    )
-    return dict(drafts.values_list("departure", "batch__number"))
 
 
 def _parcels(free: Sequence[Departure], draft: Draft | None, size: int) -> list[Parcel]:

@@ -16,6 +16,7 @@ from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Departure
 
 REASON_LENGTH = 500
+ONCE_LENGTH = 64
 
 
 class ChoiceForm(forms.Form):
@@ -52,8 +53,8 @@ class ComposeForm(ChoiceForm):
     """A new batch, with why it cannot wait, if it cannot."""
 
     reason = forms.CharField(required=False, max_length=REASON_LENGTH)
-    # Random, and another one each time the form is shown.
-    once = forms.CharField(required=False, max_length=64)
+    # Random, and another one for each composing.
+    once = forms.CharField(required=False, max_length=ONCE_LENGTH)
 
     def clean(self) -> dict[str, object]:
         """An urgent batch says why: it skips everything that waits."""

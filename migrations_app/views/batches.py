@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -16,8 +17,14 @@ from inventory.permissions import Action, may, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused
 from migrations_app import changes
-from migrations_app.batch_adding import MENDED
-from migrations_app.forms.batches import ChoiceForm, ComposeForm, MessageForm, MethodForm
+from migrations_app.batch_adding import MENDED, drafts_of
+from migrations_app.forms.batches import (
+    ONCE_LENGTH,
+    ChoiceForm,
+    ComposeForm,
+    MessageForm,
+    MethodForm,
+)
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure
@@ -34,6 +41,7 @@ from migrations_app.views.batch_pages import (
 
 PAGE_SIZE = 50
 CONSIDERED = 200
+ONCE = "once"
 
 
 @require_GET
@@ -118,6 +126,11 @@ def compose(request: HttpRequest) -> HttpResponse:
             batch = changes.compose(person=person, departures=wanted, form=sent, **form.told())
             return done(request, address(batch), f"Batch #{batch.number} is a draft. Nothing ran.")
         return compose_page(request, form, status=422)
+    if not request.GET.get(ONCE):
+        # In the address: a browser that asks for the page again on the way back gets the same form.
+        query = request.GET.copy()
+        query[ONCE] = secrets.token_urlsafe(12)
+        return redirect(f"{request.path}?{query.urlencode()}")
     choice = ChoiceForm(first_choices(request))
     choice.is_valid()
     return compose_page(request, choice)
@@ -147,8 +160,14 @@ def compose_page(request: HttpRequest, form: ChoiceForm, status: int = 200) -> H
     blocked = {pk: [one for one in found if one.code not in MENDED] for pk, found in judged.items()}
     free = [row for row in considered if not blocked.get(row.pk)]
     asked_for = [row for row in free if row.user.user_id in wanted or row.user.user_name in wanted]
+    # Nobody is suggested who stands in a draft.
+    drafts = drafts_of(asked_for, move=move, urgent=urgent) if asked_for else {}
     size = policy_for(Organization.get(), account).batch_size if account else 0
     size = min(size, URGENT_USERS) if urgent else size
+    # Whoever shuts leaked keys names them; nobody is suggested for that. Who stands in a draft like
+    # this may be taken into another one, but a person ticks it.
+    offered = asked_for or ([] if urgent else free)
+    ticked = [row for row in offered if row.pk not in drafts or request.method == "POST"]
     context = {
         "form": form,
         "accounts": Account.objects.filter(active=True),
@@ -156,14 +175,13 @@ def compose_page(request: HttpRequest, form: ChoiceForm, status: int = 200) -> H
         "move": move,
         "method": chosen.get("method", Method.FENCE.value),
         "urgent": urgent,
-        "free": free,
-        # Whoever shuts leaked keys names them; nobody is suggested for that.
-        "ticked": {row.pk for row in (asked_for or ([] if urgent else free))[:size]},
-        "over": max(len(asked_for) - size, 0),
+        "free": [(row, drafts.get(row.pk)) for row in free],
+        "ticked": {row.pk for row in ticked[:size]},
+        "over": max(len(ticked) - size, 0) if asked_for else 0,
         "left_out": [(row, blocked[row.pk]) for row in considered if blocked.get(row.pk)],
         "size": size,
         "reason": request.POST.get("reason", ""),
-        "once": secrets.token_urlsafe(16),
+        "once": (request.POST or request.GET).get(ONCE, "")[:ONCE_LENGTH],
     }
     return rendered(request, "migrations_app/batch_new.html", context, status=status)
 

@@ -26,11 +26,14 @@ def everybody() -> cast.Cast:
     return cast.cast()
 
 
+def opened(client: Client, address: str = PAGE) -> str:
+    """The page as a browser gets it, which follows it to its own address."""
+    return text_of(client.get(address, follow=True))
+
+
 def shown(client: Client) -> str:
-    """The one-time id of the form, as a browser gets it."""
-    (once,) = re.findall(
-        r'<input type="hidden" name="once" value="([^"]+)"', text_of(client.get(PAGE))
-    )
+    """The one-time id of the form."""
+    (once,) = re.findall(r'<input type="hidden" name="once" value="([^"]+)"', opened(client))
     return str(once)
 
 
@@ -149,3 +152,53 @@ def test_two_at_the_same_instant_make_one(monkeypatch: pytest.MonkeyPatch) -> No
     batch = Batch.objects.get()
     assert [one["Location"] for one in answers] == [f"/batches/{batch.number}/"] * 2
     assert batch.changes.count() == 1
+
+
+def test_each_composing_has_an_address_of_its_own_to_come_back_to(everybody: cast.Cast) -> None:
+    jonas = browser(everybody.jonas)
+    first, second = (jonas.get(f"{PAGE}?move=delete")["Location"] for _ in range(2))
+    assert first != second
+    assert re.fullmatch(r"/batches/new/\?move=delete&once=[\w-]{16}", first)
+    once = first.partition("once=")[2]
+    for _ in range(2):
+        assert f'name="once" value="{once}"' in text_of(jonas.get(first))
+
+
+def test_a_form_that_comes_back_with_a_question_is_the_same_one(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    sent = form("an-id", row, urgent="on")
+    answer = jonas.post(PAGE, sent)
+    assert (answer.status_code, 'name="once" value="an-id"' in text_of(answer)) == (422, True)
+
+
+def test_what_a_person_ticked_stays_ticked_on_a_form_that_comes_back(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    again = form("an-id", row, urgent="on", reason="leaked")
+    jonas.post(PAGE, again)
+    answer = jonas.post(PAGE, {**again, "reason": ""})
+    assert ticked(text_of(answer)) == [row.user.user_id]
+
+
+def test_who_stands_in_a_draft_like_this_is_named_and_not_ticked(everybody: cast.Cast) -> None:
+    """A browser that asks for the page again on the way back gets a new form."""
+    rows, jonas = [quiet(), quiet("other")], browser(everybody.jonas)
+    page = f"{PAGE}?users={rows[0].user.user_id}&users={rows[1].user.user_id}"
+    jonas.post(PAGE, form(shown(jonas), rows[0]))
+
+    text = opened(jonas, page)
+
+    assert 'href="/batches/1/">in draft #1</a>' in text
+    assert ticked(text) == [rows[1].user.user_id]
+    changes.discard(Batch.objects.get(), everybody.jonas)
+    assert sorted(ticked(opened(jonas, page))) == sorted(row.user.user_id for row in rows)
+
+
+def test_an_ordinary_draft_holds_nobody_back_whose_keys_leaked(everybody: cast.Cast) -> None:
+    row, jonas = quiet(), browser(everybody.jonas)
+    jonas.post(PAGE, form(shown(jonas), row))
+    page = f"{PAGE}?urgent=on&users={row.user.user_id}"
+    assert ticked(opened(jonas, page)) == [row.user.user_id]
+
+
+def ticked(text: str) -> list[str]:
+    return re.findall(r'name="users" value="([^"]+)"[^>]* checked', text)

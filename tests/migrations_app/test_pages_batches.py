@@ -154,7 +154,7 @@ def test_an_urgent_batch_without_a_reason_comes_back_with_the_question(
 def test_who_may_not_go_is_listed_with_the_reason(everybody: cast.Cast) -> None:
     cast.departure("needed", "owner-assigned", everybody.payments, answer="needed")
 
-    text = text_of(browser(everybody.jonas).get("/batches/new/"))
+    text = text_of(browser(everybody.jonas).get("/batches/new/?once=1"))
 
     assert "Payments still needs needed." in text
     assert "Plan a replacement and have the owner confirm it." in text
@@ -174,14 +174,14 @@ def test_the_suggested_users_are_ticked_up_to_the_size_of_a_batch(everybody: cas
     for number in range(22):
         cast.departure(f"quiet-{number}", "owner-assigned", everybody.payments)
 
-    assert len(ticked(text_of(browser(everybody.jonas).get("/batches/new/")))) == 20
+    assert len(ticked(text_of(browser(everybody.jonas).get("/batches/new/?once=1")))) == 20
 
 
 def test_a_link_that_names_users_ticks_those_alone(everybody: cast.Cast) -> None:
     cast.departure("other", "owner-assigned", everybody.payments)
     quiet = cast.departure("quiet", "owner-assigned", everybody.payments)
 
-    answer = browser(everybody.jonas).get(f"/batches/new/?users={quiet.user.user_id}")
+    answer = browser(everybody.jonas).get(f"/batches/new/?once=1&users={quiet.user.user_id}")
 
     assert ticked(text_of(answer)) == ["quiet"]
 
@@ -189,13 +189,13 @@ def test_a_link_that_names_users_ticks_those_alone(everybody: cast.Cast) -> None
 def test_nobody_is_suggested_for_an_urgent_batch(everybody: cast.Cast) -> None:
     cast.departure("quiet", "owner-assigned", everybody.payments)
 
-    answer = browser(everybody.jonas).get("/batches/new/?urgent=on")
+    answer = browser(everybody.jonas).get("/batches/new/?once=1&urgent=on")
 
     assert ticked(text_of(answer)) == []
 
 
 def test_an_urgent_batch_without_suggestions_asks_for_names(everybody: cast.Cast) -> None:
-    text = text_of(browser(everybody.jonas).get("/batches/new/?urgent=on"))
+    text = text_of(browser(everybody.jonas).get("/batches/new/?once=1&urgent=on"))
 
     assert "Name the users whose keys leaked" in text
     assert "Somebody has to answer for a user first" not in text
