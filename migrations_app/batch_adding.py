@@ -5,6 +5,7 @@ The page shows this plan before anything is added; the verb makes exactly it, or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -141,20 +142,58 @@ def drafts_of(rows: Sequence[Departure], **batch: Any) -> dict[int, int]:
     return dict(drafts.values_list("departure", "batch__number"))
 
 
-def carry_out(adding: Adding, person: Person, seen: str) -> list[Batch]:
-    """Put the users where the plan says; Stale if that is not the plan that the person saw."""
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Where a plan put its users, and how many they are."""
+
+    batches: tuple[Batch, ...]
+    users: int
+
+
+def carry_out(rows: Sequence[Departure], account: Account, person: Person, seen: str) -> Carried:
+    """Put these users where their plan says; Stale if that is not the plan that the person saw.
+
+    Where all of it is done already, by a button that was pressed twice, nothing more is.
+    """
     require(person, Action.OPERATE)
-    if adding.seen != seen:
-        raise Stale("Somebody changed these users or the batch meanwhile. Look at the plan again.")
-    if not adding.parcels:
-        raise Refused(adding.sentence)
     with transaction.atomic():
-        return [
+        changes.wait_for_other_composings()
+        if done := _done(rows, account, seen):
+            return done
+        adding = plan(rows, account)
+        if adding.seen != seen:
+            raise Stale(
+                "Somebody changed these users or the batch meanwhile. Look at the plan again."
+            )
+        if not adding.parcels:
+            raise Refused(adding.sentence)
+        batches = (
             changes.add_users(one.draft.batch, one.departures, person)
             if one.draft
-            else changes.compose(adding.account, MoveName.DISABLE, one.departures, person)
+            else changes.compose(account, MoveName.DISABLE, one.departures, person)
             for one in adding.parcels
-        ]
+        )
+        return Carried(tuple(batches), adding.users)
+
+
+def _done(rows: Sequence[Departure], account: Account, seen: str) -> Carried | None:
+    """The plan that was `seen` where its drafts hold all of its users; None where they do not."""
+    if not re.fullmatch(r"\d{1,9}:\d{1,18}(,\d{1,18})*( \d{1,9}:\d{1,18}(,\d{1,18})*)*", seen):
+        return None
+    wanted = {
+        int(number): {int(pk) for pk in pks.split(",")}
+        for number, _, pks in (parcel.partition(":") for parcel in seen.split(" "))
+    }
+    users = set().union(*wanted.values())
+    drafts = Batch.objects.filter(number__in=wanted, account=account, status=Batch.Status.DRAFT)
+    batches = tuple(drafts.order_by("number").prefetch_related("changes"))
+    put = all(
+        wanted[one.number] <= {change.departure_id for change in one.changes.all()}
+        for one in batches
+    )
+    if not put or len(batches) < len(wanted) or not users <= {row.pk for row in rows}:
+        return None
+    return Carried(batches, len(users))
 
 
 def _parcels(free: Sequence[Departure], draft: Draft | None, size: int) -> list[Parcel]:

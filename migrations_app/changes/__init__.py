@@ -20,6 +20,7 @@ from migrations_app.changes.batches import (
     made_by,
     remove_user,
     set_method,
+    wait_for_other_composings,
     words_for,
 )
 from migrations_app.changes.campaigns import Started
@@ -175,6 +176,7 @@ __all__ = [
     "unprotect",
     "vanish",
     "view",
+    "wait_for_other_composings",
     "waits_for",
     "watch_groups",
     "withdraw",

@@ -56,9 +56,8 @@ def compose(  # noqa: PLR0917
     if urgent:
         _refuse_urgent(MoveName(move), reason)
         method = Method.SHUT
-    with transaction.atomic(), connection.cursor() as cursor:
-        # Two who compose at once would take the same number.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER_LOCK])
+    with transaction.atomic():
+        wait_for_other_composings()
         before = made_by(form, person)
         if before is not None:
             return before
@@ -80,6 +79,12 @@ def compose(  # noqa: PLR0917
         )
         _ask_dry_run(batch)
     return batch
+
+
+def wait_for_other_composings() -> None:
+    """Two at once would take the same number. Nobody else composes until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER_LOCK])
 
 
 def made_by(form: str, person: Person) -> Batch | None:

@@ -60,19 +60,22 @@ def add(request: HttpRequest) -> HttpResponse:
     account = listing.account_named(sent.get("account", ""))
     if account is None:
         raise Refused("Choose users on the Users page first.", rule="input")
-    rows = list(_by_id(sent.getlist("users")[: batch_adding.MOST]))
+    users = sent.getlist("users")[: batch_adding.MOST]
+    rows, stale = list(_by_id(users)), None
+    if request.method == "POST":
+        try:
+            carried = batch_adding.carry_out(rows, account, person, sent.get("seen", ""))
+        except Stale as moved:
+            stale = moved
+        else:
+            added = "1 user" if carried.users == 1 else f"{carried.users} users"
+            numbers = " and ".join(f"#{one.number}" for one in carried.batches)
+            place = reverse("batch", args=[carried.batches[0].number])
+            return done(request, place, f"Added {added}: batch {numbers}.")
     adding = batch_adding.plan(rows, account)
-    context = {"adding": adding, "users": sent.getlist("users")[: batch_adding.MOST]}
-    if request.method != "POST":
-        return rendered(request, "migrations_app/users_add.html", context)
-    try:
-        batches = batch_adding.carry_out(adding, person, sent.get("seen", ""))
-    except Stale as stale:
-        context["stale"] = stale
-        return rendered(request, "migrations_app/users_add.html", context, status=stale.status)
-    users = "1 user" if adding.users == 1 else f"{adding.users} users"
-    said = f"Added {users}: batch {' and '.join(f'#{one.number}' for one in batches)}."
-    return done(request, reverse("batch", args=[batches[0].number]), said)
+    context = {"adding": adding, "users": users, "stale": stale}
+    status = stale.status if stale else 200
+    return rendered(request, "migrations_app/users_add.html", context, status=status)
 
 
 def _compose(request: HttpRequest, rows: Sequence[Departure]) -> HttpResponse:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from migrations_app import batch_adding
+from migrations_app import batch_adding, changes
+from migrations_app.changes import batches
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Departure
 from tests import cast
+from tests.migrations_app.at_once import both
 from tests.migrations_app.browsing import browser, text_of
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +114,65 @@ def test_a_plan_that_is_no_longer_true_is_shown_anew_and_not_carried_out(
     assert "Nothing was added." in text_of(answer)
     assert "Batch #12 takes 1 more. The other 2 go to a new batch #13." in text_of(answer)
     assert batch.changes.count() == 19
+
+
+def test_the_same_plan_sent_again_is_carried_out_once(
+    everybody: cast.Cast, nobody_is_blocked: None
+) -> None:
+    draft(everybody, 14)
+    rows = quiet(15)
+    jonas = browser(everybody.jonas)
+    plan = sent(text_of(jonas.get(address(rows))), rows)
+
+    answers = [jonas.post("/users/add/", plan) for _ in range(2)]
+
+    assert [answer["Location"] for answer in answers] == ["/batches/12/"] * 2
+    assert "Added 15 users: batch #12 and #13." in text_of(jonas.get("/batches/12/"))
+    assert Batch.objects.count() == 2
+    assert Change.objects.count() == 14 + 15
+
+
+def test_of_a_plan_that_was_undone_in_part_the_rest_is_shown_anew(
+    everybody: cast.Cast, nobody_is_blocked: None
+) -> None:
+    batch = draft(everybody, 14)
+    rows = quiet(2)
+    jonas = browser(everybody.jonas)
+    plan = sent(text_of(jonas.get(address(rows))), rows)
+    jonas.post("/users/add/", plan)
+    changes.remove_user(batch, rows[0], everybody.mei)
+
+    answer = jonas.post("/users/add/", plan)
+
+    assert answer.status_code == 409
+    assert "Batch #12 takes 1 more." in text_of(answer)
+    assert batch.changes.count() == 15
+
+
+@pytest.mark.parametrize("seen", ["x", "12:", "12:1,,2", "12:1  13:2", "9999999999:1"])
+def test_what_is_no_plan_is_carried_out_by_nobody(everybody: cast.Cast, seen: str) -> None:
+    plan = {"account": cast.ACCOUNT_ID, "seen": seen, "users": [quiet(1)[0].user.user_id]}
+    assert browser(everybody.jonas).post("/users/add/", plan).status_code == 409
+    assert not Batch.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_the_same_instant_one_carries_it_out(
+    nobody_is_blocked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody, rows = cast.cast(), quiet(2)
+    page = text_of(browser(everybody.jonas).get(address(rows)))
+    plan = sent(page, rows)
+
+    answers = both(
+        monkeypatch,
+        batches,
+        "_add",
+        lambda: browser(everybody.jonas).post("/users/add/", plan),
+    )
+
+    assert [answer["Location"] for answer in answers] == ["/batches/1/"] * 2
+    assert Batch.objects.get().changes.count() == 2
 
 
 def test_a_full_draft_is_passed_over(everybody: cast.Cast, nobody_is_blocked: None) -> None:
