@@ -97,8 +97,9 @@ def add_users(batch: Batch, departures: Iterable[Departure], person: Person) -> 
     require(person, Action.OPERATE)
     with transaction.atomic():
         row = _draft(batch)
-        _add(row, departures)
-        _ask_dry_run(row)
+        # Who stands in it already was looked at, or is.
+        if _add(row, departures):
+            _ask_dry_run(row)
     return row
 
 
@@ -121,6 +122,8 @@ def set_method(batch: Batch, method: str, person: Person) -> Batch:
         row = _draft(batch)
         if row.urgent and method != Method.SHUT:
             raise Refused("An urgent batch is shut at once.")
+        if row.method == method:
+            return row
         row.method = method
         row.save()
         row.changes.update(method=method)
@@ -142,11 +145,15 @@ def discard(batch: Batch, person: Person) -> None:
 
 
 def ask_dry_run(batch: Batch, person: Person) -> Batch:
-    """Look at the live account again."""
+    """Look at the live account again; the look that is under way, if there is one already.
+
+    One that is lost is asked for again by the sweep.
+    """
     require(person, Action.OPERATE)
     with transaction.atomic():
         row = _draft(batch)
-        _ask_dry_run(row)
+        if row.dry_run_asked_at is None:
+            _ask_dry_run(row)
     return row
 
 
@@ -299,7 +306,8 @@ def _refuse_urgent(move: MoveName, reason: str) -> None:
         raise Refused("Say why it is urgent.", rule="urgent")
 
 
-def _add(batch: Batch, departures: Iterable[Departure]) -> None:
+def _add(batch: Batch, departures: Iterable[Departure]) -> bool:
+    """Whether anybody is new in it."""
     known = set(batch.changes.values_list("departure_id", flat=True))
     new = [row for row in departures if row.pk not in known]
     wrong = [row for row in new if row.user.account_id != batch.account_id]
@@ -328,6 +336,7 @@ def _add(batch: Batch, departures: Iterable[Departure]) -> None:
         )
         for row in new
     )
+    return bool(new)
 
 
 def _ask_dry_run(batch: Batch) -> None:

@@ -11,9 +11,10 @@ from django.test import Client
 
 from inventory.models import LedgerEntry
 from migrations_app import changes
-from migrations_app.changes import batches
+from migrations_app.changes import batches, nudge
 from migrations_app.models import Batch, Departure
 from tests import cast
+from tests.migrations_app import batch_rows
 from tests.migrations_app.at_once import both
 from tests.migrations_app.browsing import browser, text_of
 
@@ -132,6 +133,22 @@ def test_a_form_that_was_refused_made_nothing_and_may_be_sent_again(everybody: c
     assert jonas.post(PAGE, sent).status_code == 422
     quiet()
     assert jonas.post(PAGE, {**sent, "names": "quiet"}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("act", "sent"), [("add", {"names": "other"}), ("method", {"method": "shut"}), ("dry-run", {})]
+)
+def test_what_is_done_to_a_draft_twice_is_looked_at_once(
+    everybody: cast.Cast, act: str, sent: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(nudge, "dry_run", looks.append)
+    quiet("other")
+    batch = batch_rows.draft(everybody, quiet())
+    jonas = browser(everybody.jonas)
+    for _ in range(2):
+        assert jonas.post(f"/batches/{batch.number}/{act}/", sent).status_code == 302
+    assert looks == [batch.pk]
 
 
 def test_the_database_holds_one_batch_for_a_form(everybody: cast.Cast) -> None:
