@@ -16,7 +16,7 @@ from inventory.models import Account, Organization, Person
 from inventory.permissions import Action, require
 from inventory.policy import policy_for
 from inventory.refusals import Refused, Stale
-from migrations_app import guards
+from migrations_app import guards, turns
 from migrations_app.changes import evidence, nudge, ownership
 from migrations_app.changes.ahead import Ahead, look_ahead
 from migrations_app.changes.facts import batch_digest, facts_of, frozen_items, planned
@@ -233,14 +233,17 @@ def ask(batch: Batch, person: Person, message: str = "", digest: str | None = No
 
 
 def comment(batch: Batch, person: Person, text: str, change: Change | None = None) -> Comment:
-    """Say something about a batch, or about one user in it."""
+    """Say something about a batch, or about one user in it; the last word there is not repeated."""
     require(person, Action.SEE)
     if not text.strip():
         raise Refused("Write something first.")
+    told = {"batch": batch, "change": change, "person": person, "text": text.strip()}
     with transaction.atomic():
-        said = Comment.objects.create(
-            batch=batch, change=change, person=person, at=clock.now(), text=text.strip()
-        )
+        turns.take(person)
+        last = Comment.objects.filter(batch=batch, change=change).order_by("-at", "-pk").first()
+        if last is not None and turns.is_again(last, told):
+            return last
+        said = Comment.objects.create(**told, at=clock.now())
         # That it was said, and by whom: what was said can be let go of.
         about = change.departure.user if change else None
         ledger.append("batch.commented", actor=person, batch=batch.number, user=about)

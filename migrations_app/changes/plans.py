@@ -17,6 +17,7 @@ from inventory import clock, ledger
 from inventory.models import Person
 from inventory.permissions import Action, require
 from inventory.refusals import NotAllowed, Refused
+from migrations_app import turns
 from migrations_app.changes.protecting import protect
 from migrations_app.lifecycle import State
 from migrations_app.models import Departure, Plan, PlanComment
@@ -28,14 +29,17 @@ Target = Plan.Target
 
 
 def comment(plan: Plan, person: Person, text: str) -> PlanComment:
-    """Say something about a plan, to whoever sees its files."""
+    """Say something about a plan, to whoever sees its files; the last word is not repeated."""
     require(person, Action.SEE_SENSITIVE, plan.departure.owner)
     if not text.strip():
         raise Refused("Write something first.")
+    told = {"plan": plan, "person": person, "text": text.strip()}
     with transaction.atomic():
-        said = PlanComment.objects.create(
-            plan=plan, person=person, at=clock.now(), text=text.strip()
-        )
+        turns.take(person)
+        last = PlanComment.objects.filter(plan=plan).order_by("-at", "-pk").first()
+        if last is not None and turns.is_again(last, told):
+            return last
+        said = PlanComment.objects.create(**told, at=clock.now())
         # That it was said, and by whom: what was said can be let go of.
         ledger.append("plan.commented", actor=person, user=plan.departure.user)
     return said
