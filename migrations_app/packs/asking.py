@@ -31,7 +31,8 @@ def ask(
     """Whoever may read the log may have it as a pack, and no more than they may read.
 
     Names are off unless asked for; every reader of the log sees them there, so whoever reads may
-    ask, and the ledger says who did. Refused while the person's last pack is being built.
+    ask, and the ledger says who did. While the person's last pack is being built the same choice is
+    that pack, and another one is Refused.
     """
     require(person, Action.SEE)
     wanted = set(contents)
@@ -61,8 +62,16 @@ def ask(
             )
             nudge.build_pack(pack.pk)
     except IntegrityError:
+        last = EvidencePack.objects.filter(asked_by=person, status__in=EvidencePack.OPEN).first()
+        if last is not None and _is_the_same(last, pack):
+            return last
         raise Refused(_OPEN, rule="pack-open") from None
     return pack
+
+
+def _is_the_same(one: EvidencePack, other: EvidencePack) -> bool:
+    chosen = ("account", "from_day", "until_day", "contents", "with_names", "whole")
+    return all(getattr(one, name) == getattr(other, name) for name in chosen)
 
 
 def may_have(person: Person, pack: EvidencePack) -> bool:

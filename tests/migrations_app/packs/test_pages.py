@@ -96,6 +96,13 @@ def test_a_second_one_meanwhile_is_refused_beside_the_form(vera: Client, people:
     assert "still being built" in text_of(answer)
 
 
+def test_a_form_that_is_sent_twice_asks_for_one(vera: Client) -> None:
+    for _ in range(2):
+        answer = vera.post("/log/packs/", chosen(), follow=True)
+        assert answer.redirect_chain == [("/log/packs/", 302)]
+    assert EvidencePack.objects.count() == 1
+
+
 def test_polling_answers_only_what_is_new_and_stops_with_a_toast(
     vera: Client, people: Cast
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,10 +138,39 @@ def test_one_pack_at_a_time_for_each_person(people: Cast) -> None:
     pack = packing.asked(people.jonas)
     packing.asked(people.vera)
     with pytest.raises(Refused, match="still being built"):
-        packing.asked(people.jonas)
+        packing.asked(people.jonas, with_names=True)
     packing.work(pack)
     packing.asked(people.jonas)
     assert EvidencePack.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"with_names": True},
+        {"contents": ("users",)},
+        {"from_day": date(2021, 1, 1)},
+        {"until_day": date(2021, 1, 1)},
+    ],
+)
+def test_the_same_choice_is_the_pack_that_is_being_built_and_another_is_not(
+    people: Cast, other: dict[str, Any]
+) -> None:
+    pack = packing.asked(people.jonas)
+    assert packing.asked(people.jonas) == pack
+    assert LedgerEntry.objects.filter(kind="pack.asked").count() == 1
+    with pytest.raises(Refused, match="still being built"):
+        packing.asked(people.jonas, **other)
+    with pytest.raises(Refused, match="still being built"):
+        packing.asked(people.jonas, account=people.account)
+
+
+def test_whoever_may_see_more_by_now_gets_no_pack_of_less(people: Cast) -> None:
+    packing.asked(people.vera)
+    people.vera.roles = ["engineer"]
+    people.vera.save()
+    with pytest.raises(Refused, match="still being built"):
+        packing.asked(people.vera)
 
 
 def test_hostile_text_runs_neither_in_a_spreadsheet_nor_in_the_report(people: Cast) -> None:
