@@ -17,7 +17,7 @@ from inventory import clock, ledger, refresh
 from inventory.models import Person, Team
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
-from migrations_app import changes
+from migrations_app import changes, turns
 from migrations_app.changes import nudge
 from migrations_app.models import Departure, OwnerImport
 from migrations_app.owner_import.matching import CHANGES, Match, Outcome, counts, digest, preview
@@ -30,7 +30,8 @@ SHOWN_FOR = timedelta(hours=1)
 def show(content: bytes, file_name: str, person: Person) -> OwnerImport:
     """Match the file and keep what it would change, for `person` to confirm within an hour.
 
-    Changes nothing else. Refused, with what to do, for a file that cannot be read.
+    A file that says the same as one that waits to be confirmed is that one. Changes nothing else.
+    Refused, with what to do, for a file that cannot be read.
     """
     require(person, Action.OPERATE)
     sheet = read(content)
@@ -38,17 +39,20 @@ def show(content: bytes, file_name: str, person: Person) -> OwnerImport:
     sha256 = hashlib.sha256(content).hexdigest()
     now = clock.now()
     with transaction.atomic():
-        OwnerImport.objects.filter(status=OwnerImport.Status.SHOWN, expires_at__lt=now).delete()
-        return OwnerImport.objects.create(
-            person=person,
-            file_name=_name(file_name),
-            sha256=sha256,
-            digest=digest(sha256, matches),
-            remarks=list(sheet.remarks),
-            matches=[match.kept() for match in matches],
-            counts=counts(matches),
-            shown_at=now,
-            expires_at=now + SHOWN_FOR,
+        turns.take(person)
+        shown = OwnerImport.objects.filter(status=OwnerImport.Status.SHOWN)
+        shown.filter(expires_at__lt=now).delete()
+        told = {
+            "person": person,
+            "file_name": _name(file_name),
+            "sha256": sha256,
+            "digest": digest(sha256, matches),
+            "remarks": list(sheet.remarks),
+            "matches": [match.kept() for match in matches],
+            "counts": counts(matches),
+        }
+        return shown.filter(**told).first() or OwnerImport.objects.create(
+            **told, shown_at=now, expires_at=now + SHOWN_FOR
         )
 
 

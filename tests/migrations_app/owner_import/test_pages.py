@@ -73,6 +73,21 @@ def test_the_preview_shows_what_changes_and_changes_nothing(jonas: Client) -> No
     assert "payments" not in form
 
 
+def test_the_same_file_twice_is_one_preview_until_it_would_say_something_else(
+    everybody: cast.Cast, jonas: Client
+) -> None:
+    first = upload(jonas)["Location"]
+    assert upload(jonas)["Location"] == first
+    followed(jonas, first)
+    second = upload(jonas)["Location"]
+    assert second != first
+    assert upload(browser(everybody.mei))["Location"] != second
+    assert upload(jonas, name="others.csv")["Location"] != second
+    assert upload(jonas, f"{FILE}\n")["Location"] != second
+    Departure.objects.filter(user__user_name="pay-deploy").update(state="discovered", owner=None)
+    assert upload(jonas)["Location"] != second
+
+
 def test_what_is_confirmed_is_done_and_the_page_says_so(
     everybody: cast.Cast, jonas: Client
 ) -> None:
