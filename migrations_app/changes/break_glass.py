@@ -17,6 +17,7 @@ from inventory import clock, ledger
 from inventory.models import Account, Alert, IamUser, Person, Role
 from inventory.permissions import Action, require
 from inventory.refusals import Refused, Stale
+from migrations_app import turns
 from migrations_app.changes import nudge
 from migrations_app.models import BreakGlassCheck, BreakGlassRecord, BreakGlassUse
 from migrations_app.outgoing import notices
@@ -241,10 +242,20 @@ def record_drill(
     return record
 
 
+def _before(person: Person, record: BreakGlassRecord) -> BreakGlassRecord | None:
+    """The same drill or seal where this person recorded it before."""
+    told = ("kind", "at", "until_at", "minutes", "version", "seal", "place", "note")
+    same = {name: getattr(record, name) for name in told}
+    return BreakGlassRecord.objects.filter(recorded_by=person, **same).first()
+
+
 def _record(person: Person, record: BreakGlassRecord) -> BreakGlassRecord:
     if record.at > clock.now():
         raise Refused("Record it once it has happened.")
     with transaction.atomic():
+        turns.take(person)
+        if (before := _before(person, record)) is not None:
+            return before
         record.recorded_at, record.recorded_by = clock.now(), person
         record.save()
         ledger.append(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from inventory import clock
+from inventory import clock, ledger
 from inventory.models import Alert, IamUser, LedgerEntry
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app.changes import break_glass as verbs
@@ -15,6 +16,7 @@ from migrations_app.changes import nudge
 from migrations_app.changes.break_glass import Use
 from migrations_app.models import BreakGlassRecord, BreakGlassUse, Notice
 from tests import cast
+from tests.migrations_app.at_once import both
 
 pytestmark = pytest.mark.django_db
 PAGE = "/settings/break-glass/"
@@ -129,6 +131,31 @@ def test_a_further_use_changes_the_open_alert_and_is_told_once_an_hour(
     verbs.note_uses(glass, [use(later)])
     assert Notice.objects.count() == 6
     assert Alert.objects.count() == 1
+
+
+def test_a_drill_and_a_seal_that_are_sent_twice_are_recorded_once(everybody: cast.Cast) -> None:
+    ended = clock.now() - timedelta(hours=1)
+    began = ended - timedelta(minutes=30)
+    for note in ("", " "):
+        verbs.record_drill(everybody.ada, began, ended, minutes=4, note=note)
+        verbs.record_seal(everybody.ada, ended, version="v3", seal="A-1", place="safe", note=note)
+    kinds = BreakGlassRecord.objects.order_by("kind").values_list("kind", flat=True)
+    assert list(kinds) == ["drill", "seal"]
+    entries = LedgerEntry.objects.filter(kind__in=["break-glass.drill", "break-glass.seal"])
+    assert entries.count() == 2
+
+    verbs.record_drill(everybody.ada, began, ended, minutes=5)
+    verbs.record_drill(everybody.mei, began, ended, minutes=4)
+    verbs.record_seal(everybody.ada, ended, version="v3", seal="A-2", place="safe")
+    assert BreakGlassRecord.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_the_same_instant_one_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, at = cast.cast().ada, clock.now() - timedelta(hours=1)
+    act = partial(verbs.record_seal, ada, at, version="v3", seal="A-1")
+    first, second = both(monkeypatch, ledger, "append", act)
+    assert first == second == BreakGlassRecord.objects.get()
 
 
 def test_a_use_within_one_of_the_drills_is_explained_by_it(
