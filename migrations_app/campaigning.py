@@ -6,13 +6,13 @@ The preview that an engineer sees and the verb that asks use the same plan.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from inventory import clock
@@ -156,7 +156,9 @@ def _unanswered(asks: Iterable[int]) -> QuerySet[Any]:
         Q(departure__owner_id=team, departure__state=State.OWNER_ASSIGNED)
         | Q(departure__claim_pending_team_id=team)
     )
-    asked = (nobodys & ~elsewhere & ~disputed) | (unsaid & ~elsewhere & ~disputed)
+    # Most have no answer at all, which is found out for all of them at once.
+    unspoken = ~Exists(answers.order_by())
+    asked = (nobodys | unsaid) & (unspoken | (~elsewhere & ~disputed))
     return (
         Ask.departures.through.objects.filter(
             ask__in=list(asks), departure__protection="", departure__listed__gone=False
@@ -243,57 +245,56 @@ class Progress:
         return sum(one.silence is not None for one in self.asks)
 
 
-def progress(campaigns: Iterable[Campaign]) -> list[Progress]:
-    """How far these campaigns are, in their order."""
-    campaigns, now = list(campaigns), clock.now()
+def progress(campaign: Campaign) -> Progress:
+    """How far this campaign is; its asks by the name of their team."""
+    now = clock.now()
     openings = AskOpening.objects.select_related("person")
     asks = list(
-        Ask.objects.filter(campaign__in=campaigns)
+        Ask.objects.filter(campaign=campaign)
         .select_related("answered_by")
         .prefetch_related(Prefetch("openings", queryset=openings))
         .annotate(users=Count("departures"))
     )
-    # Thousands of asks are about a few campaigns and teams: each of those is made once.
-    by_pk = {one.pk: one for one in campaigns}
     teams = Team.objects.in_bulk({ask.team_id for ask in asks})
     for ask in asks:
-        ask.campaign, ask.team = by_pk[ask.campaign_id], teams[ask.team_id]
+        ask.campaign, ask.team = campaign, teams[ask.team_id]
     # Here and not there, where every row of theirs would be sorted to be counted.
     asks.sort(key=lambda ask: ask.team.name)
-    standing = [ask for ask in asks if not ask.withdrawn_at and not ask.campaign.closed_at]
+    standing = [ask for ask in asks if not ask.withdrawn_at and not campaign.closed_at]
     silent = reaching.silent(standing)
-    # Of what can still be answered only the number is shown: it may be thousands.
-    of_late = Q(ask__deadline_at__lte=now)
-    counted = (
-        _unanswered([ask.pk for ask in standing])
-        .order_by()
-        .values("ask_id")
-        .annotate(
-            number=Count("pk"), late=ArrayAgg("departure_id", filter=of_late, default=Value([]))
-        )
-    )
-    left, late = {}, {}
-    for row in counted:
-        left[row["ask_id"]], late[row["ask_id"]] = row["number"], row["late"]
+    late = {ask.pk for ask in standing if ask.deadline_at <= now}
+    left = {row["ask_id"]: row for row in left_of([ask.pk for ask in standing], late)}
     rows = (
-        Departure.objects.filter(pk__in={pk for some in late.values() for pk in some})
+        Departure.objects.filter(pk__in={pk for row in left.values() for pk in row["late"]})
         .select_related("user__account", "owner")
         .in_bulk()
     )
-    by_campaign: dict[int, list[AskProgress]] = defaultdict(list)
+    found = []
     for ask in asks:
-        its = sorted((rows[pk] for pk in late.get(ask.pk, ())), key=lambda row: row.user.user_name)
-        by_campaign[ask.campaign_id].append(
+        its = left.get(ask.pk, {"number": 0, "late": []})
+        overdue = sorted((rows[pk] for pk in its["late"]), key=lambda row: row.user.user_name)
+        found.append(
             AskProgress(
                 ask=ask,
                 users=ask.users,
-                left=left.get(ask.pk, 0),
-                late=tuple(its),
+                left=its["number"],
+                late=tuple(overdue),
                 openings=tuple(ask.openings.all()),
                 silence=silent.get(ask.pk),
             )
         )
-    return [Progress(one, tuple(by_campaign[one.pk])) for one in campaigns]
+    return Progress(campaign, tuple(found))
+
+
+def left_of(asks: Collection[int], late: Collection[int]) -> QuerySet[Any]:
+    """Per ask (pk) that has some, the `number` of departures that nobody has answered, and which
+    where it is `late`: of what can still be answered only the number is shown, may it be thousands.
+    """
+    whom = ArrayAgg("departure_id", filter=Q(ask__in=late), default=Value([]))
+    counted: QuerySet[Any] = (
+        _unanswered(asks).order_by().values("ask_id").annotate(number=Count("pk"), late=whom)
+    )
+    return counted
 
 
 def earliest_deadline(accounts: Iterable[Account], now: datetime) -> datetime:

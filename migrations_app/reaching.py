@@ -35,7 +35,7 @@ def silent(asks: Iterable[Ask]) -> dict[int, Silence]:
     They cannot where nothing is on its way and the team has no lead here. Three queries, however
     many there are.
     """
-    unheard = list(_unheard(asks).select_related("team"))
+    unheard = list(_unheard(asks))
     if not unheard:
         return {}
     led = addressees.led([ask.team_id for ask in unheard])

@@ -102,6 +102,15 @@ class IamUser(models.Model):
             models.Index(fields=["verdict"], name="iam_user_by_verdict"),
             models.Index(fields=["user_id"], name="iam_user_by_user_id"),
             models.Index(Upper("user_name"), name="iam_user_by_any_name"),
+            # Whose each looks like, without reading a row as wide as a user.
+            models.Index(fields=["id"], include=["suggested_team"], name="iam_user_suggested"),
+            models.Index(fields=["account"], condition=Q(gone_at=None), name="iam_user_present"),
+            # Those that bear the path or the tag of a break-glass user, of which there are few.
+            models.Index(
+                fields=["id"],
+                condition=Q(path__startswith="/breakglass/") | Q(**{"tags__iam-retire": "never"}),
+                name="iam_user_break_glass",
+            ),
         ]
 
     def __str__(self) -> str:

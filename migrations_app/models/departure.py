@@ -140,6 +140,12 @@ class Departure(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["state"], name="departure_by_state"),
+            # Whom nobody answers for yet, as Security's page of claims counts them.
+            models.Index(
+                fields=["user"],
+                condition=Q(state="discovered", protection="", claim_pending_team=None),
+                name="departure_nobodys",
+            ),
             models.Index(
                 fields=["-deleted_at"],
                 name="departure_gone_outside",
@@ -193,7 +199,7 @@ class GivenAnswer(models.Model):
 
     departure = models.ForeignKey(Departure, on_delete=models.CASCADE, related_name="answers")
     team = models.ForeignKey(
-        "inventory.Team", null=True, on_delete=models.PROTECT, related_name="+"
+        "inventory.Team", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
@@ -209,6 +215,7 @@ class GivenAnswer(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-at"]
+        indexes: ClassVar = [models.Index(fields=["team", "at"], name="answers_of_team")]
 
     def __str__(self) -> str:
         return f"{self.said} by {self.person}"

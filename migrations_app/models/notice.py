@@ -131,6 +131,13 @@ class Delivery(models.Model):
             models.Index(
                 fields=["-at"], name="delivery_parked", condition=models.Q(status="parked")
             ),
+            # How a channel works: the last that went through it, and the last that did not.
+            models.Index(fields=["channel", "-id"], name="delivery_latest"),
+            models.Index(
+                fields=["channel", "-id"],
+                name="delivery_problems",
+                condition=~models.Q(problem=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -64,8 +64,8 @@ def campaign(request: HttpRequest, number: int) -> HttpResponse:
     """How far each team is."""
     require(person_of(request), Action.OPERATE)
     row = get_object_or_404(Campaign.objects.select_related("asked_by", "closed_by"), number=number)
-    (progress,) = campaigning.progress([row])
-    return rendered(request, "migrations_app/campaign.html", {"progress": progress})
+    context = {"progress": campaigning.progress(row)}
+    return rendered(request, "migrations_app/campaign.html", context)
 
 
 @require_POST

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, F, QuerySet
+from django.db.models import F, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -14,19 +14,19 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from inventory import at_once, clock
-from inventory.models import Person, Team
+from inventory.models import LedgerEntry, Person, Team
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
-from migrations_app import campaigning, changes
-from migrations_app.beginnings import SHOWN, Beginning
+from migrations_app import campaign_list, changes
+from migrations_app.beginnings import Beginning
 from migrations_app.changes.ownership import DISPUTE_DAYS
-from migrations_app.claims import claiming, owing
+from migrations_app.claims import claiming, owing, security
 from migrations_app.forms.people import AnswerForm
 from migrations_app.lifecycle import State
 from migrations_app.models import Campaign, Departure, Listed
 from migrations_app.outgoing import notices
 from migrations_app.templatetags.screens import team_options
-from migrations_app.users import listing, paging
+from migrations_app.users import listing
 from migrations_app.views.answers import (
     cleaned,
     done,
@@ -111,57 +111,33 @@ def claims(request: HttpRequest) -> HttpResponse:
     if may(person, Action.CLAIM) and not may(person, Action.OPERATE):
         return redirect("claim-mine")
     require(person, Action.OPERATE)
-    left = (
-        listing.departures()
-        .left()
-        .select_related(
-            "claim_pending_team",
-            "claim_pending_by",
-            "disputed_by",
-            "handed_to",
-            "contested_by_team",
-            "contested_by",
-        )
-    )
-    nobody = Departure.objects.unprotected().filter(state=State.DISCOVERED, claim_pending_team=None)
-    open_first = F("closed_at").desc(nulls_first=True)
+    campaigns = Campaign.objects.select_related("asked_by").order_by(
+        F("closed_at").desc(nulls_first=True), "-number"
+    )[:CAMPAIGNS]
     told = at_once.ask(
         Person.objects.filter(pk=person.pk),
         {
-            "contests": _first(left, "contested_at", contested_by_team__isnull=False),
-            "pending": _first(
-                left, "answered_at", claim_pending_team__isnull=False, contested_by_team=None
-            ),
-            "disputes": _first(left, "disputed_until", disputed_until__gte=clock.now().date()),
-            "offered": _first(left, "handed_at", handed_to__isnull=False),
-            "campaigns": Campaign.objects.select_related("asked_by").order_by(
-                open_first, "-number"
-            )[:CAMPAIGNS],
-            "nobody_total": at_once.number(nobody),
-            "waiting": nobody.order_by()
-            .exclude(user__suggested_team=None)
-            .values("user__suggested_team__key", "user__suggested_team__name")
-            .annotate(users=Count("pk"))
-            .order_by("-users"),
-            "teams": Team.objects.filter(active=True),
+            **security.decisions(clock.now().date()),
+            **campaign_list.questions(campaigns),
+            "campaigns": campaigns,
+            "teams": Team.objects.all(),
+            "head": Subquery(LedgerEntry.objects.order_by("-seq").values("hash")[:1]),
         },
     )
+    teams, head = {team.pk: team for team in told["teams"]}, told["head"] or ""
+    lines = campaign_list.lines(told["campaigns"], told["standing"], told["opened"], teams, head)
+    total, waiting = security.nobodys(teams, head)
     listed = Listed.objects.filter(state=State.DISCOVERED, departure__claim_pending_team=None)
-    campaigns = campaigning.progress(told["campaigns"])
     context = {
-        **told,
         **{name: Beginning(told[name]) for name in ("contests", "pending", "disputes", "offered")},
-        "campaigns": campaigns,
-        "overdue": [ask for one in campaigns for ask in one.asks if ask.overdue],
+        "campaigns": lines,
+        "overdue": [late for one in lines for late in one.late],
+        "nobody_total": total,
+        "waiting": waiting,
+        "teams": [team for team in told["teams"] if team.active],
         "nobody": listing.first_of(listed),
     }
     return rendered(request, "migrations_app/claims.html", context)
-
-
-def _first(rows: QuerySet[Departure], order: str, **of: Any) -> QuerySet[Departure]:
-    """The first of those that `of` says, which are looked for before anything is joined."""
-    found = Departure.objects.left().filter(**of).order_by(order).values("pk")[: SHOWN + 1]
-    return rows.filter(paging.is_one_of(found)).order_by(order)
 
 
 def _team(request: HttpRequest, key: str) -> tuple[Person, Team]:

@@ -570,11 +570,11 @@ def test_a_closed_campaign_reminds_nobody_and_says_so(everybody: cast.Cast) -> N
 
 def test_what_can_still_be_answered_is_counted_and_not_read(everybody: cast.Cast) -> None:
     ask, rows = asked(everybody)
-    (one,) = campaigning.progress([ask.campaign])
+    one = campaigning.progress(ask.campaign)
     (its,) = one.asks
     assert (its.left, its.late, its.overdue) == (3, (), False)
     skip(days=30)
-    (one,) = campaigning.progress([ask.campaign])
+    one = campaigning.progress(ask.campaign)
     (its,) = one.asks
     assert (its.left, set(its.late), its.overdue) == (3, set(rows), True)
 
@@ -709,7 +709,7 @@ def test_a_team_whose_only_channel_is_not_set_up_is_brought_to_security_at_once(
     assert (notice.role, notice.departures.count()) == (Role.ENGINEER, 1)
     assert notice.title == "Deaf has not been reached about 1 IAM user"
     assert "Slack #deaf: Slack is not set up. IAMCLEANUP_X is not set." in notice.text
-    (one,) = campaigning.progress([ask.campaign])
+    one = campaigning.progress(ask.campaign)
     assert one.silent == 1
     assert one.asks[0].silence is not None
 
@@ -739,7 +739,7 @@ def test_who_was_reached_is_not_brought_to_security(everybody: cast.Cast, how: s
     skip(days=2)
     sweep()
     assert told("unreached") == []
-    assert campaigning.progress([ask.campaign])[0].silent == 0
+    assert campaigning.progress(ask.campaign).silent == 0
 
 
 def test_an_engineer_who_looks_has_not_reached_the_team(everybody: cast.Cast) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import clock
 from migrations_app import changes
@@ -383,8 +385,43 @@ def test_the_page_of_security_asks_no_more_for_many_users_teams_and_campaigns(
     jonas = browser(everybody.jonas)
     jonas.get("/claims/")
 
-    with at_most(12):
+    with at_most(9):
         jonas.get("/claims/")
+
+
+def test_what_the_page_of_security_counts_is_counted_anew_after_the_ledgers_next_entry(
+    everybody: cast.Cast,
+) -> None:
+    first, second = (suggested(everybody, name) for name in "ab")
+    changes.start_campaign(everybody.jonas)
+    jonas = browser(everybody.jonas)
+    shown = text_of(jonas.get("/claims/"))
+    assert "2 users have nobody" in shown
+    assert "0 of 2</span>" in shown
+    with CaptureQueriesContext(connection) as warm:
+        jonas.get("/claims/")
+
+    changes.claim(first, everybody.payments, everybody.sara, "needed")
+
+    with CaptureQueriesContext(connection) as anew:
+        shown = text_of(jonas.get("/claims/"))
+    assert "1 user has nobody" in shown
+    assert "1 of 2</span>" in shown
+    assert len(anew) > len(warm), "what nothing had changed was counted again"
+    assert second.user.user_name in shown
+
+
+def test_a_deadline_that_passes_is_seen_at_once(everybody: cast.Cast) -> None:
+    suggested(everybody, "a")
+    ask = changes.start_campaign(everybody.jonas).asked[0]
+    jonas = browser(everybody.jonas)
+    assert "Not answered in time" not in text_of(jonas.get("/claims/"))
+
+    moved = clock.clock_file()
+    assert moved is not None
+    moved.move(ask.deadline_at - clock.now() + timedelta(seconds=1))
+
+    assert "Not answered in time" in text_of(jonas.get("/claims/"))
 
 
 def test_security_ends_a_dispute_and_stays_with_the_others(everybody: cast.Cast) -> None:
