@@ -106,9 +106,10 @@ def read_at(user: IamUser, key: str) -> datetime | None:
     return reads_of(user.account_id).at(user, key)
 
 
-def last_seen(user: IamUser) -> datetime:
-    """When AWS last listed this user."""
-    return read_at(user, LISTED) or user.last_seen_at
+def last_seen(user: IamUser, passes: Iterable[ReadPass] | None = None) -> datetime:
+    """When AWS last listed this user; `passes` are those of its account, if they are known."""
+    reads = reads_of(user.account_id) if passes is None else reads_in(passes)
+    return reads.at(user, LISTED) or user.last_seen_at
 
 
 def begun(account: Account, part: str, sync: Sync) -> ReadPass:

@@ -165,12 +165,17 @@ class Plan:
     closes_at: datetime
 
 
-def plan_of(batch: Batch, changes: Iterable[Change], now: datetime) -> Plan:
+def plan_of(
+    batch: Batch,
+    changes: Iterable[Change],
+    now: datetime,
+    organization: Organization | None = None,
+) -> Plan:
     """The plan of `batch` as it would begin at the next opening after `now` and its notice.
 
-    Where the batch was asked, its own window counts.
+    Where the batch was asked, its own window counts. `organization` as it was loaded a moment ago.
     """
-    policy = policy_for(Organization.get(), batch.account)
+    policy = policy_for(organization or Organization.get(), batch.account)
     opens_at, closes_at = window_of(batch, policy, now)
     watch = timedelta() if batch.method == Method.SHUT else policy.watch
     today, later = Counter[str](), Counter[str]()

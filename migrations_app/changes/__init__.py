@@ -26,7 +26,7 @@ from migrations_app.changes.batches import (
 from migrations_app.changes.campaigns import Started
 from migrations_app.changes.campaigns import close as close_campaign
 from migrations_app.changes.campaigns import start as start_campaign
-from migrations_app.changes.checking import Check, checks, seen_by, view
+from migrations_app.changes.checking import Check, Loaded, checks, seen_by, view
 from migrations_app.changes.clean import stay_clean
 from migrations_app.changes.contests import settle
 from migrations_app.changes.drift import accept as accept_drift
@@ -93,6 +93,7 @@ from migrations_app.changes.sweep import shut_waits_for, sweep, waits_for
 __all__ = [
     "Answered",
     "Check",
+    "Loaded",
     "RestorePreview",
     "Started",
     "abort",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db.models import F, Q
 
 from inventory import clock
 from inventory.models import Organization, Person
 from inventory.permissions import Action, require
 from inventory.policy import Policy, policy_for
 from migrations_app.changes.evidence import NAMED, quarantines
-from migrations_app.changes.situation import account_blockers, blockers_for, lock_out
+from migrations_app.changes.situation import Ground, account_blockers, blockers_for, lock_out
 from migrations_app.guards import Blocker
 from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change, Viewed
@@ -41,13 +40,22 @@ def view(change: Change, person: Person) -> Viewed:
     return seen
 
 
-def checks(batch: Batch, person: Person) -> list[Check]:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What whoever asks for the checks loaded of the batch a moment ago: its changes with their
+    users, which of them (pks) the person viewed as they are now, and the organization."""
+
+    rows: Sequence[Change]
+    seen: Collection[int]
+    organization: Organization
+
+
+def checks(batch: Batch, person: Person, loaded: Loaded | None = None) -> list[Check]:
     """What must hold before `person` may approve; asked again on approval, and at the run."""
-    changes = list(
-        batch.changes.filter(status=Change.Status.ASKED).select_related(
-            "departure__user__account", "departure__owner"
-        )
-    )
+    loaded = loaded or _loaded(batch, person)
+    changes = [change for change in loaded.rows if change.status == Change.Status.ASKED]
+    seen = [change for change in changes if change.pk in loaded.seen]
+    ground = Ground.of(loaded.organization)
     asked_by = str(batch.asked_by) if batch.asked_by else "Nobody"
     own = person.pk in (batch.asked_by_id, batch.composed_by_id)
     found = [
@@ -57,21 +65,27 @@ def checks(batch: Batch, person: Person) -> list[Check]:
             OWN_BATCH if own else f"Four eyes: {asked_by} asked, you decide",
         )
     ]
-    found += [_check(one) for one in account_blockers(batch.account, batch.move, batch.urgent)]
+    found += [
+        _check(one) for one in account_blockers(batch.account, batch.move, batch.urgent, ground)
+    ]
     judged = blockers_for(
-        [change.departure for change in changes], batch.move, batch.urgent, besides=changes
+        [change.departure for change in changes],
+        batch.move,
+        batch.urgent,
+        besides=changes,
+        organization=ground.organization,
     )
     blocked = [reasons[0] for reasons in judged.values() if reasons]
     found += _by_code(blocked)
     if not blocked:
         found.append(Check("users", True, _all_may_go(batch, len(changes))))
-    locked_out = lock_out(batch.account, [change.departure for change in changes])
+    locked_out = lock_out(batch.account, [change.departure for change in changes], ground)
     found += [Check(one.code, False, one.text, one.fix, overridable=True) for one in locked_out]
-    found.append(_evidence_age(batch, changes))
+    found.append(_evidence_age(policy_for(ground.organization, batch.account), changes))
     if batch.move == MoveName.DELETE:
-        found += _named_elsewhere(changes, person)
+        found += _named_elsewhere(changes, loaded.seen)
         found += _quarantined(changes)
-    unseen = len(changes) - seen_by(batch, person)
+    unseen = len(changes) - len(seen)
     found.append(
         Check(
             "viewed",
@@ -85,10 +99,21 @@ def checks(batch: Batch, person: Person) -> list[Check]:
     return found
 
 
-def seen_by(batch: Batch, person: Person) -> int:
-    """How many users of the batch this person viewed as they are now."""
-    viewed = Q(viewed__person=person, viewed__digest=F("digest"))
-    return batch.changes.filter(viewed, status=Change.Status.ASKED).count()
+def _loaded(batch: Batch, person: Person) -> Loaded:
+    rows = batch.changes.filter(status=Change.Status.ASKED)
+    changes = list(rows.select_related("departure__user__account", "departure__owner"))
+    return Loaded(changes, seen_by(changes, person), Organization.get())
+
+
+def seen_by(changes: Iterable[Change], person: Person) -> frozenset[int]:
+    """Which of these changes (pks) this person viewed as they are now.
+
+    A mark on an earlier version of the item does not count: its digest is another one.
+    """
+    digests = {change.pk: change.digest for change in changes}
+    viewed = Viewed.objects.filter(change__in=digests, person=person)
+    marks = viewed.values_list("change", "digest")
+    return frozenset(pk for pk, digest in marks if digests[pk] == digest)
 
 
 def policy_of_batch(batch: Batch) -> Policy:
@@ -122,16 +147,12 @@ def _all_may_go(batch: Batch, count: int) -> str:
     return f"{count} of {count} may be disabled by the evidence"
 
 
-def _named_elsewhere(changes: list[Change], person: Person) -> list[Check]:
+def _named_elsewhere(changes: list[Change], seen: Collection[int]) -> list[Check]:
     """Whoever is still named somewhere, or was not looked for everywhere, is ticked as viewed."""
     named = [change for change in changes if any(one["code"] in NAMED for one in change.warnings)]
     if not named:
         return []
-    open_ones = [
-        change
-        for change in named
-        if not change.viewed.filter(person=person, digest=change.digest).exists()
-    ]
+    open_ones = [change for change in named if change.pk not in seen]
     if not open_ones:
         count = len(named)
         return [Check("references", True, f"Who still names {count} of them was ticked")]
@@ -154,8 +175,8 @@ def _quarantined(changes: list[Change]) -> list[Check]:
     return found
 
 
-def _evidence_age(batch: Batch, changes: list[Change]) -> Check:
-    limit = policy_of_batch(batch).evidence_max_age
+def _evidence_age(policy: Policy, changes: list[Change]) -> Check:
+    limit = policy.evidence_max_age
     looked = [
         datetime.fromisoformat(change.judged["looked_at"])
         for change in changes

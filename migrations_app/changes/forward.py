@@ -38,7 +38,7 @@ from migrations_app.changes.facts import (
 )
 from migrations_app.changes.journal import Halted, RowJournal
 from migrations_app.changes.restoring import made_by_us, raise_alert
-from migrations_app.changes.situation import account_blockers, policy_of, situation
+from migrations_app.changes.situation import Ground, account_blockers, policy_of, situation
 from migrations_app.changes.state import move
 from migrations_app.lifecycle import Method, MoveName, State
 from migrations_app.models import Batch, Call, Change, Departure, Holdings
@@ -201,7 +201,7 @@ def _judge(
     urgent = bool(batch and batch.urgent)
     # One policy for all that is asked of this user.
     organization = Organization.get()
-    refused = account_blockers(departure.user.account, name, True, organization)
+    refused = account_blockers(departure.user.account, name, True, Ground.of(organization))
     if refused:
         raise Halted(refused[0].text)
     _not_ourselves(live, ahead)

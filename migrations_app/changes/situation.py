@@ -9,11 +9,18 @@ from datetime import datetime
 
 import redis
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, Q, QuerySet
 
-from inventory import clock, refresh
+from inventory import at_once, clock, refresh
 from inventory.aws import identity
-from inventory.models import Account, IamUser, Organization, TrailCoverage, TrailGap
+from inventory.models import (
+    Account,
+    IamUser,
+    Organization,
+    ReadPass,
+    TrailCoverage,
+    TrailGap,
+)
 from inventory.organization import sandbox_refusal
 from inventory.policy import Policy, policy_for
 from inventory.reads import last_seen
@@ -45,24 +52,37 @@ def situations(
     loaded a moment ago.
     """
     rows = list(departures)
+    if not rows:
+        return {}
     ids = [row.pk for row in rows]
+    owners = {row.owner_id for row in rows if row.owner_id}
     organization = organization or Organization.get()
-    hit = set(
-        Hit.objects.filter(departure__in=ids, kind=Hit.Kind.HIT, closed="").values_list(
-            "departure_id", flat=True
-        )
+    told = at_once.ask(
+        Departure.objects.filter(pk=ids[0]),
+        {
+            "hits": Hit.objects.filter(departure__in=ids, kind=Hit.Kind.HIT, closed="").values(
+                "departure"
+            ),
+            "busy": _busy(ids, besides),
+            "read": TrailCoverage.objects.filter(user__in=[row.user_id for row in rows]),
+            "gaps": TrailGap.objects.filter(user__in=[row.user_id for row in rows]),
+            # A draft on hold stops nobody whom the evidence calls dormant.
+            "plans": Plan.objects.filter(departure__in=ids, status=Plan.Status.CONFIRMED).values(
+                "departure", "confirmed_at", "held_reason"
+            ),
+            "reachable": addressees.reachable(owners).values("pk"),
+        },
     )
-    busy = _busy(ids, besides)
-    listening = _heard(rows)
-    plans = Plan.objects.filter(departure__in=ids)
-    confirmed = dict(plans.counted().values_list("departure_id", "confirmed_at"))
-    # A draft on hold stops nobody whom the evidence calls dormant.
-    held = dict(
-        plans.filter(status=Plan.Status.CONFIRMED)
-        .exclude(held_reason="")
-        .values_list("departure_id", "held_reason")
-    )
-    reachable = addressees.told_somehow({row.owner_id for row in rows if row.owner_id})
+    hit = {one["departure"] for one in told["hits"]}
+    busy = {
+        one.departure_id: f"batch {one.batch}" if one.batch else f"a {one.move}"
+        for one in told["busy"]
+    }
+    listening = _heard(rows, told["read"], told["gaps"])
+    plans = {one["departure"]: one for one in told["plans"]}
+    held = {pk: one["held_reason"] for pk, one in plans.items() if one["held_reason"]}
+    confirmed = {pk: one["confirmed_at"] for pk, one in plans.items() if pk not in held}
+    reachable = {one["pk"] for one in told["reachable"]}
     present = _sharing(rows)
     policies: dict[tuple[int, str], Policy] = {}
     made = {}
@@ -146,17 +166,19 @@ def blockers_for(
     move: MoveName | str,
     urgent: bool = False,
     besides: Iterable[Change] = (),
+    organization: Organization | None = None,
 ) -> dict[int, list[Blocker]]:
     """Why `move` must not happen now, by departure id; an empty list means it may."""
     now = clock.now()
+    judged = situations(departures, besides=besides, organization=organization)
     return {
-        pk: guards.blockers(one, MoveName(move), now, urgent=urgent)
-        for pk, one in situations(departures, besides=besides).items()
+        pk: guards.blockers(one, MoveName(move), now, urgent=urgent) for pk, one in judged.items()
     }
 
 
-def _busy(ids: Sequence[int], besides: Iterable[Change]) -> dict[int, str]:
-    """Departures with an open forward change of another batch, and which."""
+def _busy(ids: Sequence[int], besides: Iterable[Change]) -> QuerySet[Change]:
+    """What stands in the way of another change: open forward changes of another batch, and
+    restores."""
     forward = Q(move__in=[move.value for move in FORWARD_MOVES])
     # A restore outranks everything, also one that failed and waits for a person.
     rows = Change.objects.filter(
@@ -169,19 +191,18 @@ def _busy(ids: Sequence[int], besides: Iterable[Change]) -> dict[int, str]:
         finished_at__isnull=False,
         status__in=[Change.Status.QUEUED, Change.Status.RUNNING],
     )
-    return {
-        row.departure_id: f"batch {row.batch}" if row.batch else f"a {row.move}" for row in rows
-    }
+    return rows.only("departure_id", "move", "batch__number")
 
 
-def _heard(rows: Sequence[Departure]) -> dict[int, Heard]:
+def _heard(
+    rows: Iterable[Departure], coverage: Iterable[TrailCoverage], lost: Iterable[TrailGap]
+) -> dict[int, Heard]:
     """By user id, how far CloudTrail was read in every enabled Region."""
     read: dict[int, dict[str, TrailCoverage]] = defaultdict(dict)
-    users = {row.user_id: row.user for row in rows}
-    for one in TrailCoverage.objects.filter(user__in=users):
+    for one in coverage:
         read[one.user_id][one.region] = one
     gaps: dict[int, list[TrailGap]] = defaultdict(list)
-    for gap in TrailGap.objects.filter(user__in=users):
+    for gap in lost:
         gaps[gap.user_id].append(gap)
     return {row.user_id: heard(row, read[row.user_id], gaps[row.user_id]) for row in rows}
 
@@ -224,6 +245,20 @@ def heard(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all batches stand on, as it was loaded a moment ago: never longer than one check."""
+
+    organization: Organization
+    keeper: IamUser | None
+
+    @classmethod
+    def of(cls, organization: Organization | None = None) -> Ground:
+        """Now. `organization` as it was loaded a moment ago."""
+        organization = organization or Organization.get()
+        return cls(organization, break_glass(organization))
+
+
 def break_glass(organization: Organization | None = None) -> IamUser | None:
     """The organization's break-glass user, as it was last seen."""
     organization = organization or Organization.get()
@@ -260,42 +295,50 @@ def _refused_sandbox(account: Account) -> str:
 
 
 def account_situation(
-    account: Account, move: MoveName, organization: Organization | None = None
+    account: Account, move: MoveName, ground: Ground | None = None
 ) -> guards.AccountSituation:
     """What the guards judge of an account before a forward write."""
-    keeper = break_glass(organization)
+    keeper = (ground or Ground.of()).keeper
+    # Found by the row that the lists read: users of an account lie all over their own table.
     hits = Hit.objects.filter(
-        departure__user__account=account, kind=Hit.Kind.HIT, closed=""
-    ).values_list("departure__user__user_name", flat=True)
+        departure__listed__account=account, kind=Hit.Kind.HIT, closed=""
+    ).values("departure__user__user_name")
+    told = at_once.ask(
+        Account.objects.filter(pk=account.pk),
+        {
+            "stopped": Exists(EmergencyStop.objects.filter(lifted_at=None)),
+            "hits": hits,
+            "passes": ReadPass.objects.filter(account=keeper.account_id if keeper else None),
+        },
+    )
     role = account.deleter_role if move is MoveName.DELETE else account.actor_role
     return guards.AccountSituation(
         name=account.name,
         has_role=bool(role),
         sandbox=account.sandbox,
-        stopped=EmergencyStop.objects.filter(lifted_at=None).exists(),
+        stopped=told["stopped"],
         hold_reason=account.hold_reason or _refused_sandbox(account),
         self_known=self_is_known(),
-        break_glass_seen_at=last_seen(keeper) if keeper else None,
+        break_glass_seen_at=last_seen(keeper, told["passes"]) if keeper else None,
         break_glass_has_mfa=bool(keeper and keeper.mfa),
-        open_hits=tuple(hits),
+        open_hits=tuple(hit["departure__user__user_name"] for hit in told["hits"]),
     )
 
 
 def account_blockers(
-    account: Account,
-    move: MoveName | str,
-    urgent: bool = False,
-    organization: Organization | None = None,
+    account: Account, move: MoveName | str, urgent: bool = False, ground: Ground | None = None
 ) -> list[Blocker]:
     """Why no forward write may happen in this account now."""
-    situation = account_situation(account, MoveName(move), organization)
+    situation = account_situation(account, MoveName(move), ground)
     return guards.account_blockers(situation, MoveName(move), clock.now(), urgent=urgent)
 
 
-def lock_out(account: Account, leaving: Iterable[Departure]) -> list[Blocker]:
+def lock_out(
+    account: Account, leaving: Iterable[Departure], ground: Ground | None = None
+) -> list[Blocker]:
     """Rule 19, for a batch that takes `leaving` away."""
     rows = list(leaving)
-    keeper = break_glass()
+    keeper = (ground or Ground.of()).keeper
     ways = [
         WayIn(name=user.user_name, seen_at=user.last_activity_at)
         for user in IamUser.objects.present()

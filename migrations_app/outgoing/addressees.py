@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from inventory.models import Mail, Organization, Person, Role, Team
 from migrations_app.models import Delivery, Notice
@@ -46,8 +46,13 @@ def of(notice: Notice) -> list[Address]:
 
 def told_somehow(teams: Iterable[int]) -> set[int]:
     """Those of these teams (pks) that have a lead to open a message, or a channel to read it in."""
+    return set(reachable(teams).values_list("pk", flat=True))
+
+
+def reachable(teams: Iterable[int]) -> QuerySet[Team]:
+    """The same teams as a query; one with several who lead it stands there several times."""
     channel = ~Q(slack="") | ~Q(email="") | ~Q(jira_project="")
-    return set(Team.objects.filter(_LED | channel, pk__in=teams).values_list("pk", flat=True))
+    return Team.objects.filter(_LED | channel, pk__in=teams)
 
 
 def led(teams: Iterable[int]) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from django.db.models import Case, F, QuerySet, Value, When
@@ -24,7 +24,7 @@ from migrations_app.batch_adding import MENDED
 from migrations_app.changes.batches import DRY_RUN_HOLDS
 from migrations_app.guards import URGENT_USERS
 from migrations_app.lifecycle import MoveName
-from migrations_app.models import Batch, Change, Comment, Departure, Viewed
+from migrations_app.models import Batch, Change, Comment, Departure
 from migrations_app.outgoing import announcing
 from migrations_app.shell import Shell
 from migrations_app.views.answers import is_fragment, person_of, rendered
@@ -81,7 +81,8 @@ def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     mark = f"{looked}-{len(rows)}-{int(looking)}"
     if is_fragment(request) and request.method == "GET" and request.GET.get("mark") == mark:
         return HttpResponse(status=NO_CHANGE)
-    policy = policy_for(Organization.get(), batch.account)
+    organization = Organization.get()
+    policy = policy_for(organization, batch.account)
     may_edit = may(person, Action.OPERATE)
     fresh = batch.dry_run_at is not None and now - batch.dry_run_at <= DRY_RUN_HOLDS
     size = URGENT_USERS if batch.urgent else policy.batch_size
@@ -91,7 +92,7 @@ def draft_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "batch": batch,
         "items": [Item(row, batch_plan.planned_calls(row)) for row in kept],
         "left_out": left_out,
-        "plan": batch_plan.plan_of(batch, kept, now),
+        "plan": batch_plan.plan_of(batch, kept, now, organization),
         "comments": [row for row in comments_of(batch) if row.change_id is None],
         "size": size,
         "room": room,
@@ -146,14 +147,17 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     kept = [row for row in rows if row.status in (Change.Status.ASKED, Change.Status.QUEUED)]
     if batch.status == Batch.Status.WITHDRAWN:
         kept = rows
-    items = review_items(batch, kept, person)
+    comments = list(comments_of(batch))
+    seen, organization = changes.seen_by(kept, person), Organization.get()
+    items = review_items(kept, comments, seen)
     approver = may(person, Action.APPROVE)
     asked = batch.status == Batch.Status.ASKED
     own = batch.asked_by_id == person.pk
     deciding = asked and (approver or own)
-    checks = changes.checks(batch, person) if deciding else []
+    loaded = changes.Loaded(rows, seen, organization)
+    checks = changes.checks(batch, person, loaded) if deciding else []
     unmet = [check for check in checks if not (check.ok or check.overridable)]
-    plan = batch_plan.plan_of(batch, kept, now)
+    plan = batch_plan.plan_of(batch, kept, now, organization)
     context = {
         "batch": batch,
         "items": items,
@@ -172,7 +176,7 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "ready": not unmet,
         "not_ready": unmet[0].text if unmet else "",
         "words": changes.words_for(batch) if asked and batch.move == MoveName.DELETE else "",
-        "comments": [row for row in comments_of(batch) if row.change_id is None],
+        "comments": [row for row in comments if row.change_id is None],
         "waits": changes.waits_for(batch) if batch.status == Batch.Status.APPROVED else [],
         "may_take_over": may_take_over(batch, person),
         "oob": is_fragment(request),
@@ -180,22 +184,18 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
     return rendered(request, "migrations_app/batch_review.html", context, part="viewed_now")
 
 
-def review_items(batch: Batch, rows: Sequence[Change], person: Person) -> list[Item]:
-    """The users with their diff, what was said about each, and whether `person` viewed it.
-
-    A mark on an earlier version of the item does not count: its digest is another one.
-    """
-    seen = dict(
-        Viewed.objects.filter(change__in=rows, person=person).values_list("change", "digest")
-    )
+def review_items(
+    rows: Sequence[Change], comments: Iterable[Comment], seen: Collection[int]
+) -> list[Item]:
+    """The users with their diff, what was said about each, and whether it is one of `seen`."""
     said = defaultdict(list)
-    for comment in comments_of(batch):
+    for comment in comments:
         said[comment.change_id].append(comment)
     return [
         Item(
             change=row,
             calls=batch_plan.planned_calls(row),
-            viewed=seen.get(row.pk) == row.digest,
+            viewed=row.pk in seen,
             comments=tuple(said[row.pk]),
         )
         for row in rows

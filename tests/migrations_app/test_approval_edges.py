@@ -90,7 +90,7 @@ def test_evidence_counts_to_the_second(
     limit = looked_at + checking.policy_of_batch(row).evidence_max_age
     for moment, counts in ((limit, True), (limit + timedelta(microseconds=1), False)):
         monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
-        found = checking._evidence_age(row, [change])
+        found = checking._evidence_age(checking.policy_of_batch(row), [change])
         assert (found.ok, found.fix == "") == (counts, counts)
 
 

@@ -107,14 +107,15 @@ def test_viewing_counts_for_the_facts_that_were_seen(
     with pytest.raises(NotAllowed):
         changes.view(change, everybody.sara)
     changes.view(change, everybody.mei)
-    assert checking.seen_by(now(change.batch), everybody.mei) == 1  # type: ignore[arg-type]
-    assert checking.seen_by(now(change.batch), everybody.jonas) == 0  # type: ignore[arg-type]
+    assert checking.seen_by([again(change)], everybody.mei) == {change.pk}
+    assert not checking.seen_by([again(change)], everybody.jonas)
     Change.objects.update(digest="b" * 64)
-    assert checking.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
+    assert not checking.seen_by([again(change)], everybody.mei)
     assert changes.view(again(change), everybody.mei) == Viewed.objects.get()
     assert Viewed.objects.get().digest == "b" * 64
     Change.objects.update(status="left-out")
-    assert checking.seen_by(now(change.batch), everybody.mei) == 0  # type: ignore[arg-type]
+    assert change.batch is not None
+    assert not checking._loaded(now(change.batch), everybody.mei).seen
 
 
 @pytest.mark.parametrize("status", EVERY)
@@ -779,7 +780,8 @@ def looked(everybody: cast.Cast, *ages: timedelta | None) -> tuple[Batch, list[C
 def test_evidence_is_as_old_as_the_oldest_look(
     everybody: cast.Cast, *, ages: list[timedelta | None], ok: bool, text: str
 ) -> None:
-    found = checking._evidence_age(*looked(everybody, *ages))
+    row, made = looked(everybody, *ages)
+    found = checking._evidence_age(checking.policy_of_batch(row), made)
     assert (found.code, found.ok, found.text) == ("evidence", ok, text)
     assert (found.fix == "") is ok
 
@@ -788,22 +790,26 @@ def test_who_still_names_a_user_is_ticked_by_the_very_approver(
     everybody: cast.Cast,
 ) -> None:
     _, made = looked(everybody, HOUR, HOUR, HOUR)
-    assert checking._named_elsewhere(made, everybody.mei) == []
+
+    def named() -> list[checking.Check]:
+        return checking._named_elsewhere(made, checking.seen_by(made, everybody.mei))
+
+    assert named() == []
     for change, code in zip(made, ("reference", "reference-unread", "no-mfa"), strict=True):
         change.warnings = [{"code": code, "text": "x"}]
         change.digest = "a" * 64
         change.save()
-    (found,) = checking._named_elsewhere(made, everybody.mei)
+    (found,) = named()
     assert (found.ok, found.text) == (False, "Who still names u0 and 1 more is not ticked yet")
     changes.view(made[0], everybody.mei)
     changes.view(made[1], everybody.jonas)
-    (found,) = checking._named_elsewhere(made, everybody.mei)
+    (found,) = named()
     assert (found.ok, found.text) == (False, "Who still names u1 is not ticked yet")
     changes.view(made[1], everybody.mei)
-    (found,) = checking._named_elsewhere(made, everybody.mei)
+    (found,) = named()
     assert (found.ok, found.text) == (True, "Who still names 2 of them was ticked")
     Viewed.objects.update(digest="b" * 64)
-    assert not checking._named_elsewhere(made, everybody.mei)[0].ok
+    assert not named()[0].ok
 
 
 def test_taking_off_what_aws_put_on_is_a_line_of_its_own(everybody: cast.Cast) -> None:

@@ -836,6 +836,25 @@ def test_a_page_asks_the_database_no_more_for_more_users(everybody: cast.Cast, k
     assert queries(many) <= queries(few)
 
 
+@pytest.mark.parametrize("warned", [False, True])
+def test_who_decides_on_a_batch_is_shown_it_in_twelve_statements(
+    everybody: cast.Cast, warned: bool
+) -> None:
+    users = [cast.departure(f"u{n}", "owner-assigned", everybody.payments) for n in range(9)]
+    batch = rows.asked(everybody, *users)
+    if warned:
+        # Each that is named somewhere has to be ticked, and is looked up with all others.
+        batch.changes.update(warnings=[{"code": "reference", "text": "A role names it."}])
+    mei = browser(everybody.mei)
+    mei.get(f"/batches/{batch.number}/")
+
+    with CaptureQueriesContext(connection) as asked:
+        shown = text_of(mei.get(f"/batches/{batch.number}/"))
+
+    assert "9 users not viewed yet" in shown
+    assert len(asked) <= 12
+
+
 @pytest.mark.parametrize("status", ["draft", "asked", "started"])
 def test_fenced_is_explained_on_every_page_of_a_batch(everybody: cast.Cast, status: str) -> None:
     one = cast.departure("old-deploy", "owner-assigned", everybody.payments)
