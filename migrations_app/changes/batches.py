@@ -255,29 +255,30 @@ def eligible(account: Account, move: MoveName | str) -> QuerySet[Departure]:
 
     Of users in use those whose plan counts, and whose old credentials rest as the policy asks for.
     """
+    # By the row that the lists find users by: those of an account lie all over their own table.
     rows = (
         Departure.objects.unprotected()
-        .filter(user__account=account, user__gone_at=None)
+        .filter(listed__account=account, listed__gone=False)
         .select_related("user__account", "owner")
         .exclude(changes__status__in=[*Change.OPEN, Change.Status.DRAFT])
     )
     if MoveName(move) is MoveName.DELETE:
-        return rows.filter(state=State.SOAKING).order_by("clock_started_at", "pk")
-    replaced = Q(plan__in=Plan.objects.counted()) & _resting(account)
-    quiet = Q(user__verdict__in=sorted(guards.QUIET_VERDICTS))
-    return rows.filter(quiet | replaced, state=State.OWNER_ASSIGNED).order_by(
+        return rows.filter(listed__state=State.SOAKING).order_by("clock_started_at", "pk")
+    replaced = Plan.objects.counted().filter(_resting(account), departure__listed__account=account)
+    quiet = Q(listed__verdict__in=sorted(guards.QUIET_VERDICTS))
+    found = quiet | Q(pk__in=replaced.values("departure"))
+    return rows.filter(found, listed__state=State.OWNER_ASSIGNED).order_by(
         "user__last_activity_at", "pk"
     )
 
 
 def _resting(account: Account) -> Q:
-    """Whose old credentials rest as rule 6 asks for; a category may ask for other times."""
+    """Plans of those whose old credentials rest as rule 6 asks for; a category may ask for other
+    times."""
     organization, now = Organization.get(), clock.now()
     rests = _resting_since(now - policy_for(organization, account).quiet)
     for category in sorted(organization.policy.get("by_category", {})):
-        shown = Q(user__category_override=category) | Q(
-            user__category_override="", user__category=category
-        )
+        shown = Q(departure__listed__category=category)
         length = policy_for(organization, account, category).quiet
         rests = (~shown & rests) | (shown & _resting_since(now - length))
     return rests
@@ -285,8 +286,8 @@ def _resting(account: Account) -> Q:
 
 def _resting_since(at: datetime) -> Q:
     """Read whole, and neither used nor made since; as `guards.quiet_since` counts it."""
-    made = Q(user__created_at=None) | Q(user__created_at__lte=at)
-    return made & Q(user__last_activity_at__lte=at, user__coverage_whole=True)
+    made = Q(departure__user__created_at=None) | Q(departure__user__created_at__lte=at)
+    return made & Q(departure__user__last_activity_at__lte=at, departure__user__coverage_whole=True)
 
 
 def words_for(batch: Batch) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django_htmx.http import HttpResponseClientRefresh
 
 from inventory import clock
-from inventory.models import Organization, Person, Role
+from inventory.models import Account, Organization, Person, Role
 from inventory.permissions import Action, may
 from inventory.policy import policy_for
 from inventory.rights.privilege import ADMIN_LEVELS
@@ -27,6 +27,7 @@ from migrations_app.lifecycle import MoveName
 from migrations_app.models import Batch, Change, Comment, Departure
 from migrations_app.outgoing import announcing
 from migrations_app.shell import Shell
+from migrations_app.users.paging import is_one_of
 from migrations_app.views.answers import is_fragment, person_of, rendered
 
 NO_CHANGE = 204
@@ -123,17 +124,36 @@ def candidates(batch: Batch, rows: Sequence[Change]) -> list[Departure]:
     """Users that may still be added, in the suggested order."""
     taken = [row.departure_id for row in rows]
     eligible = changes.eligible(batch.account, MoveName(batch.move)).exclude(pk__in=taken)
-    found = list(suggested_order(eligible)[:MOST_CANDIDATES])
+    found = suggested(eligible, batch.account, MOST_CANDIDATES)
     blocked = changes.blockers_for(found, batch.move, urgent=batch.urgent)
     return [row for row in found if all(one.code in MENDED for one in blocked[row.pk])]
 
 
-def suggested_order(departures: QuerySet[Departure]) -> QuerySet[Departure]:
-    """Admins first, then whoever has been quiet the longest."""
-    admin_first = Case(When(user__privilege__in=ADMIN_LEVELS, then=Value(0)), default=Value(1))
-    return departures.select_related("user__account", "owner").order_by(
-        admin_first, F("user__last_activity_at").asc(nulls_first=True), "user__user_name"
+# Documents of a user that neither the guards judge nor a list of candidates shows.
+_UNREAD = tuple(
+    f"user__{name}"
+    for name in (
+        *("tags", "groups", "inline_policies", "mfa", "privilege_facts", "earlier_names"),
+        *("federated_names", "category_reasons", "verdict_reasons", "suggestion_reasons"),
+        *("coverage", "removed_from_code_signs"),
     )
+)
+
+
+def suggested(eligible: QuerySet[Departure], account: Account, number: int) -> list[Departure]:
+    """So many of them, who are all in this account: admins first, then whoever has been quiet the
+    longest.
+
+    They are looked for before anything as wide as a user is read.
+    """
+    admin_first = Case(When(listed__privilege__in=ADMIN_LEVELS, then=Value(0)), default=Value(1))
+    order = (admin_first, "listed__last_used_at", "listed__user_name", "pk")
+    found = eligible.select_related(None).order_by(*order).values("pk")[:number]
+    rows = Departure.objects.select_related("user", "owner").defer(*_UNREAD)
+    made = list(rows.filter(is_one_of(found)).order_by(*order))
+    for row in made:
+        row.user.account = account
+    return made
 
 
 def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:

@@ -36,7 +36,7 @@ from migrations_app.views.batch_pages import (
     batch_by,
     draft_page,
     page,
-    suggested_order,
+    suggested,
 )
 
 PAGE_SIZE = 50
@@ -156,13 +156,16 @@ def compose_page(request: HttpRequest, form: ChoiceForm, status: int = 200) -> H
     wanted = named_users(request.POST or request.GET)
     considered = candidates(account, MoveName(move), wanted) if account else []
     urgent = bool(chosen.get("urgent"))
-    judged = changes.blockers_for(considered, MoveName(move), urgent=urgent)
+    organization = Organization.get()
+    judged = changes.blockers_for(
+        considered, MoveName(move), urgent=urgent, organization=organization
+    )
     blocked = {pk: [one for one in found if one.code not in MENDED] for pk, found in judged.items()}
     free = [row for row in considered if not blocked.get(row.pk)]
     asked_for = [row for row in free if row.user.user_id in wanted or row.user.user_name in wanted]
     # Nobody is suggested who stands in a draft.
     drafts = drafts_of(asked_for, move=move, urgent=urgent) if asked_for else {}
-    size = policy_for(Organization.get(), account).batch_size if account else 0
+    size = policy_for(organization, account).batch_size if account else 0
     size = min(size, URGENT_USERS) if urgent else size
     # Whoever shuts leaked keys names them; nobody is suggested for that. Who stands in a draft like
     # this may be taken into another one, but a person ticks it.
@@ -190,8 +193,8 @@ def candidates(account: Account, move: MoveName, wanted: set[str]) -> list[Depar
     """Whom the page considers: the users asked for, then the suggested ones."""
     named = listing.named(account, wanted) if wanted else []
     known = {row.pk for row in named}
-    suggested = suggested_order(changes.eligible(account, move))[:CONSIDERED]
-    return named + [row for row in suggested if row.pk not in known]
+    found = suggested(changes.eligible(account, move), account, CONSIDERED)
+    return named + [row for row in found if row.pk not in known]
 
 
 def named_users(sent: object) -> set[str]:

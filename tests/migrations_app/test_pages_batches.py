@@ -177,6 +177,27 @@ def test_the_suggested_users_are_ticked_up_to_the_size_of_a_batch(everybody: cas
     assert len(ticked(text_of(browser(everybody.jonas).get("/batches/new/?once=1")))) == 20
 
 
+def test_admins_are_suggested_first_and_then_whoever_has_been_quiet_the_longest(
+    everybody: cast.Cast,
+) -> None:
+    days = {"lately": 100, "long": 300, "never": None, "admin": 95}
+    for name, ago in days.items():
+        last = None if ago is None else clock.now() - timedelta(days=ago)
+        privilege = "admin" if name == "admin" else "read"
+        user = cast.iam_user(
+            name, verdict="dormant", last_activity_at=last, privilege=privilege, tags={"a": "b"}
+        )
+        cast.departure(user, "owner-assigned", everybody.payments)
+    jonas = browser(everybody.jonas)
+    jonas.get("/batches/new/")
+
+    with CaptureQueriesContext(connection) as asked:
+        text = text_of(jonas.get("/batches/new/"))
+
+    assert ticked(text) == ["admin", "never", "long", "lately"]
+    assert len(asked) <= 11
+
+
 def test_a_link_that_names_users_ticks_those_alone(everybody: cast.Cast) -> None:
     cast.departure("other", "owner-assigned", everybody.payments)
     quiet = cast.departure("quiet", "owner-assigned", everybody.payments)
