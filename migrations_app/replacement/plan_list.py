@@ -7,13 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    When,
+)
 from django.http import QueryDict
 
 from inventory import clock
-from inventory.models import Organization, Person
+from inventory.hashing import digest
+from inventory.models import LedgerEntry, Organization, Person, Team
 from inventory.permissions import Action, may
 from inventory.policy import Policy, policy_for
+from inventory.remembered import remembered
 from inventory.templatetags.times import day_text
 from migrations_app.keyset import Part
 from migrations_app.models import Plan
@@ -38,8 +50,8 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     Target.SECRETS_MANAGER: ("key", "Secrets Manager", "rotated key, last resort"),
     Target.OTHER: ("route", "Other", "a plan in words"),
 }
-# Of users whose plans are listed only those are protected whose key stays until a day.
-_FAR = ("status", "departure__protection")
+# What changes without an entry in the ledger: a verdict, and what CloudTrail shows of a plan.
+KEPT_SECONDS = 15
 _PRIVILEGES = {
     "admin": "was Admin",
     "can-become-admin": "could become admin",
@@ -84,7 +96,7 @@ def filters_of(asked: Mapping[str, str]) -> Filters:
 def plans_of(account: str) -> QuerySet[Plan]:
     """Plans that somebody waits for, and agreed exceptions; of all accounts if none is chosen."""
     rows = Plan.objects.filter(needing() | kept_with_a_key())
-    return rows.filter(departure__user__account__account_id=account) if account else rows
+    return rows.filter(departure__listed__account__account_id=account) if account else rows
 
 
 def chosen(rows: QuerySet[Plan], filters: Filters) -> QuerySet[Plan]:
@@ -113,19 +125,77 @@ def chosen(rows: QuerySet[Plan], filters: Filters) -> QuerySet[Plan]:
 
 
 def in_order(rows: QuerySet[Plan]) -> list[Part]:
-    """Those that wait for somebody first: on hold, then by how far they are, then by name."""
+    """Those that wait for somebody first: on hold, then by how far they are, then by name.
+
+    No more is read of them than the order needs; `whole` reads the others.
+    """
     far = Case(
         When(~Q(held_reason=""), then=0),
         When(status=Status.CONFIRMED, then=1),
         When(status=Status.TESTED, then=2),
         default=3,
     )
-    rows = (
-        rows.select_related("departure__user__account", "departure__owner", "confirmed_by")
+    narrow = rows.select_related("departure__listed").only("departure__listed__user_name")
+    return [Part(narrow.annotate(far=far), ("far", "departure__listed__user_name", "pk"))]
+
+
+def whole(rows: Iterable[Plan]) -> list[Plan]:
+    """These plans in their order, with all that lists and files show of them; one query."""
+    pks = [row.pk for row in rows]
+    found = (
+        Plan.objects.select_related("departure__user__account", "departure__owner", "confirmed_by")
         .defer("generated_files")
-        .annotate(far=far)
+        .in_bulk(pks)
     )
-    return [Part(rows, ("far", "departure__user__user_name", "pk"))]
+    return [found[pk] for pk in pks if pk in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many plans are the same in this."""
+
+    target: str
+    status: str
+    exempt: bool
+    held_reason: str
+    held_by_drift: bool
+    number: int
+
+    @property
+    def state(self) -> str:
+        """One on hold counts as that alone, and so does a key that is to stay."""
+        return EXEMPT if self.exempt else HOLD if self.held_reason else self.status
+
+
+def counted(account: str, team: str) -> list[Counted]:
+    """All plans of an account ("" for all) and a team, as they stood some seconds ago at most, and
+    not before the ledger's last entry; two queries at most."""
+    head = LedgerEntry.objects.order_by("-seq").values_list("hash", flat=True).first()
+    rows = chosen(plans_of(account), Filters(team=team))
+    key = f"plans:{digest([head, account, team])}"
+    return remembered(key, KEPT_SECONDS, lambda: _counted(rows))
+
+
+def _counted(rows: QuerySet[Plan]) -> list[Counted]:
+    exempt = ~Q(departure__protection="")
+    drift = Q(held_by__isnull=False)
+    told = (
+        rows.order_by()
+        .annotate(exempt=ExpressionWrapper(exempt, BooleanField()))
+        .annotate(drift=ExpressionWrapper(drift, BooleanField()))
+        .values_list("target", "status", "exempt", "held_reason", "drift")
+        .annotate(Count("pk"))
+    )
+    return [Counted(*one) for one in told]
+
+
+def number_of(found: Iterable[Counted], filters: Filters) -> int:
+    """How many of these a target and a status leave."""
+    return sum(
+        one.number
+        for one in found
+        if filters.target in ("", one.target) and filters.status in ("", one.state)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +212,12 @@ class Tile:
     chosen: bool
 
 
-def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
-    """Every target that somebody needs; one query."""
+def tiles(found: Iterable[Counted], filters: Filters) -> list[Tile]:
+    """Every target that somebody needs."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    told = rows.order_by().values_list("target", *_FAR).annotate(Count("pk"))
-    for target, status, protection, number in told:
-        counts[target][EXEMPT if protection else status] += number
-    found = []
+    for one in found:
+        counts[one.target][EXEMPT if one.exempt else one.status] += one.number
+    made = []
     for target in Target:
         if of := counts.get(target.value):
             icon, name, what = LOOKS[target]
@@ -160,24 +229,31 @@ def tiles(rows: QuerySet[Plan], filters: Filters) -> list[Tile]:
             )
             here = target.value == filters.target
             to = filters.query(target="" if here else target.value)
-            found.append(Tile(target, icon, name, what, of.total(), parts, to, here))
-    return found
+            made.append(Tile(target, icon, name, what, of.total(), parts, to, here))
+    return made
 
 
-def by_status(rows: QuerySet[Plan]) -> Counter[str]:
-    """How many are where; one on hold counts as that alone, and so does a key that is to stay."""
-    found: Counter[str] = Counter()
-    told = rows.order_by().values_list(*_FAR, "held_reason").annotate(Count("pk"))
-    for status, protection, held, number in told:
-        found[EXEMPT if protection else HOLD if held else status] += number
-    return found
+def by_status(found: Iterable[Counted]) -> Counter[str]:
+    """How many are where."""
+    numbers: Counter[str] = Counter()
+    for one in found:
+        numbers[one.state] += one.number
+    return numbers
 
 
-def held(rows: QuerySet[Plan]) -> list[tuple[str, int]]:
+def held(found: Iterable[Counted]) -> list[tuple[str, int]]:
     """Why plans are on hold, and how many for each reason; broken groups are told by themselves."""
-    held = rows.exclude(held_reason="").filter(held_by=None)
-    told = held.order_by().values_list("held_reason").annotate(Count("pk"))
-    return sorted(told, key=lambda one: (-one[1], one[0]))
+    numbers: Counter[str] = Counter()
+    for one in found:
+        if one.held_reason and not one.held_by_drift:
+            numbers[one.held_reason] += one.number
+    return sorted(numbers.items(), key=lambda one: (-one[1], one[0]))
+
+
+def teams() -> QuerySet[Team]:
+    """Those that somebody's plan may be chosen by."""
+    planned = Plan.objects.filter(departure__owner=OuterRef("pk"))
+    return Team.objects.filter(Exists(planned)).order_by("name")
 
 
 @dataclass(frozen=True, slots=True)

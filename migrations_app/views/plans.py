@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from inventory import clock
-from inventory.models import Person, Team
+from inventory.models import Person
 from inventory.permissions import Action, may, require
 from inventory.refusals import Refused
 from migrations_app import keyset
@@ -23,7 +23,6 @@ from migrations_app.models import Plan
 from migrations_app.plans.reading import in_terraform
 from migrations_app.replacement import center_page, plan_drafts, plan_list
 from migrations_app.replacement.plan_drafts import Made
-from migrations_app.replacement.plan_list import Filters
 from migrations_app.replacement.plan_page import PlanPage, page_of
 from migrations_app.shell import chosen_account_id
 from migrations_app.views.answers import cleaned, done, is_fragment, person_of, rendered
@@ -38,14 +37,15 @@ def plans(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(person, Action.SEE)
     filters = plan_list.filters_of(request.GET)
-    everything = plan_list.plans_of(chosen_account_id(request))
-    of_team = plan_list.chosen(everything, Filters(team=filters.team))
-    rows = plan_list.chosen(everything, filters)
+    account = chosen_account_id(request)
+    rows = plan_list.chosen(plan_list.plans_of(account), filters)
+    of_team = plan_list.counted(account, filters.team)
     numbers = plan_list.by_status(of_team)
-    pager = keyset.page_of(plan_list.in_order(rows), request.GET, rows.count())
+    total = rows.count() if filters.q else plan_list.number_of(of_team, filters)
+    pager = keyset.page_of(plan_list.in_order(rows), request.GET, total)
     everybodys = plan_list.files_of(person) is None
     context = {
-        "rows": plan_list.shown(pager.rows, person, clock.now()),
+        "rows": plan_list.shown(plan_list.whole(pager.rows), person, clock.now()),
         "tiles": plan_list.tiles(of_team, filters),
         "filters": filters,
         "numbers": numbers,
@@ -56,7 +56,7 @@ def plans(request: HttpRequest) -> HttpResponse:
         "drifts": center_page.notes(),
         "may_look": may(person, Action.SYNC),
         "pager": pager,
-        "teams": Team.objects.filter(departures__plan__isnull=False).distinct().order_by("name"),
+        "teams": plan_list.teams(),
         "query": filters.query(),
         "statuses": [
             *Plan.Status.choices,
@@ -78,7 +78,7 @@ def download_all(request: HttpRequest) -> HttpResponse:
     filters = plan_list.filters_of(request.GET)
     rows = plan_list.chosen(plan_list.plans_of(chosen_account_id(request)), filters)
     parts = plan_list.in_order(plan_list.with_files(rows, person))
-    wanted = keyset.page_of(parts, QueryDict(), 0, MOST_FILES_OF + 1).rows
+    wanted = plan_list.whole(keyset.page_of(parts, QueryDict(), 0, MOST_FILES_OF + 1).rows)
     if not wanted:
         raise Refused("None of these plans has files that you may see.")
     if len(wanted) > MOST_FILES_OF:
