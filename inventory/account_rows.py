@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import OuterRef, QuerySet
 
-from inventory import clock
+from inventory import at_once, clock
 from inventory.access import CHANGE_ROLES, RoleResult, results
 from inventory.declared_lines import lines
-from inventory.models import AccessTest, Account, Connection, Organization, Sync
+from inventory.models import AccessTest, Account, Connection, IamUser, Organization, Sync
 from inventory.refresh import unseen
 
 LISTING = re.compile(r"\(listing ([0-9a-f]{64})\)")
@@ -95,7 +95,8 @@ class AccountRow:
 
 def account_rows(accounts: QuerySet[Account]) -> list[AccountRow]:
     """The accounts with all that their line shows; six queries."""
-    found = list(accounts.annotate(present=Count("users", filter=Q(users__gone_at=None))))
+    present = IamUser.objects.present().filter(account=OuterRef("pk"))
+    found = list(accounts.annotate(present=at_once.number(present)))
     ids = [row.account_id for row in found]
     of_these = Sync.objects.filter(account__in=found)
     ended = of_these.exclude(status__in=Sync.OPEN).order_by("account_id", "-asked_at", "-pk")

@@ -15,9 +15,9 @@ from migrations_app.plans.break_glass import DRILL_EVERY, TAG, BreakGlass
 _PATH = "/breakglass/"
 
 
-def declared() -> tuple[Account | None, IamUser | None]:
+def declared(organization: Organization | None = None) -> tuple[Account | None, IamUser | None]:
     """The account that the organization declares, and the user as it was seen last."""
-    organization = Organization.get()
+    organization = organization or Organization.get()
     account = Account.objects.filter(account_id=organization.break_glass_account).first()
     if account is None:
         return None, None
@@ -29,8 +29,13 @@ def declared() -> tuple[Account | None, IamUser | None]:
 
 def known() -> BreakGlass:
     """What is known of it without asking AWS: enough for its runbook, alarm and guard."""
-    account, user = declared()
-    facts = recorded(user)
+    organization = Organization.get()
+    return of(organization, *declared(organization))
+
+
+def of(organization: Organization, account: Account | None, user: IamUser | None) -> BreakGlass:
+    """The same, of what `declared` gave."""
+    facts = recorded(user, organization)
     return replace(facts, enabled_regions=tuple(account.enabled_regions)) if account else facts
 
 
@@ -43,9 +48,9 @@ def told() -> tuple[str, ...]:
     return tuple(people.exclude(email="").values_list("email", flat=True))
 
 
-def recorded(user: IamUser | None) -> BreakGlass:
+def recorded(user: IamUser | None, organization: Organization | None = None) -> BreakGlass:
     """What the file declares and people recorded, with this user where it was seen."""
-    organization = Organization.get()
+    organization = organization or Organization.get()
     every = parse_duration(organization.drill_every) if organization.drill_every else DRILL_EVERY
     facts = BreakGlass(
         account_id=organization.break_glass_account,
@@ -66,7 +71,10 @@ def _bound_id(account: Account) -> str:
 
 
 def _others(user: IamUser | None) -> Iterator[str]:
-    """Users that bear the path or the tag by which the guards know it, and are not it."""
+    """Users that bear the path or the tag by which the guards know it, and are not it.
+
+    The condition is that of an index, word for word.
+    """
     marked = Q(path__startswith=_PATH) | Q(**{f"tags__{TAG[0]}": TAG[1]})
     rows = IamUser.objects.present().filter(marked).select_related("account")
     for row in rows.exclude(pk=user.pk) if user else rows:

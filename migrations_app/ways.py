@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, Value
 
 from inventory.models import Person, Team
 from inventory.refusals import Refused
@@ -52,9 +52,9 @@ class ChannelRow:
 
 def channels(person: Person) -> list[ChannelRow]:
     """Each channel, as far as its last messages tell."""
-    ended = _last(~Q(status=Delivery.Status.QUEUED))
-    accepted = _last(Q(status=Delivery.Status.ACCEPTED))
-    problems = _last(~Q(problem=""))
+    ended, accepted, problems = _last(
+        ~Q(status=Delivery.Status.QUEUED), Q(status=Delivery.Status.ACCEPTED), ~Q(problem="")
+    )
     parked = dict(
         Delivery.objects.filter(status=Delivery.Status.PARKED)
         .order_by()
@@ -143,15 +143,24 @@ def _state(channel: Delivery.Channel, last: Delivery | None) -> tuple[str, str, 
     return "It works.", "done", "circle-check"
 
 
-def _last(which: Q) -> dict[str, Delivery]:
-    rows: QuerySet[Delivery] = (
-        Delivery.objects.filter(which)
-        .select_related("notice")
-        .defer("rendered")
-        .order_by("channel", "-pk")
-        .distinct("channel")
+def _last(*kinds: Q) -> list[dict[str, Delivery]]:
+    """The last delivery of each kind by channel; one query, which looks for each by an index."""
+    first, *others = [
+        Delivery.objects.filter(kind, channel=channel)
+        .order_by("-pk")
+        .annotate(kind=Value(place))
+        .values_list("kind", "pk")[:1]
+        for place, kind in enumerate(kinds)
+        for channel in Delivery.Channel
+    ]
+    told = list(first.union(*others, all=True))
+    rows = (
+        Delivery.objects.select_related("notice").defer("rendered").in_bulk({pk for _, pk in told})
     )
-    return {row.channel: row for row in rows}
+    found: list[dict[str, Delivery]] = [{} for _ in kinds]
+    for place, pk in told:
+        found[place][rows[pk].channel] = rows[pk]
+    return found
 
 
 def _using(channel: Delivery.Channel, teams: list[Team]) -> tuple[tuple[str, str], ...]:

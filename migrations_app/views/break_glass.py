@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from inventory import clock
+from inventory import at_once, clock
 from inventory.declared_lines import lines
-from inventory.models import Alert, Organization
+from inventory.models import Alert, Organization, Person
 from inventory.permissions import Action, may, require
 from migrations_app import break_glass_rows
 from migrations_app.changes import break_glass as verbs
@@ -126,11 +126,20 @@ def _shown(
     status: int = 200,
 ) -> HttpResponse:
     organization = Organization.get()
-    account, user = break_glass_rows.declared()
-    facts = break_glass_rows.known()
-    checks = list(BreakGlassCheck.objects.all())
-    uses = BreakGlassUse.objects.select_related("reason_by")
-    now = clock.now()
+    account, user = break_glass_rows.declared(organization)
+    facts = break_glass_rows.of(organization, account, user)
+    uses, now = BreakGlassUse.objects.select_related("reason_by"), clock.now()
+    told = at_once.ask(
+        Person.objects.filter(pk=person_of(request).pk),
+        {
+            "checks": BreakGlassCheck.objects.all(),
+            "records": BreakGlassRecord.objects.select_related("recorded_by")[:_SHOWN],
+            "open_uses": uses.filter(reason="")[:_SHOWN],
+            "uses": uses.exclude(reason="")[:_SHOWN],
+            "used": Alert.objects.filter(key=verbs.USED, closed_at=None)[:1],
+        },
+    )
+    checks = told["checks"]
     initial = {"version": break_glass_files.version(facts)}
     context: dict[str, Any] = {
         "page": "break-glass",
@@ -138,15 +147,12 @@ def _shown(
         "line": lines(organization).break_glass,
         "account": account,
         "user": user,
-        "checks": checks,
+        **told,
         "bad": sum(check.is_bad for check in checks),
         "looked_at": min((check.looked_at for check in checks), default=None),
         "next_drill_at": facts.next_drill_at,
         "drill_late": facts.next_drill_at is not None and facts.next_drill_at < now,
-        "records": BreakGlassRecord.objects.select_related("recorded_by")[:_SHOWN],
-        "open_uses": uses.filter(reason="")[:_SHOWN],
-        "uses": uses.exclude(reason="")[:_SHOWN],
-        "used": Alert.objects.filter(key=verbs.USED, closed_at=None).first(),
+        "used": next(iter(told["used"]), None),
         "sign_in_regions": SIGN_IN_REGIONS,
         "may_record": may_record,
         "drill_form": drill_form or DrillForm(),

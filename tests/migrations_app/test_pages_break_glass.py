@@ -14,6 +14,7 @@ from migrations_app.changes.break_glass import Use
 from migrations_app.models import BreakGlassRecord, BreakGlassUse
 from migrations_app.plans.break_glass import Check, Status
 from tests import cast
+from tests.migrations_app.browsing import at_most
 
 pytestmark = pytest.mark.django_db
 PAGE = "/settings/break-glass/"
@@ -46,6 +47,13 @@ def used() -> None:
 
 def text(client: Client, path: str = PAGE) -> str:
     return client.get(path).content.decode()
+
+
+def test_the_page_asks_twelve_times_at_most(engineer: Client) -> None:
+    used()
+    text(engineer)
+    with at_most(12):
+        text(engineer)
 
 
 def test_each_check_stands_with_what_to_do(engineer: Client) -> None:
