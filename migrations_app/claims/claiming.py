@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.contrib.humanize.templatetags.humanize import apnumber
 
-from inventory.models import Organization, Team
+from inventory import at_once
+from inventory.models import IamUser, Organization, Team
 from inventory.policy import policy_for
 from migrations_app import dates
 from migrations_app.claims import claim_rows
@@ -76,6 +78,8 @@ class ClaimPage:
     time_zone: str
     # Until when the team was asked to answer; None where nobody asked it, or it is over.
     deadline_at: datetime | None = None
+    # Whose it may be instead.
+    others: tuple[Team, ...] = ()
 
     @property
     def answered(self) -> int:
@@ -170,28 +174,63 @@ class Asked:
     in_campaign: frozenset[int] = frozenset()
 
 
-def page_of(team: Team, now: datetime) -> ClaimPage:
-    """The claim page of `team`: answered first, then what is still used, then the dormant."""
-    asks = claim_rows.asks_of(team)
+def page_of(team: Team, now: datetime, answered: int | None = None) -> ClaimPage:
+    """The claim page of `team`: answered first, then what is still used, then the dormant.
+
+    Only those that are drawn are told in full, and the departure (pk) that was `answered` just now.
+    """
+    told = at_once.ask(
+        Team.objects.filter(pk=team.pk),
+        {
+            "asks": claim_rows.asks_of(team),
+            "organization": Organization.objects.filter(pk=1),
+            "teams": Team.objects.all(),
+        },
+    )
+    asks, teams = told["asks"], {one.pk: one for one in told["teams"]}
     asked = Asked(team, now, None, "UTC", claim_rows.asked_in(asks))
-    rows = claim_rows.asked_of(team, asked.in_campaign)
-    weeks, facts = user_rows.told_of([row.user for row in rows], now.date())
+    rows = claim_rows.asked_of(team, teams, asked.in_campaign)
     if rows:
         account = rows[0].user.account
-        policy = policy_for(Organization.get(), account)
-        ahead = dates.from_now(policy, account.time_zone, now)
+        organization = next(iter(told["organization"]), Organization(pk=1))
+        ahead = dates.from_now(policy_for(organization, account), account.time_zone, now)
         asked = replace(asked, ahead=ahead, time_zone=account.time_zone)
-    cards = [
-        card_of(row, asked, weeks.get(row.user_id, ()), facts.get(row.user_id, "")) for row in rows
-    ]
-    shown = [card for card in cards if card is not None]
-    shown.sort(key=lambda card: (not card.answered, not card.still_used, card.departure.pk))
+    cards = [card for row in rows if (card := card_of(row, asked)) is not None]
+    cards.sort(key=lambda card: (not card.answered, not card.still_used, card.departure.pk))
     deadline_at = max((ask.deadline_at for ask in asks), default=None)
     to_come = deadline_at if deadline_at and deadline_at > now else None
-    return ClaimPage(team, tuple(shown), asked.ahead, asked.time_zone, to_come)
+    others = tuple(one for one in told["teams"] if one.active and one.pk != team.pk)
+    page = ClaimPage(team, tuple(cards), asked.ahead, asked.time_zone, to_come, others)
+    drawn = {card.departure.pk for card in page.shown} | {answered}
+    some = [card for card in cards if card.departure.pk in drawn]
+    whole = {card.departure.pk: card for card in _whole(some, now)}
+    return replace(page, cards=tuple(whole.get(card.departure.pk, card) for card in cards))
 
 
-def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = "") -> Card | None:
+def _whole(cards: Iterable[Card], now: datetime) -> list[Card]:
+    """These cards with all of their users, and what they have done; three queries."""
+    rows = {card.departure.user_id: card for card in cards}
+    if not rows:
+        return []
+    users = IamUser.objects.in_bulk(rows)
+    weeks, facts = user_rows.told_of(users.values(), now.date())
+    found = []
+    for pk, card in rows.items():
+        user, calls, fact = users[pk], weeks.get(pk, ()), facts.get(pk, "")
+        user.account = card.departure.user.account
+        card.departure.user = user
+        found.append(
+            replace(
+                card,
+                calls_a_week=round(sum(calls[-4:]) / 4),
+                weeks=calls or card.weeks,
+                fact=fact[:1].upper() + fact[1:],
+            )
+        )
+    return found
+
+
+def card_of(row: Departure, asked: Asked) -> Card | None:
     """The card of one departure; None where this team has no part in it (any more)."""
     said = _said(row, asked)
     status = _status(row, asked, said)
@@ -205,11 +244,10 @@ def card_of(row: Departure, asked: Asked, weeks: tuple[int, ...], fact: str = ""
         status=status,
         answer=_line(row, asked, said) if status == "answered" else "",
         last_used=last_used(row, asked.now),
-        calls_a_week=round(sum(weeks[-4:]) / 4),
-        weeks=weeks or (0,) * user_rows.WEEKS,
+        calls_a_week=0,
+        weeks=(0,) * user_rows.WEEKS,
         still_used=user.verdict in _IN_USE,
         suggested=user.suggested_team_id == asked.team.pk,
-        fact=fact[:1].upper() + fact[1:],
         contest=_contest(row, asked.team),
         may_name=said == "not-ours" and _whose(row, asked.team) is None,
         undo=_may_undo(row, asked, said),

@@ -170,13 +170,15 @@ def _versions(request: HttpRequest) -> dict[int, int]:
     return found
 
 
-def _context(team: Team, person: Person) -> dict[str, Any]:
+def _context(team: Team, person: Person, answered: int | None = None) -> dict[str, Any]:
     now = clock.now()
+    page = claiming.page_of(team, now, answered)
     return {
-        "page": claiming.page_of(team, now),
+        "page": page,
+        "first_open": page.first_open,
         "team": team,
         # Made once: each card has them twice.
-        "others": team_options(Team.objects.filter(active=True).exclude(pk=team.pk)),
+        "others": team_options(page.others),
         "first_day": now.date() + timedelta(days=1),
         "last_day": now.date() + timedelta(days=DISPUTE_DAYS),
     }
@@ -196,7 +198,7 @@ def _answered(
             messages.info(request, f"You had written: {written}")
         # Not to its card, from where what was refused is out of sight.
         return redirect(page)
-    context = _context(team, person)
+    context = _context(team, person, pk)
     card = next((card for card in context["page"].cards if card.departure.pk == pk), None)
     context |= {"card": card, "pk": pk, "refusal": refusal, "answered_now": True}
     status = refusal.status if refusal else 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -387,6 +388,31 @@ def test_the_page_of_security_asks_no_more_for_many_users_teams_and_campaigns(
 
     with at_most(9):
         jonas.get("/claims/")
+
+
+def test_of_a_team_with_many_users_only_those_that_are_drawn_are_read_whole(
+    everybody: cast.Cast,
+) -> None:
+    rows = [suggested(everybody, f"u{number}") for number in range(claiming.SHOWN + 2)]
+    for row in (rows[0], rows[-1]):
+        cast.activity(row.user, clock.now().date() - timedelta(days=1), count=400)
+    sara = browser(everybody.sara)
+    sara.get("/claim/payments/")
+
+    with CaptureQueriesContext(connection) as asked:
+        shown = text_of(sara.get("/claim/payments/"))
+    statements = [one["sql"] for one in asked]
+    late = sara.post(
+        f"/claim/payments/{rows[-1].pk}/", {"said": "ours", "version": 0}, headers=HTMX
+    )
+
+    read = [one for one in statements if "inventory_activity" in one]
+    assert len(read) == 1
+    assert not re.search(rf"\b{rows[-1].user.pk}\b", read[0])
+    assert len(statements) <= 12
+    assert shown.count("About 100 calls a week.") == 1
+    # Whoever answers for one that came later sees all of it all the same.
+    assert "About 100 calls a week." in text_of(late)
 
 
 def test_what_the_page_of_security_counts_is_counted_anew_after_the_ledgers_next_entry(
