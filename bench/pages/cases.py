@@ -122,7 +122,6 @@ def _others() -> Iterator[Case]:
     if newest > FAR * PAGE:
         yield Case("Log", "page 2,000", f"/log/?before={newest - (FAR - 1) * PAGE + 1}")
         yield from _far()
-    # The last, for the account stays chosen in whatever is asked for after it.
     yield Case("Batches", "compose", f"/batches/new/?once=b&account={_accounts()[0]}")
 
 

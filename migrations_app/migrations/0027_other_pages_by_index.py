@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("inventory", "0026_counted_by_index_alone"),
-        ("migrations_app", "0025_orders_by_index_alone"),
+        ("migrations_app", "0026_one_batch_per_form"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
