@@ -88,14 +88,14 @@ def anchor(plane: Plane, day: date) -> str:
 
 
 def count_ticks(most: int) -> list[int]:
-    """Round numbers from 0 up to at most `most`, two to five steps."""
+    """Round numbers from 0 to the first that is not below `most`, five steps at most."""
     step = next(
         step * factor
         for factor in (1, 10, 100, 1_000, 10_000, 100_000)
         for step in (1, 2, 5)
         if step * factor * 5 >= most
     )
-    return list(range(0, most + 1, step))
+    return list(range(0, most + step, step))
 
 
 def _at(course: tuple[Point, ...], day: date) -> int:
@@ -178,7 +178,7 @@ def burn_down(
     """
     if not not_deleted or not with_access:
         raise ValueError("A burn-down needs one count of each line at least.")
-    most = max(count for _, count in [*not_deleted, *with_access])
+    ticks = count_ticks(max(count for _, count in [*not_deleted, *with_access]))
     first = min(not_deleted[0][0], with_access[0][0])
     # Without a forecast a little of the days to come still shows, so that "Today" has room.
     soon = today + (today - first) // 8
@@ -191,20 +191,20 @@ def burn_down(
         bottom=height - 30,
         first=first,
         last=max(end, first + timedelta(14)),
-        most=max(most, 1),
+        most=max(ticks[-1], 1),
     )
     area = plane.steps(with_access, today)
     return BurnDown(
         width=width,
         height=height,
         plane=plane,
-        count_axis=tuple(Tick(plane.y(n), str(n), is_zero=n == 0) for n in count_ticks(most)),
+        count_axis=tuple(Tick(plane.y(n), str(n), is_zero=n == 0) for n in ticks),
         calendar=calendar_ticks(plane, number=5),
         not_deleted=plane.steps(not_deleted, today),
         with_access=area,
         with_access_area=f"{area}V{plane.y(0)}H{plane.x(with_access[0][0])}Z",
         today_x=plane.x(today),
-        ends=end_labels(plane, today, not_deleted[-1], with_access[-1]),
+        ends=end_labels(plane, today, not_deleted, with_access),
         left_y=plane.y(not_deleted[-1][1]),
         access_y=plane.y(with_access[-1][1]),
         expected=expected_path(plane, today, not_deleted[-1][1], forecast),
@@ -215,18 +215,39 @@ def burn_down(
     )
 
 
-def end_labels(plane: Plane, today: date, left: Point, access: Point) -> tuple[Label, Label]:
-    """The two counts of today: one above the level part of its line, one below its end."""
+def end_labels(
+    plane: Plane, today: date, not_deleted: Sequence[Point], with_access: Sequence[Point]
+) -> tuple[Label, Label]:
+    """The two counts of today: one above its line, one below, clear of every step beside them."""
     x = plane.x(today)
     beside, side = (x - 8, "end") if x - plane.left > LABEL_WIDTH else (x + 8, "start")
     # At the beginning of its level part, as long as the words end before "Today".
-    begin = plane.x(left[0]) + 8
+    begin = plane.x(not_deleted[-1][0]) + 8
     above, end = (begin, "start") if x - begin > LABEL_WIDTH else (beside, side)
-    below = min(plane.y(access[1]) + 20, plane.bottom - 6)
+    top = plane.y(max(_counts_along(plane, not_deleted, above, end))) - 9
+    access = _counts_along(plane, with_access, beside, side)
+    below = plane.y(min(access)) + 20
+    if below > plane.bottom - 6:
+        # No room left above the calendar; between the two lines there may be.
+        between = plane.y(max(access)) - 9
+        left = min(_counts_along(plane, not_deleted, beside, side))
+        below = between if between - plane.y(left) > 30 else plane.bottom - 6
     return (
-        Label(round(above, 1), round(plane.y(left[1]) - 9, 1), f"{left[1]} not deleted", end),
-        Label(round(beside, 1), round(below, 1), f"{access[1]} still have access", side),
+        Label(round(above, 1), round(top, 1), f"{not_deleted[-1][1]} not deleted", end),
+        Label(round(beside, 1), round(below, 1), f"{with_access[-1][1]} still have access", side),
     )
+
+
+def _counts_along(plane: Plane, points: Sequence[Point], x: float, side: str) -> list[int]:
+    """The counts of a step line above or below a label that begins or ends at `x`."""
+    begin, end = (x - LABEL_WIDTH, x) if side == "end" else (x, x + LABEL_WIDTH)
+    until = [*(plane.x(day) for day, _ in points[1:]), plane.right]
+    along = [
+        count
+        for (day, count), over in zip(points, until, strict=True)
+        if plane.x(day) <= end and over >= begin
+    ]
+    return along or [points[-1][1]]
 
 
 def expected_path(plane: Plane, today: date, left: int, forecast: Forecast | None) -> str:

@@ -67,10 +67,37 @@ def test_the_table_holds_both_lines_on_every_day_of_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "ticks"), [(0, [0]), (3, [0, 1, 2, 3]), (205, [0, 50, 100, 150, 200])]
+    ("most", "ticks"),
+    [
+        (0, [0]),
+        (3, [0, 1, 2, 3]),
+        (205, [0, 50, 100, 150, 200, 250]),
+        (250, [0, 50, 100, 150, 200, 250]),
+    ],
 )
 def test_the_axis_counts_in_round_numbers(most: int, ticks: list[int]) -> None:
     assert count_ticks(most) == ticks
+
+
+def test_no_count_lies_above_the_highest_line_of_the_grid() -> None:
+    chart = burn_down([(START, 228)], [(START, 228)], TODAY)
+    assert min(tick.at for tick in chart.count_axis) <= chart.left_y
+
+
+def test_the_labels_at_the_ends_stand_clear_of_steps_beside_them() -> None:
+    """A second account was connected a few days ago: both lines jump up right before today."""
+    later = TODAY - timedelta(5)
+    left = [(START, 205), (later, 228), (TODAY - timedelta(1), 221)]
+    access = [(START, 182), (later, 220), (TODAY, 214)]
+    chart = burn_down(left, access, TODAY)
+    above, below = chart.ends
+    assert above.y < chart.plane.y(228)
+    assert below.y - 12 > chart.plane.y(182)
+
+
+def test_a_label_without_room_below_its_line_stands_between_the_two() -> None:
+    chart = burn_down([(START, 205)], [(START, 205), (START + timedelta(2), 3)], TODAY)
+    assert chart.plane.y(205) < chart.ends[1].y < chart.access_y
 
 
 def calls(*days_ago: int) -> tuple[tuple[date, int], ...]:
