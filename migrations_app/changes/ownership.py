@@ -335,15 +335,16 @@ def overrule(departure: Departure, person: Person, note: str) -> Departure:
 
 
 def confirm_plan(departure: Departure, person: Person, note: str = "") -> Plan:
-    """The owner says that the new way in works."""
+    """The owner says that the new way in works, while the old one is still open."""
     with transaction.atomic():
         row = locked(departure)
         require(person, Action.CLAIM, row.owner)
         plan = Plan.objects.select_for_update().filter(departure=row).first()
         if plan is None:
             raise Refused(f"{row.user} has no plan yet. It is drafted after the next sync.")
-        if plan.on_hold:
-            raise Refused(f"The plan for {row.user} is on hold. {plan.held_reason}")
+        plan.departure = row
+        if plan.why_not_confirmed:
+            raise Refused(plan.why_not_confirmed)
         if plan.status != Plan.Status.CONFIRMED:
             plan.status = Plan.Status.CONFIRMED
             plan.confirmed_at, plan.confirmed_by, plan.note = clock.now(), person, note

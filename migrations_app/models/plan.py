@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, Q, Value, When
 
-from migrations_app.models.departure import Departure
+from migrations_app.lifecycle import HAS_ACCESS, State
+from migrations_app.models.departure import Answer, Departure
 from migrations_app.models.drift import Drift
 
 
@@ -96,6 +97,35 @@ class Plan(models.Model):
     def replaces_nothing(self) -> bool:
         """Whether the user stays, with a key that rotates."""
         return self.target == Plan.Target.SECRETS_MANAGER
+
+    @property
+    def why_not_confirmed(self) -> str:
+        """Why its owner cannot confirm it now; "" where it waits for that word.
+
+        The word lets a user in use be disabled (rule 6), so it is asked for only before that.
+        """
+        row = self.departure
+        if row.state == State.DELETED:
+            return f"{row.user} was deleted. Its plan can no longer be confirmed."
+        if row.state not in HAS_ACCESS:
+            return (
+                f"{row.user} is {State(row.state).label.lower()}, so nothing waits for its plan. "
+                "Restore it first if it is still needed."
+            )
+        if row.answer == Answer.CAN_GO:
+            return (
+                f"Its owner said that {row.user} can go, so nothing replaces it. "
+                "Answer first that it is still needed."
+            )
+        if self.on_hold:
+            return f"The plan for {row.user} is on hold. {self.held_reason}"
+        return ""
+
+    @property
+    def may_be_confirmed(self) -> bool:
+        """Whether it waits for the word of its owner."""
+        done = self.status == Plan.Status.CONFIRMED
+        return not (done or self.replaces_nothing or self.why_not_confirmed)
 
     def choice(self, name: str, default: Any = "") -> Any:
         """One of the choices."""

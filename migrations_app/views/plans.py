@@ -204,11 +204,7 @@ def _shown(
             row.target, initial=row.choices, in_terraform=in_terraform(row.departure.user)
         ),
         "may_change": may_change,
-        "may_confirm": owner is not None
-        and may_change
-        and row.status != Plan.Status.CONFIRMED
-        and not row.on_hold
-        and not row.replaces_nothing,
+        "may_confirm": owner is not None and may_change and row.may_be_confirmed,
         "may_agree": row.target == Plan.Target.SECRETS_MANAGER
         and bool(row.choice("until"))
         and not row.choice("approved_by")

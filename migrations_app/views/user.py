@@ -211,7 +211,8 @@ def _allowed(
         and row.user.verdict not in listing.QUIET_VERDICTS,
         "may_protect": alive and not row.protection and may(person, Action.PROTECT),
         "may_unprotect": row.protection == "exempt" and may(person, Action.ADMINISTER),
-        "may_confirm_plan": getattr(row, "plan", None) is not None
+        "may_confirm_plan": (plan := getattr(row, "plan", None)) is not None
+        and plan.may_be_confirmed
         and row.owner is not None
         and may(person, Action.CLAIM, row.owner),
         "dispute_until": now.date() + timedelta(days=DISPUTE_DAYS),

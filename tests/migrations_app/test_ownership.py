@@ -290,6 +290,26 @@ def test_the_owner_confirms_a_plan_once(everybody: cast.Cast) -> None:
     assert LedgerEntry.objects.filter(kind="plan.confirmed").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "answer", "words"),
+    [
+        (State.DELETED, "", "ci-pay-old was deleted. Its plan can no longer be confirmed"),
+        (State.DISABLED, "needed", "ci-pay-old is disabled, so nothing waits for its plan"),
+        (State.SOAKING, "", "ci-pay-old is soaking, so nothing waits for its plan"),
+        (State.OWNER_ASSIGNED, "can-go", "said that ci-pay-old can go"),
+    ],
+)
+def test_a_plan_is_confirmed_only_while_somebody_waits_for_it(
+    everybody: cast.Cast, state: State, answer: str, words: str
+) -> None:
+    row = cast.departure("ci-pay-old", state, everybody.payments, answer=answer)
+    plan = cast.plan(row)
+    with pytest.raises(Refused, match=words):
+        changes.confirm_plan(row, everybody.sara)
+    plan.refresh_from_db()
+    assert (plan.status, plan.confirmed_by) == ("draft", None)
+
+
 # ── Who may speak of it ──────────────────────────────────────────────────────────────────────────
 
 

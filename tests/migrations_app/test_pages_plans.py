@@ -545,6 +545,26 @@ def test_a_plan_on_hold_is_not_confirmed(everybody: cast.Cast) -> None:
     assert plan.status == Plan.Status.DRAFT
 
 
+@pytest.mark.parametrize(
+    ("state", "answer", "offered"),
+    [
+        (State.OWNER_ASSIGNED, "needed", True),
+        (State.OWNER_ASSIGNED, "can-go", False),
+        (State.DISABLED, "needed", False),
+        (State.SOAKING, "", False),
+        (State.DELETED, "", False),
+    ],
+)
+def test_the_owners_word_is_asked_for_only_while_somebody_waits_for_it(
+    everybody: cast.Cast, state: State, answer: str, offered: bool
+) -> None:
+    row = cast.departure("ci-old", state, everybody.payments, answer=answer)
+    plan, client = cast.plan(row), browser(everybody.sara)
+    user_page = f"/users/{row.user.account.account_id}/{row.user.user_id}/"
+    for page in (f"/plans/{plan.pk}/", user_page):
+        assert ("confirm-plan/" in text_of(client.get(page))) is offered, page
+
+
 def test_the_plan_of_a_deleted_user_is_a_record_and_takes_no_choice(everybody: cast.Cast) -> None:
     plan = cast.plan(cast.departure("gone", State.DELETED, everybody.payments))
     client = browser(everybody.sara)
