@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.humanize.templatetags.humanize import apnumber
 
 from inventory import at_once
-from inventory.models import IamUser, Organization, Team
+from inventory.models import Account, IamUser, Organization, Team
 from inventory.policy import policy_for
 from migrations_app import dates
 from migrations_app.claims import claim_rows
@@ -80,6 +80,12 @@ class ClaimPage:
     deadline_at: datetime | None = None
     # Whose it may be instead.
     others: tuple[Team, ...] = ()
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Of which accounts the users are, by name; a card says of which only where it differs."""
+        found = {card.departure.user.account_id: card.departure.user.account for card in self.cards}
+        return tuple(sorted(found.values(), key=lambda account: account.name))
 
     @property
     def answered(self) -> int:

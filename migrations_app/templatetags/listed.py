@@ -64,9 +64,10 @@ def _row(row: Row, tells_account: bool, selects: bool, all_selected: bool) -> Sa
         user.account.account_id,
         user.user_id,
         user.user_name,
+        # First: the line is cut at its end, and rows of equal names differ in nothing else.
+        format_html('<b class="medium">{}</b>, ', user.account.name) if tells_account else "",
         category_label(departure.category or "not-judged"),  # type: ignore[attr-defined]
         f", {row.fact}" if row.fact else "",
-        f", in {user.account.name}" if tells_account else "",
         protection_badge(departure.protection)
         if departure.protection
         else state_badge(departure.state),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -143,6 +144,18 @@ def reason_text(reason: object) -> str:
     if isinstance(reason, dict):
         return str(reason.get("text", ""))
     return str(reason)
+
+
+@register.simple_tag
+def reason_words(reason: object, team: Team) -> str | SafeString:
+    """A reason as a lead reads it: a declared pattern in words, itself in the tooltip."""
+    text = reason_text(reason)
+    _, matches, pattern = text.partition("Name matches ")
+    if not matches:
+        return text
+    begins = re.fullmatch(r"\^([A-Za-z0-9_-]+)", pattern)
+    words = f"Name begins with {begins[1]}" if begins else f"Name fits what {team} calls its users"
+    return format_html('<span title="{}">{}</span>', pattern, words)
 
 
 # In which part of a user's page a warning of a batch is proven, and what the link there says.

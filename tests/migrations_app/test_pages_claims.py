@@ -90,6 +90,24 @@ def test_the_page_shows_what_was_suggested_and_why(everybody: cast.Cast) -> None
     assert "other" not in cards(everybody)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("^pay-", "Name begins with pay-"),
+        ("^(ci-)?pay-", "Name fits what Payments calls its users"),
+    ],
+)
+def test_a_pattern_is_told_in_words_with_itself_in_the_tooltip(
+    everybody: cast.Cast, pattern: str, words: str
+) -> None:
+    suggested(everybody, suggestion_reasons=[f"Name matches {pattern}"])
+
+    text = text_of(browser(everybody.sara).get("/claim/payments/"))
+
+    assert f'<span title="{pattern}">{words}</span>' in text
+    assert "Name matches" not in text
+
+
 def test_protected_and_deleted_users_are_not_asked_about(everybody: cast.Cast) -> None:
     user = cast.iam_user("sealed", suggested_team=everybody.payments)
     cast.departure(user, protection="break-glass")

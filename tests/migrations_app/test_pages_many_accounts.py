@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from inventory import clock
 from inventory.models import Account, Sync
+from migrations_app.models import Departure
 from tests import cast
 from tests.migrations_app.browsing import browser, text_of
 
@@ -112,3 +114,70 @@ def test_nor_does_it_take_away_what_was_chosen(everybody: cast.Cast, staging: Ac
     vera.get("/?switch=1&account=999999999999")
 
     assert vera.session["account"] == "222222222222"
+
+
+@pytest.fixture
+def twins(everybody: cast.Cast) -> list[Departure]:
+    """A user of the same name in each of two accounts."""
+    accounts = [None, cast.account("222222222222", "staging")]
+    return [
+        cast.departure(
+            cast.iam_user("marta.ruiz", of, verdict="active", suggested_team=everybody.payments)
+        )
+        for of in accounts
+    ]
+
+
+def lines(page: str) -> list[str]:
+    """What stands beside each name of these users, without markup."""
+    beside = re.findall(r"marta\.ruiz</a>(.*?)</(?:th|h2)>", page, re.DOTALL)
+    return [re.sub(r"<[^>]+>", "", one).strip() for one in beside]
+
+
+def test_users_of_one_name_are_told_apart_by_what_stands_first(
+    everybody: cast.Cast, twins: list[Departure]
+) -> None:
+    client = browser(everybody.jonas)
+
+    both = sorted(lines(text_of(client.get("/users/"))))
+    one = lines(text_of(client.get(f"/users/?account={cast.ACCOUNT_ID}")))
+
+    assert [line.partition(",")[0] for line in both] == ["production", "staging"]
+    assert len(one) == 1
+    assert "production" not in one[0]
+
+
+def test_claims_of_one_name_are_told_apart(everybody: cast.Cast, twins: list[Departure]) -> None:
+    both = sorted(lines(text_of(browser(everybody.jonas).get("/claims/"))))
+
+    assert [line.partition(",")[0] for line in both] == ["production", "staging"]
+
+
+def test_plans_of_one_name_are_told_apart(everybody: cast.Cast, twins: list[Departure]) -> None:
+    for row in twins:
+        cast.plan(row)
+
+    assert sorted(lines(text_of(browser(everybody.jonas).get("/plans/")))) == [
+        "production",
+        "staging",
+    ]
+
+
+def test_a_lead_reads_of_which_account_each_card_is(
+    everybody: cast.Cast, twins: list[Departure]
+) -> None:
+    page = text_of(browser(everybody.sara).get("/claim/payments/"))
+
+    assert sorted(line.rpartition("in ")[2] for line in lines(page)) == ["production", "staging"]
+    assert "2 accounts" in page
+
+
+def test_the_head_of_a_lead_names_the_only_account(
+    everybody: cast.Cast, twins: list[Departure]
+) -> None:
+    twins[1].delete()
+
+    page = text_of(browser(everybody.sara).get("/claim/payments/"))
+
+    assert f'production, <span class="mono">{cast.ACCOUNT_ID}</span>' in page
+    assert "in production" not in page
