@@ -59,6 +59,8 @@ class Progress:
     queued: int
     failed: int
     left_out: int
+    # Of those done, how many were restored since.
+    restored: int
     calls: int
     segments: tuple[str, ...]
     elapsed: timedelta | None
@@ -70,6 +72,11 @@ class Progress:
     open_calls: tuple[int, ...]
     mark: str
     ended: bool
+
+    @property
+    def standing(self) -> int:
+        """Of how many users what was done still holds."""
+        return self.done - self.restored
 
     @property
     def poll(self) -> str:
@@ -243,6 +250,9 @@ def progress_of(batch: Batch, rows: Sequence[RunRow], now: datetime) -> Progress
         queued=sum(1 for row in rows if row.badge == "queued"),
         failed=counted.count(status.FAILED),
         left_out=len(rows) - total,
+        restored=sum(
+            1 for row in rows if row.badge == "restored" and row.change.status == status.DONE
+        ),
         calls=facts["writes"],
         segments=_segments(rows),
         elapsed=elapsed,

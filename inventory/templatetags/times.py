@@ -145,14 +145,20 @@ def day(value: date | datetime | None, zone: str = "UTC", absent: str = "not set
 
 
 @register.simple_tag
-def due(value: datetime | None, zone: str = "UTC", absent: str = "not set") -> SafeString:
-    """A window or due date in the account's zone with UTC beside: "Tue 11 Mar, 14:00 CET, …"."""
+def due(
+    value: datetime | None, zone: str = "UTC", absent: str = "not set", *, beside: bool = True
+) -> SafeString:
+    """A window or due date in the account's zone: "Tue 11 Mar, 14:00 CET (13:00 UTC)".
+
+    Without UTC `beside` it where there is no room, as in a button.
+    """
     if value is None:
         return format_html('<span class="muted">{}</span>', absent)
     local = value.astimezone(ZoneInfo(zone))
     text = f"{day_text(local.date(), clock.now())}, {local:%H:%M}"
     if local.utcoffset():
-        text += f" {local:%Z} ({value.astimezone(UTC):%H:%M} UTC)"
+        text += f" {local:%Z}"
+        text += f" ({value.astimezone(UTC):%H:%M} UTC)" if beside else ""
     else:
         text += " UTC"
     return format_html(

@@ -158,7 +158,7 @@ def _named_elsewhere(changes: list[Change], seen: Collection[int]) -> list[Check
         return [Check("references", True, f"Who still names {count} of them was ticked")]
     user = open_ones[0].departure.user
     more = f" and {len(open_ones) - 1} more" if len(open_ones) > 1 else ""
-    text = f"Who still names {user}{more} is not ticked yet"
+    text = f"Not read yet who still names {user}{more}"
     return [Check("references", False, text, "Read its warnings, then tick Viewed.")]
 
 

@@ -20,7 +20,14 @@ from migrations_app.users.paging import is_one_of
 # What changes without an entry in the ledger: whose a user looks like, which a sync tells.
 KEPT_SECONDS = 15
 # What the rows of all the lists show. All of a user would be some thirty columns.
-_READ = ("version", "state", "user__user_id", "user__user_name", "user__account__account_id")
+_READ = (
+    "version",
+    "state",
+    "user__user_id",
+    "user__user_name",
+    "user__account__account_id",
+    "user__account__name",
+)
 
 
 def decisions(today: date) -> dict[str, QuerySet[Departure]]:

@@ -175,15 +175,22 @@ _PROOFS = {
 
 
 @register.simple_tag
-def proof(change: Change, code: str) -> SafeString:
-    """A link from a warning to where the reader sees for themselves; else to the user's calls."""
+def proof(change: Change, code: str, *, named: bool = False) -> SafeString:
+    """A link from a warning to where the reader sees for themselves; else to the user's calls.
+
+    Where one warning is about several users, the link is the name of the user.
+    """
     user = change.departure.user
     part, words = _PROOFS.get(code, ("", "See calls"))
     page = reverse("user", args=[user.account.account_id, user.user_id]) if part else ""
+    place = part or f"change-{change.pk}"
+    if named:
+        html = '<a class="link mono" href="{}#{}" title="{}">{}</a>'
+        return format_html(html, page, place, words, user.user_name)
     return format_html(
         '<a class="link nowrap" href="{}#{}">{}<span class="visually-hidden"> of {}</span></a>',
         page,
-        part or f"change-{change.pk}",
+        place,
         words,
         user.user_name,
     )

@@ -182,7 +182,7 @@ def review_page(request: HttpRequest, batch: Batch) -> HttpResponse:
         "batch": batch,
         "items": items,
         "left_out": [row for row in rows if row not in kept],
-        "warned": [item for item in items if item.change.warnings],
+        "warned": warnings_of(items),
         "plan": plan,
         "opens_now": batch.urgent or plan.opens_at <= now,
         "viewed": sum(1 for item in items if item.viewed),
@@ -220,6 +220,24 @@ def review_items(
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """One warning, and the users of whom it is said in the same words."""
+
+    code: str
+    text: str
+    items: list[Item]
+
+
+def warnings_of(items: Sequence[Item]) -> list[Warned]:
+    """What the approver looks at first: each sentence once, in the order of the users."""
+    found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        for warning in item.change.warnings:
+            found[warning["code"], warning["text"]].append(item)
+    return [Warned(code, text, of) for (code, text), of in found.items()]
 
 
 def comments_of(batch: Batch) -> QuerySet[Comment]:

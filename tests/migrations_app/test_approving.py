@@ -800,11 +800,11 @@ def test_who_still_names_a_user_is_ticked_by_the_very_approver(
         change.digest = "a" * 64
         change.save()
     (found,) = named()
-    assert (found.ok, found.text) == (False, "Who still names u0 and 1 more is not ticked yet")
+    assert (found.ok, found.text) == (False, "Not read yet who still names u0 and 1 more")
     changes.view(made[0], everybody.mei)
     changes.view(made[1], everybody.jonas)
     (found,) = named()
-    assert (found.ok, found.text) == (False, "Who still names u1 is not ticked yet")
+    assert (found.ok, found.text) == (False, "Not read yet who still names u1")
     changes.view(made[1], everybody.mei)
     (found,) = named()
     assert (found.ok, found.text) == (True, "Who still names 2 of them was ticked")

@@ -86,7 +86,7 @@ def test_a_warning_needs_the_tick_of_the_approver(stage: Stage, shut: Departure)
     (change,) = batch.changes.all()
     assert {"code": "reference", "text": f"acme in eu-west-1: {BUCKET.text}"} in change.warnings
     words = changes.words_for(batch)
-    with pytest.raises(Refused, match=f"Who still names {shut.user} is not ticked yet"):
+    with pytest.raises(Refused, match=f"Not read yet who still names {shut.user}"):
         changes.approve(batch, stage.people.mei, batch.digest, words, OVERRIDES)
     stage.see(batch)
     changes.approve(batch, stage.people.mei, batch.digest, words, OVERRIDES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from inventory import clock, ledger
 from inventory.aws import identity
 from inventory.aws.session import Identity
-from inventory.models import LedgerEntry, Person
+from inventory.models import Account, LedgerEntry, Person
 from migrations_app import batch_run, changes
 from migrations_app.models import Batch, Change, Departure, Viewed
 from tests import cast
@@ -189,13 +190,23 @@ def test_admins_are_suggested_first_and_then_whoever_has_been_quiet_the_longest(
         )
         cast.departure(user, "owner-assigned", everybody.payments)
     jonas = browser(everybody.jonas)
-    jonas.get("/batches/new/")
+    jonas.get("/batches/new/?once=1")
 
     with CaptureQueriesContext(connection) as asked:
-        text = text_of(jonas.get("/batches/new/"))
+        text = text_of(jonas.get("/batches/new/?once=1"))
 
     assert ticked(text) == ["admin", "never", "long", "lately"]
     assert len(asked) <= 11
+
+
+def test_a_user_whose_owner_did_not_let_it_go_says_so(everybody: cast.Cast) -> None:
+    for name, answer in (("a", ""), ("b", "unsure"), ("c", "can-go")):
+        cast.departure(name, "owner-assigned", everybody.payments, answer=answer)
+
+    text = text_of(browser(everybody.jonas).get("/batches/new/?once=1"))
+
+    assert text.count("has not said that it can go") == 1
+    assert text.count("does not know yet") == 1
 
 
 def test_a_link_that_names_users_ticks_those_alone(everybody: cast.Cast) -> None:
@@ -223,7 +234,7 @@ def test_an_urgent_batch_without_suggestions_asks_for_names(everybody: cast.Cast
 
 
 def test_a_viewer_may_not_compose(everybody: cast.Cast) -> None:
-    assert browser(everybody.vera).get("/batches/new/").status_code == 403
+    assert browser(everybody.vera).get("/batches/new/?once=1").status_code == 403
     sent = {"account": cast.ACCOUNT_ID, "move": "disable"}
     assert browser(everybody.vera).post("/batches/new/", sent).status_code == 403
 
@@ -386,6 +397,36 @@ def test_the_approver_marks_a_user_as_viewed(everybody: cast.Cast) -> None:
 
     assert Viewed.objects.get().person == everybody.mei
     assert "1</span> of 1 viewed" in text_of(client.get(path))
+
+
+def test_the_button_names_one_time_and_the_head_both(everybody: cast.Cast) -> None:
+    batch = rows.asked(everybody, cast.departure("quiet", "owner-assigned"))
+    Account.objects.update(time_zone="Asia/Tokyo")
+
+    text = text_of(browser(everybody.mei).get(f"/batches/{batch.number}/"))
+
+    (button,) = re.findall(r"<span>Approve for .*?</button>", text, re.DOTALL)
+    assert "JST" in button
+    assert "UTC)" not in button
+    assert re.search(r"Earliest <time[^>]*>[^<]* JST \(\d\d:\d\d UTC\)", text)
+
+
+def test_the_same_warning_about_several_users_is_one_sentence(everybody: cast.Cast) -> None:
+    batch = rows.asked(
+        everybody, *(cast.departure(name, "owner-assigned") for name in ("ana", "ben", "cleo"))
+    )
+    lost = {"code": "password", "text": "The password does not come back"}
+    for change in batch.changes.all():
+        change.warnings = [lost]
+        if change.departure.user.user_name == "cleo":
+            change.warnings = [lost, {"code": "no-mfa", "text": "No MFA"}]
+        change.save()
+
+    text = text_of(browser(everybody.mei).get(f"/batches/{batch.number}/"))
+
+    assert text.count("The password does not come back") == 1
+    assert "<b>3 users</b>: The password does not come back" in text
+    assert '<b class="mono">cleo</b>: No MFA' in text
 
 
 def test_a_mark_in_place_brings_the_decision_with_it(everybody: cast.Cast) -> None:
@@ -577,6 +618,16 @@ def test_the_run_shows_how_far_each_user_is(everybody: cast.Cast, running: Batch
     assert "1 of 3" in text
     assert text.index("busy-one") < text.index("done-one") < text.index("next-one")
     assert "AttachUserPolicy AWSDenyAll" in text
+
+
+def test_the_head_counts_who_was_restored_apart(everybody: cast.Cast, running: Batch) -> None:
+    done = running.changes.get(departure__user__user_name="done-one")
+    cast.change(done.departure, "restore", status="done")
+
+    text = text_of(browser(everybody.vera).get(f"/batches/{running.number}/"))
+
+    assert '<span class="run-done num">0 of 3</span>' in text
+    assert "disabled, 1 restored" in text
 
 
 def poll_of(text: str) -> str:
