@@ -323,3 +323,16 @@ def test_a_new_hit_is_told_at_once_and_only_once(everybody: cast.Cast) -> None:
     assert "called was called." in new["HX-Trigger"]
     assert '"kind": "error"' in new["HX-Trigger"]
     assert "HX-Trigger" not in known
+
+
+def test_whoever_restored_a_user_is_shown_the_way_on(everybody: cast.Cast) -> None:
+    row = cast.departure("back", "owner-assigned", everybody.payments)
+    cast.change(row, "restore", status="done", finished_at=clock.now())
+    client = Client()
+    client.force_login(everybody.jonas)
+
+    page = client.get(address(row.user, "restore/")).content.decode()
+
+    progress = page.partition('id="restore-progress"')[2].partition("</section>")[0]
+    assert f'href="{address(row.user)}"' in progress
+    assert 'href="/soak/"' in progress
