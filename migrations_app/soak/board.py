@@ -52,6 +52,8 @@ class Card:
     may_restore: bool = False
     # What could not be heard of it, in a few words; all of them on its page.
     unheard: str = ""
+    # It was called since its fence, and somebody closed that.
+    answered: bool = False
 
     @property
     def tone(self) -> str:
@@ -98,6 +100,8 @@ class Board:
     knocks: int
     teams: tuple[Team, ...]
     next_batch: Batch | None = None
+    # How many were called since their fence and have no open hit any more.
+    answered: int = 0
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -116,9 +120,12 @@ class Board:
         """Changes when a column, a card, a day left or a hit does."""
         seen = (
             [(one.key, one.users, one.sub, one.action) for one in self.all_columns],
-            [(card.departure.pk, card.flag, card.days_left, card.unheard) for card in self.cards],
+            [
+                (card.departure.pk, card.flag, card.days_left, card.unheard, card.answered)
+                for card in self.cards
+            ],
             [(panel.hit.pk, panel.hit.count) for panel in self.panels],
-            (self.called, self.knocks, len(self.partly)),
+            (self.called, self.answered, self.knocks, len(self.partly)),
         )
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
@@ -152,6 +159,7 @@ def board_for(
         by_key[place.key].append(card)
     columns = [_column(one, by_key[one.key], reach, scope.account_id) for one in groups]
     watched = sum(group.watched for group in groups)
+    answered = {row["departure"] for row in told["answered"]}
     return Board(
         watched=watched,
         soaking=sum(group.users for group in groups) - watched,
@@ -165,6 +173,7 @@ def board_for(
         knocks=told["knocks"],
         teams=tuple(told["teams"]),
         next_batch=next(iter(told["next_batch"]), None),
+        answered=len(answered - {hit.departure_id for hit in told["hits"]}),
     )
 
 
@@ -181,6 +190,7 @@ def _beside(person_pk: int, scope: Scope, teams: bool) -> at_once.Asked:
             "restoring": board_rows.restoring_now().values("departure"),
             "batches": board_rows.in_batches().values("departure", "batch__number"),
             "knocks": at_once.number(scope.hits(Hit.Kind.KNOCK)),
+            "answered": scope.answered().order_by().values("departure").distinct(),
             "teams": _teams_off() if teams else Team.objects.none(),
             "next_batch": board_rows.next_batch(),
         },
@@ -222,6 +232,7 @@ def _cards(
     hits = {hit.departure_id: hit for hit in told["hits"]}
     restoring = {row["departure"] for row in told["restoring"]}
     batches = {row["departure"]: row["batch__number"] for row in told["batches"]}
+    answered = {row["departure"] for row in told["answered"]}
     shown = board_rows.departures(places)
     unheard = hearing.unheard(list(shown.values()), now)
     found = []
@@ -240,6 +251,7 @@ def _cards(
             flag=flag,
             batch=batches.get(row.pk),
             may_restore=reach.may_restore(row) and flag not in ("partly-deleted", "restoring"),
+            answered=row.pk in answered,
             unheard=hearing.in_short(unheard[row.pk], row.lengthened_by),
         )
         found.append((place, card))
@@ -260,7 +272,7 @@ def _flag(departure: Departure, now: datetime, restoring: set[int]) -> str:
 
 _TITLES = {
     "watch": ("Watch", "Fenced, keys live, every call denied"),
-    "ready": ("Ready to delete", "The soak is over, no hit"),
+    "ready": ("Ready to delete", "The soak is over, no open hit"),
     "extended": ("Extended", "Held until the day that was set"),
     "partly": ("Partly deleted", "Past the point of no return"),
 }

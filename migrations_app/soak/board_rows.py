@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from inventory.hashing import digest
 from inventory.models import LedgerEntry, Team
@@ -56,6 +56,11 @@ class Scope:
     def hits(self, kind: Hit.Kind) -> QuerySet[Hit]:
         """Of one kind, on whoever is off."""
         return Hit.objects.filter(kind=kind, **self._filters("departure__"))
+
+    def answered(self) -> QuerySet[Hit]:
+        """Attempts since the fence that people closed, on whoever is still off."""
+        closed = self.hits(Hit.Kind.HIT).exclude(closed="")
+        return closed.filter(last_at__gte=F("departure__fenced_at"))
 
     def _filters(self, prefix: str) -> dict[str, Any]:
         found: dict[str, Any] = {f"{prefix}state__in": sorted(SWITCHED_OFF)}

@@ -68,4 +68,6 @@ def _fact(card: Card) -> SafeString | str:
         )
     if card.flag or card.unheard:
         return format_html(", <b>{}</b>", card.flag or card.unheard)
-    return f", in batch #{card.batch}" if card.batch else ""
+    if card.batch:
+        return f", in batch #{card.batch}"
+    return ", called, answered" if card.answered else ""

@@ -97,6 +97,21 @@ def test_the_title_says_the_situation(everybody: cast.Cast) -> None:
     assert "1 watched, 1 soaking. One was called" in get(everybody.vera)
 
 
+def test_who_was_called_and_answered_is_not_told_as_never_called(everybody: cast.Cast) -> None:
+    row = cast.departure("watched", "disabled")
+    cast.departure("shut", "soaking")
+    hit = cast.hit(row)
+    hit.closed = "dismissed"
+    hit.save()
+    text = get(everybody.vera)
+    assert "1 was called, no hit is open." in text
+    assert "None was called" not in text
+    assert text.count(", called, answered") == 1
+    # What was closed before it was restored and fenced anew is of another time.
+    Departure.objects.filter(pk=row.pk).update(fenced_at=hit.last_at + timedelta(minutes=1))
+    assert "None was called." in get(everybody.vera)
+
+
 def test_an_empty_board_says_what_comes_next(everybody: cast.Cast) -> None:
     text = get(everybody.vera)
 
