@@ -43,6 +43,11 @@ class RoleResult:
         return sum(one["status"] == "done" for one in self.checks)
 
     @property
+    def untried(self) -> int:
+        """Of the lines that are shown."""
+        return sum(one["status"] == "untried" for one in self.shown)
+
+    @property
     def not_tried(self) -> int:
         return len(self.checks) - len(self.shown)
 

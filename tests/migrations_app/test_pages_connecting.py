@@ -148,6 +148,30 @@ def test_what_is_missing_stands_there_with_the_words_of_aws_and_what_to_do(
     assert "lacks something" in page
 
 
+def test_a_test_that_passed_and_is_old_is_to_be_made_again(
+    staging: AwsAccount, ada: Person
+) -> None:
+    row = connecting.prepare(WANTED, ada)
+    test = passed(row, ada)
+    test.checks[-1].update(status="untried", said="There is no EKS cluster.")
+    test.finished_at = clock.now() - timedelta(days=6)
+    test.save()
+    page = text_of(browser(ada).get(PAGE))
+    assert "Test it again before connecting." in page
+    assert "6 days ago" in page
+    assert "lacks something" not in page
+    assert f"{len(test.checks) - 1} as they should be, 1 could not be tried" in page
+
+
+def test_a_test_that_nobody_took_says_that_it_waits(staging: AwsAccount, ada: Person) -> None:
+    row = connecting.prepare(WANTED, ada)
+    test = connecting.ask_test(row.account(), ada)
+    assert "Waits for a worker." in text_of(browser(ada).get(PAGE))
+    test.status = "running"
+    test.save()
+    assert "Waits for a worker." not in text_of(browser(ada).get(PAGE))
+
+
 def test_connecting_leads_to_the_first_sync_and_its_asker_is_told_of_the_end(
     staging: AwsAccount, ada: Person
 ) -> None:
