@@ -13,6 +13,7 @@ from migrations_app.lifecycle import State
 from migrations_app.models import Departure, EvidencePack
 from migrations_app.packs import record, standing, tables
 from migrations_app.packs.scope import Scope
+from migrations_app.policy_words import LABELS
 
 # Beyond this a report is no reading any more; the tables beside it hold all of them.
 MOST_DELETIONS = 1000
@@ -68,13 +69,13 @@ def _by_verdict(scope: Scope) -> list[tuple[str, int]]:
 
 
 def _policies(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each as its heading and its values, in the words of the declaration."""
+    """Each as its heading and its values, in the words of the settings."""
     return [
         {
             "of": f"{row['account']} ({row['account_id']})",
             "category": row["category"],
             "values": [
-                (name.replace("_", " "), _said(value))
+                (LABELS[name][0] if name in LABELS else name.replace("_", " "), _said(value))
                 for name, value in row.items()
                 if name not in ("account_id", "account", "category")
             ],

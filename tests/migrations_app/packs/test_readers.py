@@ -187,6 +187,16 @@ def test_hostile_text_runs_neither_in_a_spreadsheet_nor_in_the_report(people: Ca
     assert "&lt;script&gt;" in report
 
 
+def test_the_report_says_deleted_and_names_the_policy_as_the_settings_do(people: Cast) -> None:
+    user = cast.iam_user("old")
+    cast.departure(user, "deleted", deleted_outside=True)
+    ledger.append("move.vanish", user=user)
+    report = packing.built(people.jonas)["report.html"].decode()
+    assert "1 user was deleted in this period." in report
+    assert "<dt>Evidence at most</dt>" in report
+    assert "evidence max age" not in report
+
+
 def test_the_report_counts_who_is_meant_to_stay_apart_as_the_overview_does(people: Cast) -> None:
     cast.departure("a", "soaking")
     cast.departure("break-glass-1", protection="break-glass", protection_reason="Sealed")
