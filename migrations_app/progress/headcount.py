@@ -212,6 +212,9 @@ def _facts(now: datetime) -> dict[str, Q]:
         "never_used": Q(user__verdict="never-used"),
     }
     return {
+        "break_glass": Q(protection=Protection.BREAK_GLASS),
+        "exempt": Q(protection=Protection.EXEMPT),
+        "own": Q(protection=Protection.SELF),
         "planned": Q(state=State.OWNER_ASSIGNED, plan__isnull=False),
         "called": Q(state=State.DISABLED) & hit,
         "ready": Q(state=State.SOAKING, over__lte=now) & ~held,

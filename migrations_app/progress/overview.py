@@ -316,6 +316,9 @@ def syncs(accounts: Iterable[Account], found: Iterable[Sync]) -> list[SyncLine]:
     return [SyncLine(row, ends.get(row.pk), opens.get(row.pk)) for row in accounts if row.active]
 
 
+_KINDS = {"break_glass": "break-glass", "exempt": "exempt", "own": "our own"}
+
+
 def _facts(counts: Counter[str]) -> dict[str, str]:
     """The most useful fact of each state."""
     return {
@@ -324,7 +327,7 @@ def _facts(counts: Counter[str]) -> dict[str, str]:
         "disabled": f"watched, {counts['called'] or 'none'} {_was(counts['called'])} called",
         "soaking": f"{counts['ready'] or 'none'} ready to delete",
         "deleted": f"+{counts['fresh']} in 7 days" if counts["fresh"] else "final",
-        "protected": "break-glass, exempt",
+        "protected": ", ".join(kind for key, kind in _KINDS.items() if counts[key]) or "none yet",
     }
 
 

@@ -93,6 +93,23 @@ def test_a_soaking_user_is_ready_only_after_its_soak_and_without_a_hit(
     assert stages["soaking"] == "1 ready to delete"
 
 
+@pytest.mark.parametrize(
+    ("kinds", "fact"),
+    [
+        ((), "none yet"),
+        (("break-glass",), "break-glass"),
+        (("break-glass", "exempt", "exempt"), "break-glass, exempt"),
+    ],
+)
+def test_the_protected_are_told_by_the_kinds_that_there_are(
+    everybody: cast.Cast, kinds: tuple[str, ...], fact: str
+) -> None:
+    for number, kind in enumerate(kinds):
+        cast.departure(f"user-{number}", protection=kind, protection_reason="Sealed")
+    stages = {stage.state: stage.fact for stage in overview.situation(counted()).stages}
+    assert stages["protected"] == fact
+
+
 def test_the_burn_down_ends_with_the_numbers_of_the_title(everybody: cast.Cast) -> None:
     now = clock.now()
     user = cast.iam_user("a", first_seen_at=now - timedelta(days=10))
