@@ -82,7 +82,7 @@ def _alert(
         return
     lines = "\n".join(f"{row.text}. {row.fix}".strip() for row in bad)
     title = (
-        f"{bad[0].text}: the break-glass user needs you"
+        f"The break-glass user needs you: {bad[0].text}"
         if len(bad) == 1
         else f"The break-glass user needs you: {len(bad)} checks do not hold"
     )

@@ -124,9 +124,13 @@ def regions(enabled: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*enabled, *SIGN_IN_REGIONS}))
 
 
+def _bears(count: int) -> str:
+    return "bears" if count == 1 else "bear"
+
+
 def _declared(facts: BreakGlass) -> Check:
     if facts.others:
-        told = f"Its path or tag is also on {', '.join(facts.others)}"
+        told = f"{', '.join(facts.others)} {_bears(len(facts.others))} its path or tag too"
         fix = "Take it off there: whoever bears it is spared by every deny."
         return Check("one", told, Status.FAILED, fix)
     if facts.declared == 1:

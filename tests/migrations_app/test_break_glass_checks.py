@@ -87,7 +87,7 @@ def test_words_that_are_too_long_are_cut(glass: IamUser) -> None:
 def test_one_bad_check_is_the_title_and_several_are_counted(glass: IamUser) -> None:
     keep(glass, tag="failed", keys="done")
     alert = opened("break-glass")
-    assert alert.title == "tag is failed: the break-glass user needs you"
+    assert alert.title == "The break-glass user needs you: tag is failed"
     assert alert.text == "tag is failed. Mend tag."
     assert (alert.kind, alert.account, alert.user) == ("break-glass", glass.account, glass)
     notice = Notice.objects.get()

@@ -195,7 +195,7 @@ def test_a_second_user_under_its_path_is_told(sealed: Stage) -> None:
     row = looked()["one"]
     assert (row.status, row.text) == (
         "failed",
-        "Its path or tag is also on old-glass in production",
+        "old-glass in production bears its path or tag too",
     )
 
 
