@@ -57,6 +57,15 @@ def relative_text(value: datetime, now: datetime) -> str:
     return f"{words} ago" if gap > timedelta() else f"in {words}"
 
 
+def due_text(value: datetime, zone: str, now: datetime, *, beside: bool = True) -> str:
+    """A window or due date as pages and messages tell it: "Tue 1 Dec, 01:30 CET (00:30 UTC)"."""
+    local = value.astimezone(ZoneInfo(zone))
+    text = f"{day_text(local.date(), now)}, {local:%H:%M}"
+    if local.utcoffset():
+        return f"{text} {local:%Z}" + (f" ({value.astimezone(UTC):%H:%M} UTC)" if beside else "")
+    return f"{text} UTC"
+
+
 @lru_cache(_TOLD)
 def _told(value: datetime, year: int) -> tuple[str, str, str]:
     """A moment for the machine, whole for the tooltip, and as it is read in that year."""
@@ -127,8 +136,10 @@ def ago(value: datetime | None, absent: str = "never") -> SafeString:
 
 
 @register.simple_tag
-def day(value: date | datetime | None, zone: str = "UTC", absent: str = "not set") -> SafeString:
-    """ "Wed 12 Mar"; a moment falls on the day it has in `zone`."""
+def day(
+    value: date | datetime | None, zone: str = "UTC", absent: str = "not set", weekday: bool = True
+) -> SafeString:
+    """ "Wed 12 Mar", or "12 Mar" without `weekday`; a moment falls on the day it has in `zone`."""
     if value is None:
         return format_html('<span class="muted">{}</span>', absent)
     if isinstance(value, datetime):
@@ -140,7 +151,7 @@ def day(value: date | datetime | None, zone: str = "UTC", absent: str = "not set
         '<time class="num nowrap" datetime="{}" title="{}">{}</time>',
         stamp,
         full,
-        day_text(shown, clock.now()),
+        day_text(shown, clock.now(), weekday),
     )
 
 
@@ -154,15 +165,11 @@ def due(
     """
     if value is None:
         return format_html('<span class="muted">{}</span>', absent)
-    local = value.astimezone(ZoneInfo(zone))
-    text = f"{day_text(local.date(), clock.now())}, {local:%H:%M}"
-    if local.utcoffset():
-        text += f" {local:%Z}"
-        text += f" ({value.astimezone(UTC):%H:%M} UTC)" if beside else ""
-    else:
-        text += " UTC"
     return format_html(
-        '<time class="num" datetime="{}" title="{}">{}</time>', _stamp(value), _full(value), text
+        '<time class="num" datetime="{}" title="{}">{}</time>',
+        _stamp(value),
+        _full(value),
+        due_text(value, zone, clock.now(), beside=beside),
     )
 
 

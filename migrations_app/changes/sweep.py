@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 
 from inventory import chain, clock, ledger
 from inventory.models import Account, LedgerEntry, Organization, Role
-from inventory.policy import is_open, policy_for
+from inventory.policy import is_open, next_opening, policy_for
+from inventory.refusals import Refused
+from inventory.templatetags.times import day_text, due_text
 from migrations_app import guards, kept_numbers
 from migrations_app.changes import (
     approval,
@@ -25,9 +28,15 @@ from migrations_app.changes import (
     stop,
     undo,
 )
-from migrations_app.changes.situation import account_blockers, blockers_for, lock_out, situation
+from migrations_app.changes.situation import (
+    account_blockers,
+    blockers_for,
+    lock_out,
+    policy_of,
+    situation,
+)
 from migrations_app.lifecycle import MoveName, State
-from migrations_app.models import Batch, Change, Departure, Hit, KeptAnswer, Notice
+from migrations_app.models import Batch, Change, Departure, KeptAnswer, Notice
 from migrations_app.outgoing import announcing, notices
 from migrations_app.progress import headcount
 
@@ -146,15 +155,24 @@ def shut_what_is_due() -> int:
 
 def shut_waits_for(departure: Departure) -> list[str]:
     """Why a watched user is not shut yet, in sentences; empty when it will be at the next sweep."""
-    account = departure.user.account
-    fence = _fence_of(departure)
-    reasons = [one.text for one in account_blockers(account, MoveName.SOAK, urgent=True)]
-    reasons += [
-        one.text for one in guards.blockers(situation(departure), MoveName.SOAK, clock.now())
-    ]
-    policy = policy_for(Organization.get(), account, departure.user.shown_category)
+    account, policy = departure.user.account, policy_of(departure)
+    reasons = [one.text for one in _blockers_of_shut(departure, clock.now())]
     if not is_open(policy.disable_window, policy.freezes, account.time_zone, clock.now()):
         reasons.append("The change window is closed.")
+    return reasons + _not_covered(departure)
+
+
+def _blockers_of_shut(departure: Departure, at: datetime) -> list[guards.Blocker]:
+    """What would hold its shut at `at`, as far as it is known now."""
+    return [
+        *account_blockers(departure.user.account, MoveName.SOAK, urgent=True),
+        *guards.blockers(situation(departure), MoveName.SOAK, at),
+    ]
+
+
+def _not_covered(departure: Departure) -> list[str]:
+    """Why the approval of its fence does not cover its shut at the moment, in sentences."""
+    fence, reasons = _fence_of(departure), []
     if fence is None:
         reasons.append("It was shut by half. Try its failed change again, or restore it.")
     elif fence.batch is None or not approval.approver_still_may(fence.batch):
@@ -172,19 +190,40 @@ def shut_waits_for(departure: Departure) -> list[str]:
 
 
 def tell_of_shuts() -> None:
-    """Owners hear of a shut the day before; not while an open hit, of which they hear, stops it."""
-    called = Hit.objects.filter(kind=Hit.Kind.HIT, closed="").values("departure")
+    """Owners hear of a shut the day before; not while something holds it that does not pass."""
+    now = clock.now()
     watched = Departure.objects.filter(state=State.DISABLED, clock_started_at__isnull=False)
-    for row in watched.exclude(pk__in=called).select_related("user__account", "owner"):
-        if row.due_at and row.due_at - SHUT_TOLD_BEFORE <= clock.now() < row.due_at:
-            notices.tell_owner(
-                row,
-                "shut-tomorrow",
-                f"shut:{row.pk}:{row.due_at:%Y%m%d%H%M}",
-                f"{row.user} will be shut on {row.due_at:%a %d %b}",
-                "Its keys become inactive and its console password goes. Say so if you need it.",
-                security=False,
-            )
+    for row in watched.select_related("user__account", "owner"):
+        if row.due_at is None or row.due_at - SHUT_TOLD_BEFORE > now:
+            continue
+        at = _shut_at(row, row.due_at)
+        if at is None or not at - SHUT_TOLD_BEFORE <= now < at or _is_held(row, at):
+            continue
+        zone = row.user.account.time_zone
+        notices.tell_owner(
+            row,
+            "shut-tomorrow",
+            f"shut:{row.pk}:{at:%Y%m%d%H%M}",
+            f"{row.user} will be shut on {day_text(at.astimezone(ZoneInfo(zone)), now)}",
+            f"At {due_text(at, zone, now)} or later its keys become inactive and its console "
+            "password goes. Say so if you need it.",
+            security=False,
+        )
+
+
+def _shut_at(departure: Departure, due_at: datetime) -> datetime | None:
+    """When a user due at `due_at` is shut: then, or when the window opens next, if ever."""
+    policy, zone = policy_of(departure), departure.user.account.time_zone
+    try:
+        return next_opening(policy.disable_window, policy.freezes, zone, due_at)[0]
+    except Refused:
+        return None
+
+
+def _is_held(departure: Departure, at: datetime) -> bool:
+    """Whether more than reads, which come in time by themselves, stands in the way of a shut."""
+    found = _blockers_of_shut(departure, at)
+    return any(one.code not in guards.PASSING for one in found) or bool(_not_covered(departure))
 
 
 def tell_the_head() -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -17,6 +16,7 @@ from django.urls import reverse
 from inventory import clock
 from inventory.models import Organization, Person, Role, Team
 from inventory.policy import Policy, in_words, next_opening, notice_over_at, policy_for
+from inventory.templatetags.times import due_text
 from migrations_app.lifecycle import Method, MoveName
 from migrations_app.models import Batch, Change, Departure, Notice
 from migrations_app.outgoing.outbox import tell
@@ -232,11 +232,7 @@ def _announcements(batch: Batch) -> QuerySet[Notice]:
 
 
 def _local(at: datetime, batch: Batch) -> str:
-    zone = batch.account.time_zone
-    local = at.astimezone(ZoneInfo(zone))
-    if not local.utcoffset():
-        return f"{local:%a %-d %b, %H:%M} UTC"
-    return f"{local:%a %-d %b, %H:%M} {zone} ({at.astimezone(UTC):%H:%M} UTC)"
+    return due_text(at, batch.account.time_zone, clock.now())
 
 
 def _summary(batch: Batch) -> str:

@@ -226,7 +226,7 @@ def test_who_may_not_ask_is_shown_no_message(stage: Stage, two: list[Departure])
 
 @pytest.mark.parametrize(
     ("zone", "said"),
-    [("UTC", "UTC at the earliest"), ("Asia/Tokyo", "Asia/Tokyo (")],
+    [("UTC", "UTC at the earliest"), ("Asia/Tokyo", " JST (")],
 )
 def test_a_time_is_told_in_the_accounts_zone_and_in_utc_once(
     stage: Stage, two: list[Departure], zone: str, said: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from inventory import clock
 from inventory.models import LedgerEntry, ProtectedEntry
+from migrations_app import guards
 from migrations_app.changes import enrolling, nudge, protecting
 from migrations_app.lifecycle import State
 from migrations_app.models import Batch, Change, Delivery, Departure, Hit, KeptAnswer, Notice
@@ -381,9 +382,27 @@ def test_a_shut_keeps_to_the_disable_window(everybody: cast.Cast, watched: Depar
         assert ("The change window is closed." in shut_waits(watched)) is closed
 
 
+@pytest.fixture
+def shut_soon(
+    everybody: cast.Cast, watched: Departure, monkeypatch: pytest.MonkeyPatch
+) -> Departure:
+    """Fenced under an approval that holds, in an account that takes writes; due in twelve hours."""
+    everybody.account.policy = {"disable_window": "always"}
+    everybody.account.save()
+    monkeypatch.setattr(sweep, "account_blockers", lambda *_, **__: [])
+    fence_of(watched, everybody)
+    Departure.objects.update(clock_started_at=clock.now() - 6 * DAY - 12 * HOUR)
+    return Departure.objects.get(pk=watched.pk)
+
+
+def told_of_shuts() -> int:
+    sweep.tell_of_shuts()
+    return Notice.objects.filter(kind="shut-tomorrow").count()
+
+
 @pytest.mark.parametrize(("hours", "told"), [(25, False), (23, True), (1, True), (-1, False)])
 def test_owners_hear_of_a_shut_on_the_day_before(
-    everybody: cast.Cast, watched: Departure, hours: int, told: bool
+    everybody: cast.Cast, shut_soon: Departure, hours: int, told: bool
 ) -> None:
     started = clock.now() - 7 * DAY + hours * HOUR
     Departure.objects.update(clock_started_at=started)
@@ -395,9 +414,9 @@ def test_owners_hear_of_a_shut_on_the_day_before(
 
 
 def test_a_shut_is_told_from_the_very_moment_a_day_before_until_it_is_due(
-    everybody: cast.Cast, watched: Departure, monkeypatch: pytest.MonkeyPatch
+    shut_soon: Departure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    due = watched.due_at
+    due = shut_soon.due_at
     assert due is not None
     for at, told in ((due, 0), (due - DAY - timedelta(microseconds=1), 0), (due - DAY, 1)):
         monkeypatch.setattr(clock, "now", lambda at=at: at)
@@ -405,19 +424,69 @@ def test_a_shut_is_told_from_the_very_moment_a_day_before_until_it_is_due(
         assert Notice.objects.filter(kind="shut-tomorrow").count() == told
 
 
-def test_nobody_hears_of_a_shut_that_an_open_hit_stops(
-    everybody: cast.Cast, watched: Departure
-) -> None:
-    Departure.objects.update(clock_started_at=clock.now() - 6 * DAY - 12 * HOUR)
-    called = cast.hit(watched)
-    sweep.tell_of_shuts()
-    assert not Notice.objects.filter(kind="shut-tomorrow").exists()
-
+def test_nobody_hears_of_a_shut_that_an_open_hit_stops(shut_soon: Departure) -> None:
+    called = cast.hit(shut_soon)
+    assert told_of_shuts() == 0
     called.closed = "dismissed"
     called.save()
-    cast.hit(watched, kind=Hit.Kind.KNOCK)
-    sweep.tell_of_shuts()
-    assert Notice.objects.filter(kind="shut-tomorrow").count() == 1
+    cast.hit(shut_soon, kind=Hit.Kind.KNOCK)
+    assert told_of_shuts() == 1
+
+
+def test_nobody_hears_of_a_shut_that_people_or_a_halted_batch_hold(
+    everybody: cast.Cast, shut_soon: Departure
+) -> None:
+    in_a_week = clock.now().date() + 7 * DAY
+    for columns in (
+        {"disputed_until": in_a_week},
+        {"contested_by_team": everybody.platform},
+        {"not_before": clock.now() + 30 * DAY},
+    ):
+        free = dict.fromkeys(columns)
+        Departure.objects.filter(pk=shut_soon.pk).update(**columns)
+        assert told_of_shuts() == 0, columns
+        Departure.objects.filter(pk=shut_soon.pk).update(**free)
+    Batch.objects.update(resume_needed=True)
+    assert told_of_shuts() == 0
+    Batch.objects.update(resume_needed=False)
+    assert told_of_shuts() == 1
+
+
+def test_nobody_hears_of_a_shut_in_an_account_that_takes_no_write(
+    shut_soon: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = guards.Blocker("stopped", "The emergency stop is pulled.")
+    monkeypatch.setattr(sweep, "account_blockers", lambda *_, **__: [stopped])
+    assert told_of_shuts() == 0
+
+
+def test_a_dispute_that_ends_before_the_shut_does_not_keep_it_from_its_owner(
+    shut_soon: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = clock.now().replace(hour=18)
+    monkeypatch.setattr(clock, "now", lambda: noon)
+    Departure.objects.update(
+        clock_started_at=noon - 6 * DAY - 12 * HOUR, disputed_until=noon.date()
+    )
+    assert told_of_shuts() == 1
+
+
+def test_the_day_of_a_shut_is_told_in_the_zone_of_its_account_and_when_its_window_opens(
+    everybody: cast.Cast, shut_soon: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = everybody.account
+    account.time_zone = "Europe/Berlin"
+    account.policy = {"disable_window": {"days": ["tue"], "from": "00:30", "to": "04:00"}}
+    account.save()
+    due = datetime(2026, 12, 7, 12, 0, tzinfo=UTC)  # a Monday
+    Departure.objects.update(clock_started_at=due - 7 * DAY)
+    monkeypatch.setattr(clock, "now", lambda: due - 13 * HOUR)
+    assert told_of_shuts() == 0
+    monkeypatch.setattr(clock, "now", lambda: due + HOUR)
+    assert told_of_shuts() == 1
+    told = Notice.objects.get(kind="shut-tomorrow")
+    assert told.title == f"{shut_soon.user} will be shut on Tue 8 Dec"
+    assert "Tue 8 Dec, 00:30 CET (23:30 UTC)" in told.text
 
 
 # ── Each day, each minute ────────────────────────────────────────────────────────────────────────
