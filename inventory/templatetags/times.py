@@ -6,6 +6,7 @@ adds the reader's local time to the tooltip; without a script both are as old as
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -66,6 +67,12 @@ def due_text(value: datetime, zone: str, now: datetime, *, beside: bool = True) 
     return f"{text} UTC"
 
 
+@register.filter
+def this_year(text: object) -> str:
+    """Words that were kept with the year of each day, without that of the present one."""
+    return re.sub(rf"\b(\d{{1,2}} [A-Z][a-z]{{2}}) {clock.now().year}\b", r"\1", str(text))
+
+
 @lru_cache(_TOLD)
 def _told(value: datetime, year: int) -> tuple[str, str, str]:
     """A moment for the machine, whole for the tooltip, and as it is read in that year."""
@@ -87,16 +94,22 @@ def _full(value: datetime) -> str:
 
 
 @register.simple_tag
-def time(value: datetime | None, absent: str = "never") -> SafeString:
-    """ "6 Mar 14:22" in UTC, the full time in the tooltip; `absent` where there is none."""
+def time(value: datetime | None, absent: str = "never", seconds: bool = False) -> SafeString:
+    """ "6 Mar 14:22" in UTC, the full time in the tooltip; `absent` where there is none.
+
+    With `seconds` where somebody compares it with CloudTrail.
+    """
     if value is None:
         return format_html('<span class="muted">{}</span>', absent)
-    return _drawn_time(value, clock.now().year)
+    return _drawn_time(value, clock.now().year, seconds)
 
 
 @lru_cache(_TOLD)
-def _drawn_time(value: datetime, year: int) -> SafeString:
-    return format_html('<time class="num" datetime="{}" title="{}">{}</time>', *_told(value, year))
+def _drawn_time(value: datetime, year: int, seconds: bool) -> SafeString:
+    stamp, full, text = _told(value, year)
+    if seconds:
+        text += f"{value.astimezone(UTC):%S}".rjust(3, ":")
+    return format_html('<time class="num" datetime="{}" title="{}">{}</time>', stamp, full, text)
 
 
 @register.simple_tag

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from inventory.models import Credential, IamUser
 from inventory.reads import CREDENTIALS, REPORT, Reads
@@ -34,7 +35,10 @@ _MFA = {"virtual": "App", "fido": "FIDO key or passkey", "hardware": "Hardware t
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """One line. `traced`: AWS records its use. `days` is its age, `old` an active key of a year."""
+    """One line. `traced`: AWS records its use. `days` is its age, `old` an active key of a year.
+
+    `id` as it is shown, `whole` where that is cut and the whole one may be seen.
+    """
 
     icon: str
     kind: str
@@ -48,14 +52,16 @@ class HeldRow:
     traced: bool
     where: str
     expires_at: datetime | None = None
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One MFA device; its serial is cut for those who may not see holdings."""
+    """One MFA device; `serial` as shown, `whole` where that is cut and the whole may be seen."""
 
     kind: str
     serial: str
+    whole: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +84,12 @@ def held(
     sensitive: bool,
     now: datetime,
 ) -> Held:
-    """The credentials of `user`; ids and serials whole only if `sensitive` may be seen. Pure."""
+    """The credentials of `user`; whole ids and serials only if `sensitive` may be seen. Pure."""
     rows = [*_credentials(credentials, sensitive, now), *_password(user)]
     coverage = user.coverage
     return Held(
         rows=tuple(rows),
-        devices=tuple(
-            Device(
-                _MFA.get(str(one.get("kind")), "Device"),
-                serial_of(str(one.get("serial", "")), sensitive),
-            )
-            for one in user.mfa
-        ),
+        devices=tuple(_device(one, sensitive) for one in user.mfa),
         live_at=reads.at(user, CREDENTIALS),
         report_at=reads.at(user, REPORT),
         notes=tuple(str(note.get("text", "")) for note in coverage.get("report_notes", ())),
@@ -101,6 +101,18 @@ def held(
 def serial_of(serial: str, sensitive: bool) -> str:
     """An MFA serial, or only its end: the ARN of a virtual device bears a name and the account."""
     return serial if sensitive or len(serial) <= 4 else f"…{serial[-4:]}"
+
+
+def _device(one: Mapping[str, Any], sensitive: bool) -> Device:
+    """The account of a virtual device stands at the top of the page: its name is enough."""
+    serial = str(one.get("serial", ""))
+    shown = serial.rsplit(":", 1)[-1] if sensitive else serial_of(serial, sensitive)
+    whole = serial if sensitive and shown != serial else ""
+    return Device(_MFA.get(str(one.get("kind")), "Kind not known"), shown, whole)
+
+
+def _cut(text: str) -> str:
+    return f"{text[:4]}…{text[-4:]}"
 
 
 def _credentials(
@@ -118,9 +130,8 @@ def _credentials(
         yield HeldRow(
             icon=_ICONS[one.kind],
             kind=f"{name} {numbers[one.kind]}" if access_key else name,
-            id=one.credential_id
-            if sensitive
-            else f"{one.credential_id[:4]}…{one.credential_id[-4:]}",
+            id=_cut(one.credential_id),
+            whole=one.credential_id if sensitive else "",
             status=one.status,
             live=one.status == "Active",
             created_at=one.created_at,

@@ -30,6 +30,8 @@ from migrations_app.users import listing
 HISTORY = 7
 NOT_LOOKED_AT = "Not looked at"
 _TRUSTS = (ROLE_TRUST, ROLE_MENTION)
+# What `sentences.ago` said when the verdict was judged, at the end of a reason.
+_AGE = re.compile(r", (?:less than an hour|[\d,]+ (?:hour|day)s?) ago\.$")
 _REGION = re.compile(r"CloudTrail in ([a-z0-9-]+): (.+)", re.DOTALL)
 # Whoever asks for all of it gets no more than this on one page; the log has the others.
 WHOLE_HISTORY = 500
@@ -147,19 +149,21 @@ def judged(  # noqa: PLR0917 (the facts of one page)
     now: datetime,
     calls_a_week: int | None = None,
     rest: Quiet | None = None,
+    disable_at: datetime | None = None,
 ) -> Judged:
     """The verdict in the sentences of the screens, with its reasons as they were kept.
 
     `calls_a_week`: how often it was called in the last seven days, asked for if it is not given.
-    `rest`: for how long the old credentials of a replaced user have been quiet.
+    `rest`: for how long the old credentials of a replaced user have been quiet; `disable_at`: when
+    it can be disabled at the earliest, as the steps tell it.
     """
-    title, why, icon, tone = _sentence(user, row, now, calls_a_week, rest)
+    title, why, icon, tone = _sentence(user, row, now, calls_a_week, rest, disable_at)
     if row.state == State.DELETED and user.judged_at is not None:
         # Nothing judges it again: ages stand as they were told then.
         title = f"Last verdict: {title[0].lower()}{title[1:]}"
         why = f"As judged on {day_text(user.judged_at, now)}; what follows is as of then."
     level = {"high": 9, "medium": 6, "low": 3}.get(user.verdict_confidence, 0)
-    reasons = [*_kept_reasons(user), *_reference_reasons(user, reads)]
+    reasons = [*_kept_reasons(user, row, now), *_reference_reasons(user, reads)]
     doubt = str(user.coverage.get("confidence_reason", ""))
     return Judged(title, why, icon, tone, user.verdict_confidence, doubt, level, tuple(reasons))
 
@@ -293,23 +297,23 @@ def told(entry: LedgerEntry, teams: Mapping[str, str]) -> str:
     return words.format_map(defaultdict(lambda: "somebody", data))
 
 
-def _kept_reasons(user: IamUser) -> list[Reason]:
-    """The verdict's own; Regions that were not looked at for the same reason are one of them."""
+def _kept_reasons(user: IamUser, row: Departure, now: datetime) -> list[Reason]:
+    """The verdict's own; Regions that were not looked at for the same reason are one of them.
+
+    How long ago something was is told as of now. A record that is closed tells the time alone.
+    """
     kept, unread = [], {}
-    for row in user.verdict_reasons:
-        text = cut_keys(str(row.get("text", "")))
+    for one in user.verdict_reasons:
+        text = cut_keys(str(one.get("text", "")))
         region = _REGION.match(text)
-        if row.get("source") == NOT_LOOKED_AT and region:
+        if one.get("source") == NOT_LOOKED_AT and region:
             unread[region[1]] = region[2]
             continue
-        kept.append(
-            Reason(
-                text,
-                str(row.get("source", "")),
-                parse_datetime(str(row.get("at") or "")),
-                bool(row.get("blocks")),
-            )
-        )
+        at = parse_datetime(str(one.get("at") or ""))
+        if at is not None:
+            age = "" if row.state == State.DELETED else f", {sentences.ago(now - at)}"
+            text = _AGE.sub(f"{age}.", text)
+        kept.append(Reason(text, str(one.get("source", "")), at, bool(one.get("blocks"))))
     gaps = [
         Reason(f"CloudTrail in {text}", NOT_LOOKED_AT, None, False) for text in by_reason(unread)
     ]
@@ -345,12 +349,13 @@ _LOOKS = {
 _DOUBTFUL = ("alert-triangle", "attention")
 
 
-def _sentence(
+def _sentence(  # noqa: PLR0917 (the facts of one page)
     user: IamUser,
     row: Departure,
     now: datetime,
     calls_a_week: int | None,
     rest: Quiet | None,
+    disable_at: datetime | None,
 ) -> tuple[str, str, str, str]:
     """The verdict's own sentence; what people decided meanwhile stands above it."""
     plan = getattr(row, "plan", None)
@@ -358,7 +363,7 @@ def _sentence(
     may_go = _may_go(row, now, replaced=replaced)
     rare = user.rhythm in RARE
     if user.verdict == "active" and replaced and not rare:
-        return *_replaced(user, rest, now, may_go=may_go), "arrows-exchange", "plain"
+        return *_replaced(user, rest, now, disable_at, may_go=may_go), "arrows-exchange", "plain"
     title, why = sentences.headline(
         user.verdict,
         now,
@@ -392,8 +397,10 @@ def _may_go(row: Departure, now: datetime, *, replaced: bool) -> bool:
     )
 
 
-def _replaced(user: IamUser, rest: Quiet | None, now: datetime, *, may_go: bool) -> tuple[str, str]:
-    """A confirmed plan, and from which day its old credentials have been quiet for long enough."""
+def _replaced(
+    user: IamUser, rest: Quiet | None, now: datetime, disable_at: datetime | None, *, may_go: bool
+) -> tuple[str, str]:
+    """A confirmed plan, and from which day it can be disabled: the one that the steps tell too."""
     if rest is None or rest.over_at is None:
         return "Replaced and going quiet.", "A replacement is confirmed."
     why = (
@@ -402,8 +409,12 @@ def _replaced(user: IamUser, rest: Quiet | None, now: datetime, *, may_go: bool)
     )
     if rest.is_over:
         return f"Replaced and quiet.{' Safe to disable now.' if may_go else ''}", why
-    on = rest.over_at.astimezone(ZoneInfo(user.account.time_zone)).date()
+    zone = ZoneInfo(user.account.time_zone)
+    quiet_on = rest.over_at.astimezone(zone).date()
+    on = max(rest.over_at, disable_at or rest.over_at).astimezone(zone).date()
     go = f" Safe to disable from {day_text(on, now)}." if may_go else ""
+    if on > quiet_on:
+        why += f" That is over on {day_text(quiet_on, now)}; notice and window come on top."
     return f"Replaced and going quiet.{go}", why
 
 

@@ -72,7 +72,7 @@ def user(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
         "now": now,
         "steps": profile.steps(row, ahead, asked.batches),
         "deleted_in": asked.batches.get("delete", ""),
-        "judged": profile.judged(one, row, reads, now, week, quiet),
+        "judged": profile.judged(one, row, reads, now, week, quiet, ahead.disable_at),
         "flags": user_rows.flags(row, now, listing.has_hit(row)),
         "held": held(one, asked.credentials, reads, sensitive, now),
         "untraced": UNTRACED,

@@ -134,3 +134,25 @@ def test_what_could_not_be_read_is_said_to_be_older(everybody: cast.Cast) -> Non
     assert "Not looked at in the last sync" in text
     assert "Rate exceeded &lt;b&gt;" in text
     assert "not read yet" in text
+
+
+def test_a_key_is_cut_to_what_tells_it_apart_and_whole_for_who_may_copy_it(
+    everybody: cast.Cast,
+) -> None:
+    user = cast.departure("deploy").user
+    give(user, "access-key", "AKIAIOSFODNN7EXAMPLE")
+    told = page(everybody.jonas, user)
+    assert '<span aria-hidden="true">AKIA…MPLE</span>' in told
+    assert '<span class="visually-hidden" id="credential-1">AKIAIOSFODNN7EXAMPLE</span>' in told
+    assert 'aria-label="Copy the ID of Access key 1"' in told
+    assert "AKIA…MPLE" in page(everybody.vera, user)
+
+
+@pytest.mark.parametrize("mfa", [[], [{"serial": "GAHT12345678", "kind": "hardware"}]])
+def test_the_row_of_an_mfa_device_has_a_cell_in_each_column(
+    everybody: cast.Cast, mfa: list[dict[str, str]]
+) -> None:
+    user = cast.departure(cast.iam_user("deploy", mfa=mfa)).user
+    row = page(everybody.jonas, user).split("MFA device")[1].split("</tr>")[0]
+    assert row.count("<td") == 5
+    assert "colspan" not in row

@@ -18,6 +18,7 @@ from migrations_app import changes, dates
 from migrations_app.lifecycle import State
 from migrations_app.models import Call, Departure
 from migrations_app.outgoing import notices
+from migrations_app.replacement.planning import quiet
 from migrations_app.user_page import profile
 from tests import cast
 from tests.migrations_app.browsing import address, at_most, browser, text_of
@@ -71,17 +72,59 @@ def test_the_verdict_is_a_sentence(
 
 
 def test_a_replaced_user_is_told_from_which_day_it_may_go(everybody: cast.Cast) -> None:
+    everybody.account.policy = {"disable_window": "always"}
+    everybody.account.save()
     seven_days_ago = clock.now() - timedelta(days=7)
     user = cast.iam_user("a", verdict="active", last_activity_at=seven_days_ago)
     row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
     cast.plan(row, status="confirmed", confirmed_by=everybody.sara, confirmed_at=clock.now())
-    quiet = policy_for(Organization.get(), user.account).quiet
+    of = policy_for(Organization.get(), user.account).quiet
 
     text = page(everybody.jonas, row)
 
-    day = day_text((seven_days_ago + quiet).date(), clock.now())
+    day = day_text((seven_days_ago + of).date(), clock.now())
     assert f"Replaced and going quiet. Safe to disable from {day}." in text
-    assert f"silent for 7 of {quiet.days} days" in text
+    assert f"silent for 7 of {of.days} days" in text
+
+
+def test_a_replaced_user_is_told_the_day_of_its_steps_where_notice_or_window_come_later(
+    everybody: cast.Cast,
+) -> None:
+    seven_days_ago = clock.now() - timedelta(days=7)
+    user = cast.iam_user("a", verdict="active", last_activity_at=seven_days_ago)
+    row = cast.departure(user, State.OWNER_ASSIGNED, everybody.payments)
+    cast.plan(row, status="confirmed", confirmed_by=everybody.sara, confirmed_at=clock.now())
+    rest = quiet(seven_days_ago, user.created_at, timedelta(days=14), clock.now())
+    assert rest.over_at is not None
+    later = rest.over_at + timedelta(days=2)
+
+    told = profile.judged(
+        row.user, row, reads_of(user.account_id), clock.now(), 0, rest, disable_at=later
+    )
+
+    assert told.title.endswith(f"Safe to disable from {day_text(later.date(), clock.now())}.")
+    over = day_text(rest.over_at.date(), clock.now())
+    assert f"That is over on {over}; notice and window come on top." in told.why
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (State.DISCOVERED, "Last call s3:ListBuckets, 12 days ago."),
+        (State.DELETED, "Last call s3:ListBuckets."),
+    ],
+)
+def test_how_long_ago_is_told_as_of_now_and_on_a_closed_record_by_its_time_alone(
+    everybody: cast.Cast, state: State, text: str
+) -> None:
+    at = clock.now() - timedelta(days=12)
+    kept = {"text": "Last call s3:ListBuckets, 10 days ago.", "at": at.isoformat()}
+    owner = None if state == State.DISCOVERED else everybody.payments
+    row = cast.departure(cast.iam_user("a", verdict_reasons=[kept]), state, owner)
+
+    told = profile.judged(row.user, row, reads_of(row.user.account_id), clock.now()).reasons
+
+    assert [reason.text for reason in told] == [text]
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,13 @@ def test_a_day_is_the_one_of_the_zone() -> None:
 )
 def test_a_length_is_said_in_its_two_largest_units(length: timedelta | None, words: str) -> None:
     assert duration(length) == words
+
+
+def test_kept_words_lose_the_year_that_is_this_one() -> None:
+    kept = "Payments claimed it on 18 Feb 2025, after 3 Feb 2024"
+    assert times.this_year(kept) == "Payments claimed it on 18 Feb, after 3 Feb 2024"
+
+
+def test_a_time_that_is_compared_with_cloudtrail_has_its_seconds() -> None:
+    at = datetime(2025, 2, 19, 10, 7, 9, tzinfo=UTC)
+    assert ">19 Feb 10:07:09</time>" in times.time(at, seconds=True)
