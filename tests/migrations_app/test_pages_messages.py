@@ -52,7 +52,7 @@ def test_the_users_page_says_who_was_told_how_and_who_opened_it(
     section = text[text.index('id="told"') :].partition("</section>")[0]
     for words in ("2 users will be disabled", "Payments", "#payments", "Sara Lindqvist"):
         assert words in section
-    assert "accepted by the channel" in section
+    assert "Accepted by the channel" in section
     assert f'href="/log/messages/{notice.pk}/"' in section
 
 
