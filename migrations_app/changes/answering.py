@@ -9,7 +9,7 @@ from typing import Any
 
 from inventory.models import Person, Team
 from inventory.permissions import Action, require
-from inventory.refusals import NotAllowed, Refused
+from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app.changes import handing_over, ownership
 from migrations_app.models import Departure
 
@@ -28,11 +28,28 @@ def answer(
     """What `said` stands for is done: ours, needed, can-go, unsure, not-ours, dispute and so on.
 
     `whose` is the team for not-ours and hand-over, `until` the last day of a dispute. With
-    `version`, Stale where the row moved since the person saw it.
+    `version`, Stale where the row moved since the person saw it, unless by this very answer: a
+    button that was pressed twice.
     """
     require(person, Action.CLAIM, team)
     if version is not None:
         departure.version = version
+    try:
+        _answer(departure, team, person, said, whose, reason, until)
+    except Stale:
+        if not _is_said(departure, team, person, said, whose, reason, until):
+            raise
+
+
+def _answer(  # noqa: PLR0917
+    departure: Departure,
+    team: Team,
+    person: Person,
+    said: str,
+    whose: Team | None,
+    reason: str,
+    until: date | None,
+) -> None:
     if said == "not-ours":
         ownership.not_ours(departure, team, person, whose, reason)
     elif said == "dispute":
@@ -51,6 +68,24 @@ def answer(
         handing_over.decline_hand_over(departure, person)
     else:
         ownership.claim(departure, team, person, said, reason)
+
+
+def _is_said(  # noqa: PLR0917
+    departure: Departure,
+    team: Team,
+    person: Person,
+    said: str,
+    whose: Team | None,
+    reason: str,
+    until: date | None,
+) -> bool:
+    """Whether this very answer is the last that was kept."""
+    last = departure.answers.select_related("team", "person", "whose").first()
+    if last is None or (last.said, last.note) != (said, reason.strip()):
+        return False
+    if said == "dispute" and Departure.objects.get(pk=departure.pk).disputed_until != until:
+        return False
+    return (last.team, last.person, last.whose) == (team, person, whose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,15 +73,12 @@ def answer(request: HttpRequest, team: str, pk: int) -> HttpResponse:
     person, asked = _team(request, team)
     rows = Departure.objects.select_related("user__account", "user__suggested_team", "owner")
     departure = get_object_or_404(rows, pk=pk)
-    data: dict[str, Any] = {}
     try:
-        data = cleaned(AnswerForm(request.POST))
-        changes.answer(departure, asked, person, **data)
+        changes.answer(departure, asked, person, **cleaned(AnswerForm(request.POST)))
     except NotAllowed:
         raise
     except Refused as refusal:
-        if not (isinstance(refusal, Stale) and _is_said(departure, asked, person, data)):
-            return _answered(request, asked, person, pk, refusal)
+        return _answered(request, asked, person, pk, refusal)
     return _answered(request, asked, person, pk)
 
 
@@ -148,16 +145,6 @@ def _team(request: HttpRequest, key: str) -> tuple[Person, Team]:
     own = ", ".join(team.name for team in person.teams.all())
     yours = f" You are in {own}." if own else ""
     raise NotAllowed(f"This link was for {row}.{yours} Ask {row.lead or 'Security'} for access.")
-
-
-def _is_said(row: Departure, team: Team, person: Person, data: dict[str, Any]) -> bool:
-    """Whether this very answer is kept already: a button that was pressed twice."""
-    last = row.answers.select_related("team", "person", "whose").first()
-    if last is None or (last.said, last.note) != (data["said"], data["reason"].strip()):
-        return False
-    if last.said == "dispute" and Departure.objects.get(pk=row.pk).disputed_until != data["until"]:
-        return False
-    return (last.team, last.person, last.whose) == (team, person, data["whose"])
 
 
 def _versions(request: HttpRequest) -> dict[int, int]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from inventory import clock
+from inventory.models import Person, Role
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import changes
 from migrations_app.lifecycle import State
-from migrations_app.models import Departure
+from migrations_app.models import Departure, GivenAnswer
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,29 @@ def test_a_dispute_holds_until_the_day_that_was_said_and_needs_one(
         theirs, everybody.payments, everybody.sara, "dispute", reason="audit", until=until
     )
     assert now(theirs).disputed_until == until
+
+
+def test_an_answer_about_several_that_is_sent_twice_is_done(everybody: cast.Cast) -> None:
+    rows = [
+        cast.departure(name, State.OWNER_ASSIGNED, everybody.payments) for name in ("one", "two")
+    ]
+    versions = {row.pk: row.version for row in rows}
+    several = partial(
+        changes.answer_many, rows, everybody.payments, everybody.sara, versions=versions
+    )
+    for _ in range(2):
+        assert several("can-go") == changes.Answered(2, ())
+    assert GivenAnswer.objects.count() == 2
+    ended = several("needed")
+    assert (ended.done, len(ended.refused)) == (0, 2)
+    assert several("can-go", reason="asked again").done == 0
+    cast.person("tim", "Tim", [Role.LEAD], everybody.payments)
+    assert (
+        changes.answer_many(
+            rows, everybody.payments, Person.objects.get(username="tim"), "can-go", versions
+        ).done
+        == 0
+    )
 
 
 def test_a_hand_over_offers_it_to_the_team_that_was_named_and_needs_one(
