@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from pytest_django import Settings
 
+from inventory import clock
 from inventory.models import LedgerEntry, Mail, Team
 from migrations_app import ways
 from migrations_app.announce.message import NotSetUp, Undeliverable
@@ -162,10 +164,28 @@ def test_a_test_goes_to_declared_addresses_and_to_oneself_only(
     assert not Notice.objects.exists()
 
 
-def test_a_second_test_within_the_minute_is_refused(everybody: cast.Cast) -> None:
-    jonas = browser(everybody.jonas)
-    for status in (302, 422):
-        assert jonas.post(f"{WHERE}test/", {"to": "jira:payments"}).status_code == status
+def test_a_second_test_within_the_minute_is_the_first_one(everybody: cast.Cast) -> None:
+    jonas, sent = browser(everybody.jonas), {"to": "jira:payments"}
+    answers = [jonas.post(f"{WHERE}test/", sent)["Location"] for _ in range(2)]
+    assert set(answers) == {f"{WHERE}?test={Delivery.objects.get().pk}#test"}
+    assert LedgerEntry.objects.filter(kind="message.tested").count() == 1
+
+
+def test_a_minute_is_sixty_seconds_whatever_the_clock_shows(
+    everybody: cast.Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = clock.now().replace(second=0, microsecond=0)
+    for seconds in (-1, 1, 59):
+        at = full + timedelta(seconds=seconds)
+        monkeypatch.setattr(clock, "now", lambda at=at: at)
+        outbox.send_test("slack", "#payments", everybody.jonas)
+    assert Delivery.objects.count() == 2
+
+
+def test_another_persons_within_the_minute_is_refused(everybody: cast.Cast) -> None:
+    for person, status in ((everybody.jonas, 302), (everybody.mei, 422)):
+        answer = browser(person).post(f"{WHERE}test/", {"to": "jira:payments"})
+        assert answer.status_code == status
     assert Delivery.objects.count() == 1
 
 
