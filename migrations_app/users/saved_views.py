@@ -37,22 +37,23 @@ def may_change(view: SavedView, person: Person) -> bool:
 
 
 def save(person: Person, name: str, filters: Filters, *, shared: bool = False) -> SavedView:
-    """Keep what `filters` ask under a name of one's own; Refused where that is taken."""
+    """Keep what `filters` ask under a name of one's own; Refused where another view has it."""
     require(person, Action.OWN_CHOICES)
     if shared and not may_share(person):
         raise NotAllowed("Engineers, approvers and admins keep views for everybody.")
-    if SavedView.objects.filter(person=person).count() >= MOST:
+    told = {"query": filters.kept, "shared": shared}
+    mine = SavedView.objects.filter(person=person)
+    if same := mine.filter(name=name, **told).first():
+        return same
+    if mine.count() >= MOST:
         raise Refused(f"You keep {MOST} views. Delete one that you no longer need.", rule="input")
     try:
         with transaction.atomic():
-            return SavedView.objects.create(
-                person=person,
-                name=name,
-                query=filters.kept,
-                shared=shared,
-                saved_at=clock.now(),
-            )
+            return SavedView.objects.create(person=person, name=name, saved_at=clock.now(), **told)
     except IntegrityError:
+        # Of two at the same instant the second is told of here.
+        if same := mine.filter(name=name, **told).first():
+            return same
         raise Refused(f"You have a view named {name}. Choose another name.", rule="input") from None
 
 
@@ -60,6 +61,8 @@ def change(pk: int, person: Person, filters: Filters, seen_at: datetime | None) 
     """Keep what `filters` ask in a view that is there; Stale if it moved since `seen_at`."""
     with transaction.atomic():
         view = _own(pk, person)
+        if view.query == filters.kept:
+            return view
         if seen_at is not None and view.saved_at != seen_at:
             raise Stale(f"{view.person} changed the view {view} meanwhile. Look at it again.")
         view.query, view.saved_at = filters.kept, clock.now()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from inventory import clock
 from migrations_app.models import SavedView
@@ -109,6 +111,39 @@ def test_a_name_that_cannot_be_is_answered_with_the_form(
     assert words in text_of(answer)
     assert "robot" in text_of(answer)
     assert SavedView.objects.count() == 1
+
+
+def test_a_view_that_is_saved_twice_is_one(everybody: cast.Cast) -> None:
+    vera, sent = browser(everybody.vera), {"name": "Mine", "query": "view=left"}
+    assert {vera.post("/users/views/", sent)["Location"] for _ in range(2)} == {
+        f"/users/?view=left&saved={SavedView.objects.get().pk}"
+    }
+    assert vera.post("/users/views/", {**sent, "query": "view=dormant"}).status_code == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_the_same_instant_both_are_led_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    vera, sent = cast.cast().vera, {"name": "Mine", "query": "view=left"}
+    together = threading.Barrier(2, timeout=20)
+    really = SavedView.objects.create
+
+    def meet(**columns: Any) -> SavedView:
+        together.wait()
+        return really(**columns)
+
+    monkeypatch.setattr(SavedView.objects, "create", meet)
+    answers: list[Any] = []
+
+    def save() -> None:
+        answers.append(browser(vera).post("/users/views/", sent)["Location"])
+        connection.close()
+
+    both = [threading.Thread(target=save) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(20)
+    assert answers == [f"/users/?view=left&saved={SavedView.objects.get().pk}"] * 2
 
 
 def test_a_changed_view_can_be_saved_or_reset(everybody: cast.Cast) -> None:
