@@ -14,6 +14,7 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.dateparse import parse_datetime
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -22,7 +23,7 @@ from demo.aws.control import Control
 from demo.aws.identity_center import STORY_GROUP
 from demo.people import CAST
 from inventory import refresh
-from inventory.clock import clock_file
+from inventory.clock import clock_file, now
 from inventory.models import Connection, Person
 from inventory.permissions import Action, require
 from inventory.refusals import Refused
@@ -61,6 +62,9 @@ def skip(request: HttpRequest) -> HttpResponse:
         raise Refused("This demo has no clock of its own. Start it with make demo.")
     if progress.line():
         raise Refused("The demo's last thirty days are still being played. It takes some minutes.")
+    if _seen_before(request.POST.get("seen", "")):
+        messages.success(request, "It is a day later already.")
+        return redirect(_next(request))
     clock.move(ONE_DAY)
     messages.success(request, "It is one day later. What became due happens within seconds.")
     return redirect(_next(request))
@@ -95,6 +99,15 @@ def stack(request: HttpRequest) -> HttpResponse:
         raise Refused(f"The simulated account did not take the template: {error}") from error
     messages.success(request, f"Made in the simulated account: {', '.join(made)}")
     return redirect(_next(request))
+
+
+def _seen_before(text: str) -> bool:
+    """Whether a day was skipped since the page was drawn: a button that was pressed twice."""
+    try:
+        seen = parse_datetime(text)
+    except ValueError:
+        return False
+    return seen is not None and seen.tzinfo is not None and now() - seen >= ONE_DAY
 
 
 def _only_in_the_demo() -> None:

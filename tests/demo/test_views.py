@@ -91,6 +91,20 @@ def test_a_day_is_skipped_for_product_and_simulator(client: Client, jonas: Perso
 
 
 @pytest.mark.usefixtures("_demo")
+@pytest.mark.parametrize("nonsense", ["", "yesterday", "2025-13-01T00:00"])
+def test_a_button_that_is_pressed_twice_skips_one_day(
+    client: Client, jonas: Person, nonsense: str
+) -> None:
+    client.force_login(jonas)
+    before = clock.now()
+    for _ in range(2):
+        client.post("/demo/skip/", {"seen": before.isoformat()})
+    assert timedelta(days=1) <= clock.now() - before < timedelta(days=1, minutes=1)
+    client.post("/demo/skip/", {"seen": nonsense})
+    assert clock.now() - before >= timedelta(days=2)
+
+
+@pytest.mark.usefixtures("_demo")
 def test_looking_moves_no_clock_and_a_stranger_moves_none(client: Client, jonas: Person) -> None:
     before = clock.now()
     assert client.post("/demo/skip/").status_code == 302
