@@ -30,6 +30,7 @@ __all__ = [
     "canonical",
     "digest",
     "entry_hash",
+    "is_last",
     "person_hash",
     "verify",
 ]
@@ -117,6 +118,14 @@ def append_all(lines: Iterable[Line], *, actor: Person | None = None) -> list[Le
                 update_fields=["person", "name"],
             )
     return entries
+
+
+def is_last(kind: str, *, actor: Person, user: IamUser, **data: Any) -> bool:
+    """Whether the last that was recorded of `user` is this very thing, by this very person."""
+    rows = LedgerEntry.objects.filter(account_id=user.account.account_id, user_id=user.user_id)
+    last = rows.order_by("-seq").first()
+    told = (kind, person_hash(actor), json.loads(canonical(data)))
+    return last is not None and (last.kind, last.actor, last.data) == told
 
 
 def _is_named(by: str, person: Person) -> bool:

@@ -26,10 +26,14 @@ def override_category(
     if not note.strip():
         raise Refused("Say how you know, so that others can rely on it.")
     with transaction.atomic():
-        row = _held(user, seen)
+        row = _locked(user)
+        said = (CategoryName(category).value, note.replace("\x00", "").strip())
+        if (row.category_override, row.category_note) == said:
+            # A button that was pressed twice.
+            return row
+        _refuse_moved(row, seen)
         before = row.shown_category
-        row.category_override = CategoryName(category).value
-        row.category_note = note.replace("\x00", "").strip()
+        row.category_override, row.category_note = said
         return _kept(row, "category.changed", person, before)
 
 
@@ -40,7 +44,8 @@ def clear_category(user: IamUser, person: Person, seen: str | None = None) -> Ia
     """
     require(person, Action.OPERATE)
     with transaction.atomic():
-        row = _held(user, seen)
+        row = _locked(user)
+        _refuse_moved(row, seen)
         if not row.category_override:
             raise Refused(f"Nobody changed the category of {row}.")
         before = row.shown_category
@@ -48,14 +53,17 @@ def clear_category(user: IamUser, person: Person, seen: str | None = None) -> Ia
         return _kept(row, "category.cleared", person, before)
 
 
-def _held(user: IamUser, seen: str | None) -> IamUser:
+def _locked(user: IamUser) -> IamUser:
     row = IamUser.objects.select_for_update(of=("self",)).select_related("account").get(pk=user.pk)
     if row.gone_at is not None:
         raise Refused(f"{row} was deleted. Its record stays as it is.")
+    return row
+
+
+def _refuse_moved(row: IamUser, seen: str | None) -> None:
     if seen is not None and seen != row.shown_category:
         by = meanwhile.of_user(row)
         raise Stale(f"{row} was changed meanwhile{by}. Look at its category again.")
-    return row
 
 
 def _kept(row: IamUser, kind: str, person: Person, before: str) -> IamUser:

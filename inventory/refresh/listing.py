@@ -134,10 +134,16 @@ def read_users(run: Run) -> bool:
 def accept_listing(account: Account, person: Person, digest: str) -> None:
     """An engineer says that the listing with this digest is true; the next sync takes it.
 
-    Raises NotAllowed.
+    Of a listing that is accepted already nothing more is recorded. Raises NotAllowed.
     """
     require(person, Action.OPERATE)
     with transaction.atomic():
+        account.refresh_from_db(
+            fields=["accepted_listing"],
+            from_queryset=Account.objects.select_for_update(no_key=True),
+        )
+        if account.accepted_listing == digest:
+            return
         account.accepted_listing = digest
         account.save(update_fields=["accepted_listing"])
         ledger.append(

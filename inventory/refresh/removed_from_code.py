@@ -29,6 +29,10 @@ def record_removed_from_code(user: IamUser, person: Person, note: str, signs: st
             raise Refused(f"No tag says that code declares {row}; there is nothing to record.")
         if now_seen != signs:
             raise Stale(f"What declares {row} changed meanwhile. Look at it again.")
+        said = (row.removed_from_code_signs, row.removed_from_code_by, row.removed_from_code_note)
+        if said == (now_seen, person, note.strip()):
+            # A button that was pressed twice.
+            return
         row.removed_from_code_signs = now_seen
         row.removed_from_code_by, row.removed_from_code_at = person, clock.now()
         row.removed_from_code_note = note.strip()

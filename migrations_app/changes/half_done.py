@@ -37,6 +37,11 @@ def finish_deleting(departure: Departure, person: Person) -> Change:
                 f"Batch {change.batch} was halted by the emergency stop. Resume it first."
             )
         _refuse_two(departure, change)
+        asked = "delete.finish-asked"
+        waits = change.status == Change.Status.QUEUED and not change.attempts
+        if waits and ledger.is_last(asked, actor=person, user=departure.user):
+            # A button that was pressed twice.
+            return change
         Change.objects.filter(pk=change.pk).update(
             status=Change.Status.QUEUED,
             attempts=0,
@@ -45,7 +50,7 @@ def finish_deleting(departure: Departure, person: Person) -> Change:
             finished_at=None,
             result="",
         )
-        ledger.append("delete.finish-asked", actor=person, user=departure.user)
+        ledger.append(asked, actor=person, user=departure.user)
         nudge.run_change(change.pk)
     change.refresh_from_db()
     return change
@@ -56,12 +61,13 @@ def stop_and_rebuild(departure: Departure, person: Person) -> Holdings:
     require(person, Action.OPERATE)
     with transaction.atomic():
         change = _half_done(departure)
-        Change.objects.filter(pk=change.pk).update(
-            status=Change.Status.WITHDRAWN,
-            finished_at=clock.now(),
-            result=f"Stopped by {person} past the point of no return.",
-        )
-        ledger.append("delete.stopped", actor=person, user=departure.user)
+        if change.status != Change.Status.WITHDRAWN:
+            Change.objects.filter(pk=change.pk).update(
+                status=Change.Status.WITHDRAWN,
+                finished_at=clock.now(),
+                result=f"Stopped by {person} past the point of no return.",
+            )
+            ledger.append("delete.stopped", actor=person, user=departure.user)
         saved = saved_before(departure)
     if saved is None:
         raise Refused(f"Nothing of {departure.user} was saved.")

@@ -173,11 +173,17 @@ def extend(departure: Departure, person: Person, until: date, reason: str) -> De
             raise Refused(f"Choose a date from today to {latest:%d %B}.")
         # Whoever asked for longer before is not overruled, and the later day keeps its reason.
         held = row.not_before if row.not_before and row.not_before > end else end
+        data = {"until": held.isoformat(), "reason": reason}
+        if row.not_before == held and ledger.is_last(
+            "clock.extended", actor=person, user=row.user, **data
+        ):
+            # A button that was pressed twice.
+            return row
         extended = note(
             row,
             "clock.extended",
             actor=person,
-            data={"until": held.isoformat(), "reason": reason},
+            data=data,
             not_before=held,
             not_before_reason=reason.strip() if held == end else row.not_before_reason,
         )

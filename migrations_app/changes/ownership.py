@@ -291,11 +291,23 @@ def assign(departure: Departure, team: Team, person: Person, note: str = "") -> 
     with transaction.atomic():
         row = locked(departure)
         refuse_deleted(row)
+        if _is_assigned(row, team, person, note):
+            return row
         keep(row, "assign", team, person, note)
         row = own(row, team, person, answer=Answer.NONE, note=note)
         if row.contested_by_team is None:
             return row
         return record(row, "contest.settled", person, {"team": team.key}, **UNCONTESTED)
+
+
+def _is_assigned(row: Departure, team: Team, person: Person, note: str) -> bool:
+    """Whether the last that was said of it is this: all that a filter shows may be sent twice."""
+    last = row.answers.first()
+    return (
+        last is not None
+        and (last.said, last.team_id, last.person_id) == ("assign", team.pk, person.pk)
+        and (last.note, row.owner_id) == (note.strip(), team.pk)
+    )
 
 
 def release(departure: Departure, person: Person) -> Departure:

@@ -93,6 +93,8 @@ def keep_files(made: Made, person: Person) -> Plan:
         row = _locked(made.plan, person)
         if (row.target, row.choices) != (made.plan.target, made.plan.choices):
             raise Refused("The plan was changed meanwhile. Look at its files again.")
+        if row.generated_digest == made.digest:
+            return row
         row.generated_at, row.generated_by = made.facts.generated_at, person
         row.generated_digest = made.digest
         row.generated_files = {one.path: one.text for one in made.draft.files}

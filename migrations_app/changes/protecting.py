@@ -107,12 +107,14 @@ def bind_protection(account: Account) -> list[str]:
 def bind_entry(entry: ProtectedEntry, user: IamUser, person: Person) -> None:
     """An engineer says which user a declared entry means."""
     require(person, Action.OPERATE)
-    matching = _matching(entry)
-    bearer = _bearer(entry, matching)
-    renewed = bearer and entry.bound_user_id and bearer.user_id != entry.bound_user_id
-    if matching and not renewed:
-        raise Refused(f"{entry.user_name} is bound to {matching[0]} already; nothing is open.")
     with transaction.atomic():
+        # Of two who say it at once, the second finds nothing open.
+        entry = ProtectedEntry.objects.select_for_update(of=("self",)).get(pk=entry.pk)
+        matching = _matching(entry)
+        bearer = _bearer(entry, matching)
+        renewed = bearer and entry.bound_user_id and bearer.user_id != entry.bound_user_id
+        if matching and not renewed:
+            raise Refused(f"{entry.user_name} is bound to {matching[0]} already; nothing is open.")
         ProtectedEntry.objects.filter(pk=entry.pk).update(
             bound_user_id=user.user_id, bound_at=clock.now()
         )

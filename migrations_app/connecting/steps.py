@@ -47,11 +47,14 @@ def prepare(wanted: Wanted, person: Person) -> Connection:
     with transaction.atomic():
         before = Connection.objects.select_for_update().filter(account_id=wanted.account_id).first()
         _refuse_known(wanted, before)
+        was = vars(before).copy() if before else {}
         row = before or Connection(account_id=wanted.account_id, external_id=_external_id())
         row.name, row.time_zone, row.regions = wanted.name, wanted.time_zone, list(wanted.regions)
         row.reader_role = _role(wanted, "reader")
         row.actor_role = _role(wanted, "actor") if wanted.changes else ""
         row.deleter_role = _role(wanted, "deleter") if wanted.changes else ""
+        if was == vars(row):
+            return row
         row.asked_by, row.asked_at = person, clock.now()
         row.save()
         ledger.append("connection.prepared", actor=person, account_id=row.account_id)
@@ -67,10 +70,10 @@ def prepare_changes(connection: Connection, person: Person) -> None:
     with transaction.atomic():
         row = _locked(connection)
         stem = row.reader_role.removesuffix(_SUFFIX["reader"])
-        row.actor_role, row.deleter_role = (
-            f"{stem}{_SUFFIX['actor']}",
-            f"{stem}{_SUFFIX['deleter']}",
-        )
+        named = (f"{stem}{_SUFFIX['actor']}", f"{stem}{_SUFFIX['deleter']}")
+        if (row.actor_role, row.deleter_role) == named:
+            return
+        row.actor_role, row.deleter_role = named
         row.save(update_fields=["actor_role", "deleter_role"])
         ledger.append("connection.prepared", actor=person, account_id=row.account_id)
 
@@ -135,6 +138,8 @@ def disconnect(account: Account, person: Person) -> None:
     Raises NotAllowed; Refused for a declared account.
     """
     require(person, Action.ADMINISTER)
+    if not account.active:
+        raise Stale(f"{account.name} is not read any more.")
     with transaction.atomic():
         row = (
             Connection.objects.select_for_update()

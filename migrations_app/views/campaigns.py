@@ -53,6 +53,8 @@ def compose(request: HttpRequest) -> HttpResponse:
         return rendered(request, "migrations_app/ask.html", context, status=status)
     chosen = [row for one in plans for row in one.departures if _is_ticked(request, one, row)]
     if not chosen:
+        if request.POST.get("users" if "single" in request.POST else "teams"):
+            raise Refused("All of these have an owner, an answer or an open question by now.")
         raise Refused("Tick at least one user.", rule="input")
     deadline_at = _deadline(form, plans)
     started = changes.start_campaign(person, chosen, deadline_at, form.cleaned_data["message"])

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 from inventory import refresh
 from inventory.models import Person
 from inventory.permissions import Action, require
+from inventory.refusals import Stale
 from migrations_app import changes
 from migrations_app.forms.people import (
     NoteForm,
@@ -38,6 +39,10 @@ def assign(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
 def release(request: HttpRequest, account: str, user_id: str) -> HttpResponse:
     """Its team lets go of it."""
     person, row = _asked(request, account, user_id)
+    if row.owner is None:
+        # Its team pressed twice; of no team nobody would be allowed anything.
+        require(person, Action.CLAIM)
+        raise Stale(f"Nobody answers for {row.user} any more.")
     require(person, Action.CLAIM, row.owner)
     changes.release(_as_seen(row, cleaned(VersionForm(request.POST))), person)
     return done(request, _page(row), f"Nobody answers for {row.user} now.")

@@ -52,6 +52,20 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return woken
 
 
+def test_the_same_person_asks_once_and_another_or_a_failed_one_is_recorded(
+    everybody: cast.Cast, theirs: Departure, half: Change, told: list[int]
+) -> None:
+    for _ in range(2):
+        changes.finish_deleting(theirs, everybody.jonas)
+    entries = LedgerEntry.objects.filter(kind="delete.finish-asked")
+    assert entries.count() == 1
+    changes.finish_deleting(theirs, everybody.mei)
+    assert entries.count() == 2
+    Change.objects.update(attempts=1, try_after=clock.now())
+    assert changes.finish_deleting(theirs, everybody.mei).try_after is None
+    assert entries.count() == 3
+
+
 def kept(of: Change) -> Holdings:
     return Holdings.objects.create(
         departure=of.departure,

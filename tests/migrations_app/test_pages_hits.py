@@ -324,6 +324,27 @@ def test_extending_suggests_a_day_that_may_be_chosen(
     assert "after quarter close" not in text_of(browser(everybody.jonas).get(where))
 
 
+def test_extending_twice_is_recorded_once_and_another_persons_word_beside_it(
+    everybody: cast.Cast, called: Hit
+) -> None:
+    until = clock.now().date() + 30 * DAY
+    entries = LedgerEntry.objects.filter(kind="clock.extended")
+    for person, reason, recorded in (
+        (everybody.sara, "quarter", 1),
+        (everybody.sara, "quarter", 1),
+        (everybody.sara, "audit", 2),
+        (everybody.jonas, "audit", 3),
+        (everybody.sara, "audit", 4),
+    ):
+        path = address(called.departure, "extend")
+        assert browser(person).post(path, {"until": until, "reason": reason}).status_code == 302
+        assert entries.count() == recorded
+    # The owner and the engineers, once each.
+    told = Notice.objects.filter(kind="extended").values_list("team__key", "role")
+    assert set(told) == {("payments", ""), (None, "engineer")}
+    assert told.count() == 2
+
+
 def test_extending_holds_a_user_until_that_day(everybody: cast.Cast, called: Hit) -> None:
     until = (clock.now() + 20 * DAY).date()
 
