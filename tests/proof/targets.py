@@ -35,6 +35,7 @@ _MIRRORS = {
     "changes/attribution": "migrations_app/test_attributing",
     "changes/batches": (
         "migrations_app/test_composing migrations_app/test_batches migrations_app/test_rules "
+        "migrations_app/test_composed_twice migrations_app/test_said_twice "
         "migrations_app/test_half_done"
     ),
     "changes/break_glass": (
@@ -50,7 +51,7 @@ _MIRRORS = {
         "migrations_app/test_owning migrations_app/test_ownership "
         "migrations_app/test_answering migrations_app/test_contests"
     ),
-    "changes/plans": "migrations_app/test_plan_verbs",
+    "changes/plans": "migrations_app/test_plan_verbs migrations_app/test_said_twice",
     "changes/restores": "migrations_app/test_restores",
     "changes/enrolling": (
         "migrations_app/test_coming_back migrations_app/test_enrolling "
