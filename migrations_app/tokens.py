@@ -10,8 +10,10 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 
 from inventory import clock, ledger
@@ -20,6 +22,7 @@ from inventory.models.tokens import APPROVE_HOLDS
 from inventory.names import wrong_name
 from inventory.permissions import Action, may, require
 from inventory.refusals import NotAllowed, Refused, Stale
+from migrations_app import turns
 from migrations_app.outgoing import notices
 
 BEGINS = "iamc_"
@@ -63,7 +66,9 @@ def make(
     """A new token of `person`, and its secret, which nobody can read again.
 
     It ends after `days` (30, 365 at most); one that approves after 24 hours at most. `made_by` None
-    is the command line. Ledgered, and told to its person. Refused for scopes it could not use.
+    is the command line. Ledgered, and told to its person. Refused for scopes it cannot use. Stale
+    where the person made the same a moment ago and never used it: a form that is sent twice would
+    leave a token whose secret nobody has.
     """
     if made_by is not None and made_by.pk != person.pk:
         raise NotAllowed("Everybody makes their own tokens.", rule="own-token")
@@ -77,16 +82,22 @@ def make(
         raise Refused(wrong, rule="input")
     secret = BEGINS + secrets.token_urlsafe(32)
     now = clock.now()
+    told = {
+        "name": name,
+        "scopes": [scope.value for scope in wanted],
+        "made_by": made_by,
+    }
     with transaction.atomic():
+        turns.take(person)
+        if made_by is not None:
+            _refuse_twin(person, told, ends_after)
         token = Token.objects.create(
             person=person,
-            name=name,
+            **told,
             start=secret[:SHOWN],
             digest=_digest(secret),
-            scopes=[scope.value for scope in wanted],
             roles=sorted(person.roles),
             made_at=now,
-            made_by=made_by,
             expires_at=now + ends_after,
         )
         ledger.append(
@@ -154,6 +165,17 @@ def end_void() -> int:
             _end(token, why)
             ended += 1
     return ended
+
+
+def _refuse_twin(person: Person, told: Mapping[str, Any], ends_after: timedelta) -> None:
+    twins = Token.objects.filter(person=person, ended_at=None, last_used_at=None, **told)
+    fresh = twins.filter(made_at__gt=clock.now() - turns.AGAIN)
+    twin = fresh.filter(expires_at=F("made_at") + ends_after).first()
+    if twin is not None:
+        raise Stale(
+            f"You made “{twin.name}” a moment ago; it begins with {twin.start}, and its secret was "
+            "shown once. If you did not see it, revoke it below, then make another."
+        )
 
 
 def _wanted(person: Person, scopes: Iterable[str]) -> list[Scope]:

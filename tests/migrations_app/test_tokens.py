@@ -10,12 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
-from inventory import clock
+from inventory import clock, ledger
 from inventory.models import LedgerEntry, Person, Role, Scope, Token
 from inventory.refusals import NotAllowed, Refused, Stale
 from migrations_app import tokens
 from migrations_app.outgoing import notices
 from tests import cast
+from tests.migrations_app.at_once import both
 from tests.migrations_app.browsing import browser, text_of
 
 pytestmark = pytest.mark.django_db
@@ -196,6 +197,49 @@ def test_the_page_shows_a_new_token_once(mei: Person) -> None:
     again = text_of(browser(mei).get(PAGE))
     assert secret not in again
     assert token.start in again
+
+
+def test_a_form_that_is_sent_twice_leaves_no_token_whose_secret_nobody_has(mei: Person) -> None:
+    client, form = browser(mei), {"name": "nightly", "scopes": ["read"], "days": "30"}
+    assert client.post(PAGE, form).status_code == 200
+    token = Token.objects.get()
+
+    answer = client.post(PAGE, {**form, "name": " nightly "})
+
+    assert answer.status_code == 409
+    assert f"You made “nightly” a moment ago; it begins with {token.start}" in text_of(answer)
+    assert f"/settings/tokens/{token.pk}/revoke/" in text_of(answer)
+    for other in ({"name": "weekly"}, {"scopes": ["read", "stop"]}, {"days": "7"}):
+        assert client.post(PAGE, {**form, **other}).status_code == 200
+    assert Token.objects.count() == 4
+
+
+@pytest.mark.parametrize(
+    "since", ["used", "revoked", "old", "another person's", "of the command line"]
+)
+def test_a_token_of_the_same_name_is_made_where_the_first_is_no_lost_one(
+    mei: Person, since: str
+) -> None:
+    token, secret = made(mei)
+    if since == "used":
+        tokens.usable(secret)
+    elif since == "revoked":
+        tokens.revoke(token, mei)
+    elif since == "old":
+        ago = timedelta(minutes=10)
+        Token.objects.update(made_at=token.made_at - ago, expires_at=token.expires_at - ago)
+    elif since == "of the command line":
+        Token.objects.update(made_by=None)
+    made(Person.objects.get(username="jonas") if since == "another person's" else mei)
+    assert Token.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_the_same_instant_one_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    mei, form = cast.cast().mei, {"name": "nightly", "scopes": ["read"], "days": "30"}
+    answers = both(monkeypatch, ledger, "append", lambda: browser(mei).post(PAGE, form))
+    assert sorted(one.status_code for one in answers) == [200, 409]
+    assert Token.objects.count() == 1
 
 
 def test_the_page_names_what_to_mend(mei: Person) -> None:
