@@ -19,7 +19,8 @@ _READ = (
     *("answer", "answered_at", "version", "disputed_until", "fenced_at"),
     *("user__user_id", "user__user_name", "user__created_at", "user__verdict"),
     *("user__last_activity_at", "user__suggested_team"),
-    *("user__account__account_id", "user__account__policy", "user__account__time_zone"),
+    *("user__account__account_id", "user__account__name"),
+    *("user__account__policy", "user__account__time_zone"),
 )
 
 

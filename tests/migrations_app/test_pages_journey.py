@@ -104,7 +104,7 @@ def test_a_user_is_fenced_by_two_people_and_brought_back_by_its_lead(stage: Stag
     stage.work_restore(Change.objects.get(move="restore"))
     assert lead.client.get(f"{address}{mark}", headers=HTMX).status_code == 286
     assert "Restored, " in lead.see(address)
-    assert "Nothing is watched or soaking" in lead.see("/soak/")
+    assert "Nobody is off" in lead.see("/soak/")
     departure.refresh_from_db()
     assert departure.state == State.OWNER_ASSIGNED
 

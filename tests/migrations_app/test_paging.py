@@ -188,8 +188,9 @@ def test_rows_say_their_account_while_all_are_looked_at(everybody: cast.Cast) ->
     cast.departure(cast.iam_user("there", other))
     vera = browser(everybody.vera)
 
-    assert "in staging" in text_of(vera.get("/users/"))
-    assert "in staging" not in text_of(vera.get(f"/users/?account={other.account_id}"))
+    named = '<b class="medium">staging</b>'
+    assert named in text_of(vera.get("/users/"))
+    assert named not in text_of(vera.get(f"/users/?account={other.account_id}"))
 
 
 def test_many_are_counted_up_to_a_bound(
