@@ -299,9 +299,9 @@ def account_situation(
 ) -> guards.AccountSituation:
     """What the guards judge of an account before a forward write."""
     keeper = (ground or Ground.of()).keeper
-    # Found by the row that the lists read: users of an account lie all over their own table.
+    # By the user itself, and not by the copy that the lists read: on this a batch may begin.
     hits = Hit.objects.filter(
-        departure__listed__account=account, kind=Hit.Kind.HIT, closed=""
+        departure__user__account=account, kind=Hit.Kind.HIT, closed=""
     ).values("departure__user__user_name")
     told = at_once.ask(
         Account.objects.filter(pk=account.pk),
