@@ -192,18 +192,26 @@ def _not_covered(departure: Departure) -> list[str]:
 def tell_of_shuts() -> None:
     """Owners hear of a shut the day before; not while something holds it that does not pass."""
     now = clock.now()
-    watched = Departure.objects.filter(state=State.DISABLED, clock_started_at__isnull=False)
+    watched = Departure.objects.filter(
+        state=State.DISABLED, clock_started_at__isnull=False, owner__isnull=False
+    )
+    soon: dict[str, tuple[Departure, datetime]] = {}
     for row in watched.select_related("user__account", "owner"):
         if row.due_at is None or row.due_at - SHUT_TOLD_BEFORE > now:
             continue
         at = _shut_at(row, row.due_at)
-        if at is None or not at - SHUT_TOLD_BEFORE <= now < at or _is_held(row, at):
+        if at is not None and at - SHUT_TOLD_BEFORE <= now < at:
+            soon[f"shut:{row.pk}:{at:%Y%m%d%H%M}"] = (row, at)
+    # Whoever heard of it a minute ago is not judged anew each minute of the day.
+    heard = notices.owners_told(soon)
+    for key, (row, at) in soon.items():
+        if key in heard or _is_held(row, at):
             continue
         zone = row.user.account.time_zone
         notices.tell_owner(
             row,
             "shut-tomorrow",
-            f"shut:{row.pk}:{at:%Y%m%d%H%M}",
+            key,
             f"{row.user} will be shut on {day_text(at.astimezone(ZoneInfo(zone)), now)}",
             f"At {due_text(at, zone, now)} or later its keys become inactive and its console "
             "password goes. Say so if you need it.",

@@ -8,7 +8,7 @@ tells nobody twice.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -37,7 +37,7 @@ def tell_owner(
     if departure.owner:
         tell(
             kind,
-            f"{key}:owner",
+            _of_owner(key),
             title,
             team=departure.owner,
             text=text,
@@ -56,6 +56,17 @@ def tell_owner(
             departures=[departure],
             thread=thread,
         )
+
+
+def owners_told(keys: Iterable[str]) -> set[str]:
+    """Those of these keys under which an owner was told something already."""
+    wanted = {_of_owner(key): key for key in keys}
+    rows = Notice.objects.filter(key__in=wanted).values_list("key", flat=True)
+    return {wanted[key] for key in rows}
+
+
+def _of_owner(key: str) -> str:
+    return f"{key}:owner"
 
 
 def tell_hit(hit: Hit, what: str, *, opened: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -422,6 +423,14 @@ def test_a_shut_is_told_from_the_very_moment_a_day_before_until_it_is_due(
         monkeypatch.setattr(clock, "now", lambda at=at: at)
         sweep.tell_of_shuts()
         assert Notice.objects.filter(kind="shut-tomorrow").count() == told
+
+
+def test_who_heard_of_a_shut_is_not_judged_anew_each_minute(
+    shut_soon: Departure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_of_shuts() == 1
+    monkeypatch.setattr(sweep, "_is_held", Mock(side_effect=AssertionError("judged anew")))
+    assert told_of_shuts() == 1
 
 
 def test_nobody_hears_of_a_shut_that_an_open_hit_stops(shut_soon: Departure) -> None:
