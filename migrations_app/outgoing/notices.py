@@ -77,7 +77,7 @@ def tell_hit(hit: Hit, what: str, *, opened: bool) -> None:
         departure,
         "hit",
         f"hit:{hit.pk}{hour}",
-        f"{departure.user} was called" if opened else f"{departure.user} was called by another",
+        f"{departure.user} was called" if opened else f"{departure.user} was called in another way",
         f"{what}. Its clock is held and it will not be moved on. "
         "If this broke something, restore it; that takes about a minute.",
     )

@@ -63,12 +63,17 @@ class HitPanel:
     def places(self) -> int:
         """From how many places, an address and a client each, it was called.
 
-        One who signs in and calls on with the session's key is not two who must be found.
+        One who signs in and calls on with the session's key is not two who must be found, nor is a
+        use that AWS tells without its place another one.
         """
-        rows = [one.row for one in self.callers]
-        return len(
-            {(row.details.get("where") or row.what, row.details.get("with")) for row in rows}
-        )
+        told = [one.row.details for one in self.callers]
+        return len({(row["where"], row.get("with")) for row in told if row.get("where")})
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one may call; of a use whose place is not known nobody can tell."""
+        unplaced = sum(not one.row.details.get("where") for one in self.callers)
+        return self.places + unplaced > 1
 
     @property
     def who(self) -> str:

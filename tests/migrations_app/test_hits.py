@@ -314,7 +314,7 @@ def test_a_new_caller_of_an_open_hit_is_told_too(stage: Stage, watched: Departur
     titles = Notice.objects.filter(kind="hit", team=stage.people.payments).values_list("title")
     assert sorted(title for (title,) in titles) == [
         "full.house was called",
-        "full.house was called by another",
+        "full.house was called in another way",
     ]
     assert callers(hit) == {"203.0.113.1": 1, "203.0.113.2": 1}
 

@@ -101,7 +101,13 @@ def test_a_sign_in_and_the_calls_of_its_session_are_one_caller(
     for text in (board, page):
         assert "was called" in text
         assert "2 callers" not in text
-    assert "One caller, 2 credentials" in page
+    assert ">One caller</h2>" in page
+
+    # A last-used time tells no place: it may be the same caller, and is not counted as another.
+    cast.caller(called, "used", source="last-used", what="console password used", details={})
+    page = text_of(browser(everybody.jonas).get(f"/hits/{called.pk}/"))
+    assert "One caller, and a use from where is not known" in page
+    assert "this is about all of them" in page
 
 
 def test_what_could_not_be_heard_is_said_on_the_board_and_on_the_users_page(
