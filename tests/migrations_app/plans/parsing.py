@@ -101,7 +101,8 @@ def calls(script: str, answers: str = "") -> list[list[str]]:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        noted = told.read_text(encoding="utf-8")
+        # As bytes: a carriage return in a name is no end of a line.
+        noted = told.read_bytes().decode()
     return [one.split("\0")[:-1] for one in noted.split("\1") if one]
 
 

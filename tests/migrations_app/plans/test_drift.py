@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrations_app.plans.drift import (
@@ -189,6 +189,7 @@ def test_the_fix_gives_the_new_group_every_assignment_and_removes_the_dead_ones(
 
 @settings(max_examples=40)
 @given(name=parsing.NAMES, set_name=parsing.NAMES, arn=parsing.NAMES)
+@example(name="a", set_name="b", arn="\r")
 def test_whatever_a_group_is_called_its_fix_can_be_read(name: str, set_name: str, arn: str) -> None:
     held = (Assignment(PROD, set_name, arn, "g-old"),)
     before = replace(BEFORE, groups=(replace(OLD, name=name), DATA), assignments=held)
